@@ -1,0 +1,56 @@
+// One connection to a hypervisor, its threads and its events.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "bridge.h"
+#include "handles.h"
+#include "operations.h"
+#include "pool.h"
+
+namespace addon {
+
+struct OpenOptions {
+  std::string uri;
+  bool readOnly;
+  // 0 turns keep-alive off.
+  int keepAliveIntervalSeconds;
+  unsigned keepAliveCount;
+};
+
+// Every call answers with one "settled" message for its callId, however late, unless it was abandoned before it began.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(uint32_t id, std::shared_ptr<Bridge> bridge) : id_(id), bridge_(std::move(bridge)) {}
+
+  void open(uint32_t callId, OpenOptions options);
+  void call(uint32_t callId, Operation operation, Arguments arguments);
+  bool abandon(uint32_t callId) { return pool_->abandon(callId); }
+
+  // Calls in flight keep their own reference and go on. A connection that is still being opened is closed once it is.
+  void close(uint32_t callId);
+
+ private:
+  template <typename Work>
+  void settle(uint32_t callId, Work work);
+  void openNow(const OpenOptions& options);
+  void subscribe(virConnectPtr connection);
+  void unsubscribe(virConnectPtr connection);
+  void closeNow();
+  ConnectionRef acquire();
+
+  const uint32_t id_;
+  const std::shared_ptr<Bridge> bridge_;
+  const std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();
+
+  std::mutex mutex_;
+  ConnectionRef connection_;
+  bool closed_ = false;
+  int lifecycleCallback_ = -1;
+  int ioErrorCallback_ = -1;
+};
+
+}  // namespace addon

@@ -1,0 +1,143 @@
+/** One run of the demo factory in the foreground: what is shown meanwhile, when it ends, and what is said at the end. */
+
+import type { ComposedDaemon } from '../daemon/compose.js';
+import type { MachineMemory } from '../daemon/memory.js';
+import { outcomeCode } from '../factory/outcome.js';
+import { NETWORK_NAME } from '../machines/network-xml.js';
+import { liveView } from './live-view.js';
+import { Screen } from './screen.js';
+
+export interface DemoOptions {
+  /** The live view, on a terminal; else plain lines. */
+  readonly live: boolean;
+  readonly json: boolean;
+  /** End after so many finished machines; null = go on. */
+  readonly machines: number | null;
+}
+
+interface FinishedMachine {
+  readonly uuid: string;
+  readonly machinetype: string;
+  readonly shutdownMessage: string | null;
+  readonly wallSeconds: number;
+  readonly cpuSeconds: number;
+  readonly accounted: boolean;
+}
+
+const REDRAW_MS = 500;
+const KEPT_LOG_LINES = 200;
+
+export class DemoRun {
+  private readonly log: string[] = [];
+  private readonly finished: FinishedMachine[] = [];
+  private readonly screen = new Screen(process.stdout);
+  private readonly beganMs = performance.now();
+  private firstRunningAfterSeconds: number | null = null;
+  private stopping = false;
+  private wakeEnd: () => void = () => {};
+
+  constructor(private readonly options: DemoOptions) {}
+
+  readonly takeLogLine = (line: string): void => {
+    this.log.push(line);
+    if (this.log.length > KEPT_LOG_LINES) this.log.shift();
+    if (!this.options.live) process.stdout.write(`${line}\n`);
+  };
+
+  readonly takeCleared = ({ entry }: MachineMemory): void => {
+    const { record, startedTimeSeconds, end } = entry;
+    // A machine that never ran is no finished machine.
+    if (startedTimeSeconds === null || end === null) return;
+    const wallSeconds = end.timeSeconds - startedTimeSeconds;
+    this.finished.push({
+      uuid: record.uuid,
+      machinetype: record.machinetype,
+      shutdownMessage: end.message,
+      wallSeconds,
+      cpuSeconds: Math.round(end.cpuSeconds * 10) / 10,
+      accounted: wallSeconds >= record.fizzleSeconds,
+    });
+    this.wakeEnd();
+  };
+
+  /** @returns the exit code: 0 when all was as asked, 1 when the run was cut short */
+  async run({ daemon, nfs, syslog, hypervisor }: ComposedDaemon): Promise<number> {
+    daemon.onPass(() => {
+      if (this.firstRunningAfterSeconds === null && daemon.status().machines.some((m) => m.phase === 'running')) {
+        this.firstRunningAfterSeconds = Math.round((performance.now() - this.beganMs) / 100) / 10;
+      }
+      this.wakeEnd();
+    });
+    const onSignal = () => {
+      if (this.stopping) {
+        this.screen.close();
+        process.stderr.write('ended at once; machines go on until the next npm start finds them\n');
+        process.exit(1);
+      }
+      this.stopping = true;
+      this.takeLogLine('Ctrl-C: draining, machines are asked to stop (up to 30 s); a second Ctrl-C ends at once');
+      daemon.stopMachines();
+      this.wakeEnd();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+    await daemon.start();
+    const redraw = this.options.live ? setInterval(() => this.draw(daemon), REDRAW_MS) : null;
+
+    const enough = () => this.options.machines !== null && this.finished.length >= this.options.machines;
+    await this.until(() => (this.stopping || enough()) && daemon.unclearedMachines().length === 0);
+
+    if (redraw !== null) clearInterval(redraw);
+    this.screen.close();
+    // The demo leaves the host as it found it: only its state directory stays.
+    await nfs.stop();
+    await syslog?.stop();
+    await hypervisor.removeNetwork(NETWORK_NAME);
+    await daemon.stop();
+    this.summarise(daemon.parts.layout.root);
+    return this.options.machines !== null && !enough() ? 1 : 0;
+  }
+
+  private until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.wakeEnd = () => {
+        if (condition()) resolve();
+      };
+      this.wakeEnd();
+    });
+  }
+
+  private draw(daemon: ComposedDaemon['daemon']): void {
+    const goal = this.options.machines === null ? '' : ` of ${this.options.machines}`;
+    const footer = this.stopping
+      ? `stopping: ${daemon.unclearedMachines().length} machines left; Ctrl-C again ends at once`
+      : `${this.finished.length}${goal} machines finished; Ctrl-C drains and stops`;
+    this.screen.draw(liveView(daemon.status(), this.log, this.screen.size(), footer));
+  }
+
+  private summarise(stateDir: string): void {
+    const records = this.finished.filter((machine) => machine.accounted).length;
+    if (this.options.json) {
+      const machines = this.finished.map(({ accounted: _, ...machine }) => machine);
+      process.stdout.write(
+        `${JSON.stringify({ machines, accountingRecords: records, firstRunningAfterSeconds: this.firstRunningAfterSeconds, stateDir })}\n`,
+      );
+      return;
+    }
+    const good = this.finished.filter((machine) => (outcomeCode(machine.shutdownMessage) ?? 999) < 300).length;
+    const byType = new Map<string, number>();
+    for (const { machinetype } of this.finished) byType.set(machinetype, (byType.get(machinetype) ?? 0) + 1);
+    const types = [...byType]
+      .sort()
+      .map(([type, count]) => `${type} ${count}`)
+      .join(', ');
+    process.stdout.write(
+      [
+        '',
+        `${this.finished.length} machines finished${types === '' ? '' : ` (${types})`}, ${good} of them well; ${records} accounting records in ${stateDir}/apel-archive`,
+        `each machine's files are in ${stateDir}/machines, its log in ${stateDir}/logs`,
+        '',
+      ].join('\n'),
+    );
+  }
+}

@@ -1,0 +1,419 @@
+/**
+ * All options of the configuration, in one table: the loader, the messages, the manual page and the option reference
+ * are made from it. To add an option, add it here, to `types.ts`, and where its section is read (`settings.ts`,
+ * `machinetype.ts` or `pipe.ts`), then regenerate the reference (`reference.ts`).
+ */
+import {
+  boolean,
+  decimal,
+  device,
+  factoryList,
+  fileName,
+  fqan,
+  fqdn,
+  hostPortList,
+  hostPortOrEmpty,
+  httpUrl,
+  integer,
+  libvirtUri,
+  line,
+  networkInterface,
+  oneOf,
+  path,
+  pathList,
+  pathOrFileName,
+  regex,
+  repositoryList,
+  siteName,
+  text,
+  unixTime,
+  urlOrPath,
+  type ValueType,
+  volumeGroup,
+} from './values.js';
+
+/**
+ * One option. Exactly one of `default`, `whenUnset` and `required` says what holds without it. With `whenUnset`, an
+ * empty value is the same as none, so a later file can take an option back.
+ */
+export interface Option<T = unknown> {
+  readonly type: ValueType<T>;
+  readonly unit?: string;
+  /** The default as an administrator would write it; may be the empty text. */
+  readonly default?: string;
+  /** In words, what holds when the option is not given; its value is then null. */
+  readonly whenUnset?: string;
+  readonly required?: true;
+  /** One or two sentences. */
+  readonly help: string;
+  /** A vacuum pipe's document may set it. */
+  readonly pipe?: true;
+  /** Deprecated spellings; accepted with a warning. One spelling may stand for several options. */
+  readonly old?: readonly string[];
+}
+
+/** Options by name. A name that ends in `_XXX` stands for any number of options, XXX being letters a-z, digits and _. */
+export type OptionTable = Readonly<Record<string, Option>>;
+
+const SECONDS_PER_YEAR = 366 * 86_400;
+const PROCESSORS_MAX = 1024;
+const userDataOption = {
+  type: text,
+  whenUnset: 'no substitution',
+  help: 'Text that replaces ##user_data_option_XXX## in user_data.',
+} as const;
+const userDataFile = {
+  type: pathOrFileName,
+  whenUnset: 'no substitution',
+  help: "File whose content replaces ##user_data_option_XXX## in user_data; a file name is looked up in the machinetype's files/.",
+} as const;
+
+/** `[settings]`: the factory itself. */
+export const SETTINGS_OPTIONS = {
+  vac_space: {
+    type: fqdn,
+    required: true,
+    help: 'Name of the space that this factory belongs to, like that of a compute element. It need not be in DNS.',
+  },
+  factories: {
+    type: factoryList,
+    default: '',
+    help: 'Names of all factories of the space, this one included; "." is this host. Empty: the factory works alone.',
+  },
+  description: { type: text, whenUnset: 'none', help: 'Free text for monitoring.' },
+  draining: { type: boolean, default: 'no', help: 'Start no new machines; those that run go on to their end.' },
+  shutdown_time: {
+    type: unixTime,
+    whenUnset: 'no end',
+    help: "Time by which all machines of this host must be gone. It only ever shortens a machine's life.",
+  },
+  grace_seconds: {
+    type: integer(0, 7 * 86_400),
+    unit: 'seconds',
+    default: '600',
+    help: 'Notice promised to machines (grace_secs) before their shutdown time when it is moved earlier.',
+  },
+  total_processors: {
+    type: integer(1, 65_536),
+    unit: 'processors',
+    whenUnset: 'all processors of the host',
+    help: 'Limit on the processors given to machines. More than the host has is an error.',
+    old: ['cpu_total'],
+  },
+  processors_per_superslot: {
+    type: integer(1, PROCESSORS_MAX),
+    unit: 'processors',
+    default: '1',
+    help: 'Processors kept together and freed at one time, so that multiprocessor machines can start; 1 turns superslots off.',
+    old: ['cpu_per_machine', 'vcpu_per_machine'],
+  },
+  overload_per_processor: {
+    type: decimal(0.01, 1000),
+    default: '1.25',
+    help: 'No new machine starts while the highest load average exceeds this for each running processor.',
+    old: ['overload_per_cpu'],
+  },
+  io_pressure_percent: {
+    type: decimal(0, 100),
+    unit: '%',
+    default: '60',
+    help: 'No new machine starts while tasks of the host waited for disks for more than this share of the last ten seconds ("some avg10" of /proc/pressure/io); 0 turns the check off.',
+  },
+  max_starting_machines: {
+    type: integer(1, PROCESSORS_MAX),
+    unit: 'machines',
+    default: '8',
+    help: 'How many machines may be under creation at once.',
+  },
+  mb_per_processor: {
+    type: integer(1, 4_194_304),
+    unit: 'MiB',
+    default: '2048',
+    help: 'Memory of a machine for each of its processors.',
+    old: ['mb_per_cpu'],
+  },
+  swap_mb_per_processor: {
+    type: integer(0, 4_194_304),
+    unit: 'MiB',
+    default: '1024',
+    help: "Size of a machine's swap disk for each of its processors; 0 = no swap disk.",
+  },
+  volume_group: {
+    type: volumeGroup,
+    whenUnset: 'vac_volume_group if it exists, else files',
+    help: "LVM volume group for machines' disks. Named but missing is an error.",
+  },
+  disk_gb_per_processor: {
+    type: decimal(0.1, 1_000_000),
+    unit: 'GB of 10^9 bytes',
+    whenUnset: "the volume group's size divided by the processors; without one 40",
+    help: 'Disk space of a machine for each of its processors.',
+    old: ['disk_gb_per_cpu', 'scratch_gb'],
+  },
+  hs06_per_processor: {
+    type: decimal(0.001, 100_000),
+    unit: 'HS06 or HEPscore23',
+    whenUnset: '1.0 in target shares; no hs06 files and no outgoing accounting',
+    help: 'Benchmark power of one processor.',
+    old: ['hs06_per_cpu'],
+  },
+  root_public_key: {
+    type: path,
+    default: '/root/.ssh/id_rsa.pub',
+    help: 'Public SSH key offered to machines for their root account, if the file exists.',
+    old: ['rootpublickey'],
+  },
+  libvirt_uri: { type: libvirtUri, default: 'qemu:///system', help: 'The hypervisor, as libvirt names it.' },
+  nfs: {
+    type: oneOf('auto', 'kernel', 'ganesha', 'none'),
+    default: 'auto',
+    help: 'Which NFS server exports machine/job features to machines; auto takes the one that this host has.',
+  },
+  fix_networking: {
+    type: boolean,
+    default: 'true',
+    help: "Repair the machines' private network when it cannot be made as it is.",
+  },
+  forward_dev: {
+    type: networkInterface,
+    whenUnset: 'any interface',
+    help: "Machines' traffic to the outside goes (with NAT) through this network interface only.",
+  },
+  udp_timeout_seconds: {
+    type: decimal(0.1, 300),
+    unit: 'seconds',
+    default: '10.0',
+    help: "How long a poll of the space's factories waits in all.",
+  },
+  vacmon_hostport: {
+    type: hostPortList,
+    default: '',
+    help: 'VacMon services that status datagrams are sent to; the conventional port is 8884.',
+  },
+  gocdb_sitename: {
+    type: siteName,
+    whenUnset: 'accounting records are archived but not sent',
+    help: 'Site name in accounting records.',
+  },
+  syslog: {
+    type: hostPortOrEmpty,
+    default: '169.254.169.254:514',
+    help: 'Where machines send their syslog messages by UDP, as machinefeatures/syslog says; empty = no syslog receiver.',
+  },
+  machinefeatures_option_XXX: {
+    type: text,
+    whenUnset: 'no such file',
+    help: 'Content of an extra file XXX in machinefeatures.',
+  },
+  user_data_option_XXX: {
+    ...userDataOption,
+    help: `${userDataOption.help} For all machinetypes; an option of the machinetype's own wins.`,
+  },
+  user_data_file_XXX: {
+    ...userDataFile,
+    help: `${userDataFile.help} For all machinetypes; an option of the machinetype's own wins.`,
+  },
+} satisfies OptionTable;
+
+/** `[machinetype NAME]`: a recipe for machines. */
+export const MACHINETYPE_OPTIONS = {
+  target_share: {
+    type: decimal(0, 1e9),
+    default: '0',
+    help: 'Share of the space relative to that of the other machinetypes; shares need not add up to anything, and 0 starts no machines.',
+    pipe: true,
+  },
+  machine_model: {
+    type: oneOf('vm-raw', 'cernvm3', 'cernvm4', 'docker', 'singularity'),
+    default: 'cernvm3',
+    help: 'How the machine is made from its image.',
+    pipe: true,
+    old: ['vm_model'],
+  },
+  root_image: {
+    type: urlOrPath,
+    required: true,
+    help: "The image: a URL, a path, or a file name under the machinetype's files/. A machinetype that a vacuum pipe makes may leave it to the pipe.",
+    pipe: true,
+  },
+  image_signing_dn: {
+    type: regex,
+    whenUnset: 'the signature is not checked',
+    help: "Regular expression that the DN of the image's signer must match; an image that fails does not start.",
+    pipe: true,
+    old: ['cernvm_signing_dn'],
+  },
+  user_data: {
+    type: urlOrPath,
+    whenUnset: 'none',
+    help: "Template of the machine's user_data: a URL, a path, or a file name under the machinetype's files/.",
+    pipe: true,
+  },
+  user_data_option_XXX: { ...userDataOption, pipe: true },
+  user_data_file_XXX: { ...userDataFile, pipe: true },
+  user_data_proxy: {
+    type: boolean,
+    default: 'false',
+    help: "Make an X.509 proxy for each machine from the machinetype's x509cert.pem and x509key.pem.",
+    pipe: true,
+  },
+  legacy_proxy: {
+    type: boolean,
+    default: 'false',
+    help: 'Make the proxy in the legacy form instead of that of RFC 3820.',
+    pipe: true,
+  },
+  min_processors: {
+    type: integer(1, PROCESSORS_MAX),
+    unit: 'processors',
+    default: '1',
+    help: 'The fewest processors that a machine is started with.',
+    pipe: true,
+    old: ['cpu_per_machine', 'vcpu_per_machine'],
+  },
+  max_processors: {
+    type: integer(1, PROCESSORS_MAX),
+    unit: 'processors',
+    default: '1',
+    help: 'The most processors that a machine is given.',
+    pipe: true,
+    old: ['cpu_per_machine', 'vcpu_per_machine'],
+  },
+  max_wallclock_seconds: {
+    type: integer(1, SECONDS_PER_YEAR),
+    unit: 'seconds',
+    default: '86400',
+    help: 'Life limit: the machine is destroyed at its end.',
+    pipe: true,
+  },
+  min_wallclock_seconds: {
+    type: integer(1, SECONDS_PER_YEAR),
+    unit: 'seconds',
+    whenUnset: 'max_wallclock_seconds',
+    help: 'Start no machine that would have less time than this before the shutdown time.',
+    pipe: true,
+  },
+  fizzle_seconds: {
+    type: integer(0, SECONDS_PER_YEAR),
+    unit: 'seconds',
+    default: '600',
+    help: 'A machine that ends earlier than this found no work, unless it says otherwise.',
+    pipe: true,
+  },
+  backoff_seconds: {
+    type: integer(0, SECONDS_PER_YEAR),
+    unit: 'seconds',
+    default: '10',
+    help: 'After a machine of this type found no work anywhere in the space, start no other for this long.',
+    pipe: true,
+  },
+  heartbeat_file: {
+    type: fileName,
+    whenUnset: 'no heartbeat is expected',
+    help: 'File in joboutputs that must exist once fizzle_seconds have passed, or the machine is destroyed.',
+    pipe: true,
+  },
+  heartbeat_seconds: {
+    type: integer(0, SECONDS_PER_YEAR),
+    unit: 'seconds',
+    default: '0',
+    help: 'Destroy the machine when heartbeat_file is older than this; 0 = its age does not matter.',
+    pipe: true,
+  },
+  accounting_fqan: {
+    type: fqan,
+    whenUnset: 'none',
+    help: 'VOMS FQAN that the usage is accounted to.',
+    pipe: true,
+  },
+  machinegroup: {
+    type: line,
+    whenUnset: "accounting_fqan, else the machinetype's own name",
+    help: 'Machinetypes of one group are balanced against other groups as one, and then among themselves.',
+  },
+  machines_dir_days: {
+    type: decimal(0, 36_500),
+    unit: 'days',
+    default: '3',
+    help: "Keep a finished machine's directory for this long; 0 = for ever.",
+    old: ['machineoutputs_days'],
+  },
+  disk_gb_per_processor: {
+    type: decimal(0.1, 1_000_000),
+    unit: 'GB of 10^9 bytes',
+    whenUnset: 'as in [settings]',
+    help: 'Disk space of a machine for each of its processors.',
+    pipe: true,
+    old: ['disk_gb_per_cpu'],
+  },
+  swap_mb_per_processor: {
+    type: integer(0, 4_194_304),
+    unit: 'MiB',
+    whenUnset: 'as in [settings]',
+    help: "Size of the machine's swap disk for each of its processors; 0 = no swap disk.",
+  },
+  root_device: {
+    type: device,
+    default: 'vda',
+    help: 'Device that the machine sees its root disk as; on the virtio bus if it begins with vd.',
+    pipe: true,
+  },
+  scratch_device: {
+    type: device,
+    default: 'vdb',
+    help: 'Device that the machine sees its scratch disk as.',
+    pipe: true,
+  },
+  swap_device: {
+    type: device,
+    whenUnset: 'vdc, or the next that is neither root_device nor scratch_device',
+    help: 'Device that the machine sees its swap disk as.',
+  },
+  machine_type: { type: oneOf('pc', 'q35'), default: 'q35', help: 'Chipset of the virtual machine.' },
+  firmware: { type: oneOf('bios', 'uefi'), default: 'bios', help: 'Firmware that boots the virtual machine.' },
+  mjf_form: {
+    type: oneOf('paths', 'urls'),
+    default: 'paths',
+    help: 'Form in which the machine is told where its machine/job features are: paths of NFS mounts, or http:// URLs.',
+  },
+  cvmfs_repositories: {
+    type: repositoryList,
+    default: '',
+    help: 'CernVM-FS repositories that a container sees.',
+    pipe: true,
+  },
+  container_command: {
+    type: line,
+    default: '/user_data',
+    help: 'Command that a container runs.',
+    pipe: true,
+  },
+  tmp_binds: {
+    type: pathList,
+    default: '',
+    help: 'Paths in a container that lead to temporary directories of its own.',
+    pipe: true,
+  },
+} satisfies OptionTable;
+
+/** `[vacuum_pipe PREFIX]`: besides these it takes all options of a machinetype, for each machinetype that it makes. */
+export const VACUUM_PIPE_OPTIONS = {
+  vacuum_pipe_url: {
+    type: httpUrl,
+    required: true,
+    help: 'URL of the JSON document that describes the machinetypes.',
+  },
+  target_share: {
+    ...MACHINETYPE_OPTIONS.target_share,
+    help: "Share of all the pipe's machinetypes together, split in proportion to the target_share that each has in the document.",
+  },
+} satisfies OptionTable;
+
+/** The tables by kind of section. */
+export const OPTION_TABLES = {
+  settings: SETTINGS_OPTIONS as OptionTable,
+  machinetype: MACHINETYPE_OPTIONS as OptionTable,
+  vacuum_pipe: { ...MACHINETYPE_OPTIONS, ...VACUUM_PIPE_OPTIONS } as OptionTable,
+} as const;
+
+export type SectionKind = keyof typeof OPTION_TABLES;

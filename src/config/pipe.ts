@@ -1,0 +1,55 @@
+/**
+ * A `[vacuum_pipe PREFIX]` section as `VacuumPipeConfig`: its URL and share, and the machinetype options that it and
+ * local `[machinetype PREFIX-suffix]` sections set. Fetching the pipe's document and making machinetypes of it happens
+ * elsewhere, when the document is there; only then can a machinetype be checked as a whole.
+ */
+import { MACHINETYPE_OPTIONS, VACUUM_PIPE_OPTIONS } from './options.js';
+import type { Problem } from './problem.js';
+import { readValues } from './section-values.js';
+import type { RawSection } from './sections.js';
+import type { VacuumPipeConfig } from './types.js';
+
+export interface VacuumPipeReading {
+  /** To be used only when there are no errors. */
+  readonly pipe: VacuumPipeConfig;
+  readonly errors: Problem[];
+  readonly warnings: Problem[];
+}
+
+/** True when the machinetype's name is one that the pipe with this prefix could make. */
+export function isOfPipe(machinetypeName: string, prefix: string): boolean {
+  return machinetypeName.startsWith(`${prefix}-`);
+}
+
+/** Nothing is required here: the pipe's document gives each machinetype an image. */
+const LOCAL_OPTIONS = {
+  ...MACHINETYPE_OPTIONS,
+  root_image: { type: MACHINETYPE_OPTIONS.root_image.type, whenUnset: 'that of the pipe', help: '' },
+} as const;
+
+/** Reads one pipe; `machinetypes` are all local machinetype sections. */
+export function readVacuumPipe(section: RawSection, machinetypes: readonly RawSection[]): VacuumPipeReading {
+  const { values, errors, warnings } = readValues(section, { ...LOCAL_OPTIONS, ...VACUUM_PIPE_OPTIONS });
+  const local = machinetypes.filter((machinetype) => isOfPipe(machinetype.name, section.name));
+  const pipe: VacuumPipeConfig = {
+    prefix: section.name,
+    url: values.vacuum_pipe_url,
+    targetShare: values.target_share,
+    options: textsOf(section, Object.keys(VACUUM_PIPE_OPTIONS)),
+    localOptions: Object.fromEntries(local.map((machinetype) => [machinetype.name, textsOf(machinetype, [])])),
+  };
+  return { pipe, errors, warnings };
+}
+
+/**
+ * A local section that is one of a pipe's machinetypes and leaves the image to the pipe: what it says is checked option
+ * by option, and the rest once the pipe's document is there.
+ */
+export function checkLocalOptions(section: RawSection): Problem[] {
+  return readValues(section, LOCAL_OPTIONS).errors;
+}
+
+function textsOf(section: RawSection, except: readonly string[]): Record<string, string> {
+  const kept = [...section.options].filter(([name]) => !except.includes(name));
+  return Object.fromEntries(kept.map(([name, raw]) => [name, raw.value]));
+}

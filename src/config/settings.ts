@@ -1,0 +1,74 @@
+/** The `[settings]` section as `Settings`. */
+import { SETTINGS_OPTIONS } from './options.js';
+import type { Problem } from './problem.js';
+import { readValues } from './section-values.js';
+import type { RawSection } from './sections.js';
+import type { Settings } from './types.js';
+
+export interface SettingsReading {
+  /** To be used only when there are no errors: bad options hold stand-ins. */
+  readonly settings: Settings;
+  readonly errors: Problem[];
+  readonly warnings: Problem[];
+}
+
+/** Reads `[settings]`. `hostFqdn` is this host's name, which `.` in `factories` stands for. */
+export function readSettings(section: RawSection, hostFqdn: string): SettingsReading {
+  const { values, errors, warnings, advise } = readValues(section, SETTINGS_OPTIONS);
+  const host = hostFqdn.toLowerCase();
+  const factories = [...new Set(values.factories.map((name) => (name === '.' ? host : name)))];
+
+  advise(
+    factories.length === 0 || factories.includes(host),
+    ['factories'],
+    `does not name this host, ${host}; other factories of the space will not know about its machines`,
+  );
+  const { processors_per_superslot: perSuperslot, total_processors: total } = values;
+  advise(
+    total === null || perSuperslot <= total,
+    ['processors_per_superslot', 'total_processors'],
+    `no superslot can ever be filled: processors_per_superslot is ${perSuperslot}, and total_processors is ${total}`,
+  );
+  advise(
+    total === null || perSuperslot > total || total % perSuperslot === 0,
+    ['total_processors', 'processors_per_superslot'],
+    `total_processors is no multiple of processors_per_superslot: ${(total ?? 0) % perSuperslot} of ${total} processors are in no complete superslot`,
+  );
+  advise(
+    values.gocdb_sitename === null || values.hs06_per_processor !== null,
+    ['gocdb_sitename', 'hs06_per_processor'],
+    'accounting records are only archived, not sent, until hs06_per_processor is set too',
+  );
+
+  const settings: Settings = {
+    vacSpace: values.vac_space,
+    factories,
+    description: values.description,
+    udpTimeoutSeconds: values.udp_timeout_seconds,
+    totalProcessors: total,
+    mibPerProcessor: values.mb_per_processor,
+    swapMibPerProcessor: values.swap_mb_per_processor,
+    hs06PerProcessor: values.hs06_per_processor,
+    processorsPerSuperslot: perSuperslot,
+    overloadPerProcessor: values.overload_per_processor,
+    ioPressurePercent: values.io_pressure_percent,
+    maxStartingMachines: values.max_starting_machines,
+    shutdownTimeSeconds: values.shutdown_time,
+    graceSeconds: values.grace_seconds,
+    draining: values.draining,
+    volumeGroup: values.volume_group,
+    diskGbPerProcessor: values.disk_gb_per_processor,
+    rootPublicKeyPath: values.root_public_key,
+    libvirtUri: values.libvirt_uri,
+    nfs: values.nfs,
+    forwardDev: values.forward_dev,
+    fixNetworking: values.fix_networking,
+    gocdbSitename: values.gocdb_sitename,
+    vacmonHostports: values.vacmon_hostport,
+    syslog: values.syslog,
+    machinefeaturesOptions: values.machinefeatures_option_XXX,
+    userDataOptions: values.user_data_option_XXX,
+    userDataFiles: values.user_data_file_XXX,
+  };
+  return { settings, errors, warnings };
+}

@@ -1,0 +1,77 @@
+/** From names as found in files, or in vacuum pipes, to options of the table: patterns, old spellings, typing errors. */
+import { nearest } from './nearest.js';
+import { OPTION_TABLES, type Option, type SectionKind } from './options.js';
+
+const PATTERN_ENDING = '_XXX';
+
+/** The fixed part of a pattern's name, e.g. `user_data_option_`; null for the name of a single option. */
+export function patternPrefix(name: string): string | null {
+  return name.endsWith(PATTERN_ENDING) ? name.slice(0, -'XXX'.length) : null;
+}
+
+/** What a name in a section of some kind stands for. */
+export type Spelling =
+  | { readonly kind: 'known'; readonly option: Option }
+  /** A deprecated spelling of one or more options. */
+  | { readonly kind: 'old'; readonly names: readonly string[] }
+  /** An option of a predecessor that has no use any more; `advice` says what to do. */
+  | { readonly kind: 'retired'; readonly advice: string }
+  | { readonly kind: 'badPattern'; readonly prefix: string }
+  | { readonly kind: 'unknown'; readonly suggestion: string | null };
+
+const REMOVE = 'is no longer used; remove it';
+const IN_SETTINGS = 'is no longer an option of a machinetype; use root_public_key in [settings]';
+const PROXY_FILES =
+  "is no longer used; set user_data_proxy and put x509cert.pem and x509key.pem in the machinetype's directory";
+
+const RETIRED_IN_MACHINETYPE = {
+  log_machineoutputs: 'is no longer used; use machines_dir_days',
+  root_public_key: IN_SETTINGS,
+  rootpublickey: IN_SETTINGS,
+  user_data_proxy_cert: PROXY_FILES,
+  user_data_proxy_key: PROXY_FILES,
+};
+
+/** Options that sites' files may still have from earlier versions. Refusing them would keep a working site from upgrading. */
+const RETIRED: Readonly<Record<SectionKind, Readonly<Record<string, string>>>> = {
+  settings: {
+    cycle_seconds: REMOVE,
+    delete_old_files: REMOVE,
+    domain_type: REMOVE,
+    gocdb_cert_file: REMOVE,
+    gocdb_key_file: REMOVE,
+    singularity_user: REMOVE,
+    total_machines: 'is no longer used; use total_processors',
+    version_logger: 'is no longer used, as no version is reported to anyone; remove it',
+  },
+  machinetype: RETIRED_IN_MACHINETYPE,
+  vacuum_pipe: RETIRED_IN_MACHINETYPE,
+};
+
+/** What the (lower-case) option name means in a section of this kind. */
+export function resolveName(section: SectionKind, name: string): Spelling {
+  const table = OPTION_TABLES[section];
+  const own = Object.hasOwn(table, name) && patternPrefix(name) === null ? table[name] : undefined;
+  if (own !== undefined) return { kind: 'known', option: own };
+
+  for (const [pattern, option] of Object.entries(table)) {
+    const prefix = patternPrefix(pattern);
+    if (prefix === null || !name.startsWith(prefix)) continue;
+    const known = /^[a-z0-9_]+$/.test(name.slice(prefix.length));
+    return known ? { kind: 'known', option } : { kind: 'badPattern', prefix };
+  }
+
+  const names = Object.keys(table).filter((key) => table[key]?.old?.includes(name));
+  if (names.length > 0) return { kind: 'old', names };
+
+  const retired = RETIRED[section];
+  if (Object.hasOwn(retired, name)) return { kind: 'retired', advice: retired[name] as string };
+
+  return { kind: 'unknown', suggestion: nearest(name, Object.keys(table)) };
+}
+
+/** Names of the options that a vacuum pipe's document may set, patterns as `user_data_option_XXX`. */
+export function pipeOptionNames(): string[] {
+  const table = OPTION_TABLES.machinetype;
+  return Object.keys(table).filter((name) => table[name]?.pipe === true);
+}

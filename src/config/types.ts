@@ -1,0 +1,138 @@
+/** The configuration as the rest of the program sees it: plain, deeply frozen data with units in the names. */
+import type { Problem } from './problem.js';
+import type { HostPort } from './values.js';
+
+export type { HostPort };
+
+/** One configuration file. `text` may be its bytes, which are then decoded as UTF-8. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string | Uint8Array;
+}
+
+export interface Config {
+  readonly settings: Settings;
+  /** In the order of the files. Machinetypes that vacuum pipes make are not among them. */
+  readonly machinetypes: readonly MachinetypeConfig[];
+  readonly vacuumPipes: readonly VacuumPipeConfig[];
+  /** Paths of the files that were read, in that order. */
+  readonly files: readonly string[];
+  /** Where each option was set, by `originKey(section, option)`. */
+  readonly origins: Readonly<Record<string, Origin>>;
+}
+
+export interface Origin {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** Key of `Config.origins`, e.g. `[settings] volume_group`. */
+export function originKey(section: string, option: string): string {
+  return `[${section}] ${option}`;
+}
+
+export interface Settings {
+  readonly vacSpace: string;
+  /** Lower case, `.` replaced by this host's name, each name once. Empty: the factory works alone. */
+  readonly factories: readonly string[];
+  readonly description: string | null;
+  readonly udpTimeoutSeconds: number;
+  /** null: as many as the host has. */
+  readonly totalProcessors: number | null;
+  readonly mibPerProcessor: number;
+  readonly swapMibPerProcessor: number;
+  readonly hs06PerProcessor: number | null;
+  /** 1: superslots are off. */
+  readonly processorsPerSuperslot: number;
+  readonly overloadPerProcessor: number;
+  /** 0: not checked. */
+  readonly ioPressurePercent: number;
+  readonly maxStartingMachines: number;
+  /** Unix time by which all machines must be gone. */
+  readonly shutdownTimeSeconds: number | null;
+  readonly graceSeconds: number;
+  readonly draining: boolean;
+  /** null: `vac_volume_group` if it exists, else files. */
+  readonly volumeGroup: string | null;
+  /** GB of 10^9 bytes; null: computed from the volume group, or 40. */
+  readonly diskGbPerProcessor: number | null;
+  readonly rootPublicKeyPath: string;
+  readonly libvirtUri: string;
+  readonly nfs: 'auto' | 'kernel' | 'ganesha' | 'none';
+  readonly forwardDev: string | null;
+  readonly fixNetworking: boolean;
+  readonly gocdbSitename: string | null;
+  readonly vacmonHostports: readonly HostPort[];
+  readonly syslog: HostPort | null;
+  /** File name to content. */
+  readonly machinefeaturesOptions: Readonly<Record<string, string>>;
+  readonly userDataOptions: Readonly<Record<string, string>>;
+  /** Paths, or file names under a machinetype's `files/`. */
+  readonly userDataFiles: Readonly<Record<string, string>>;
+}
+
+export interface MachinetypeConfig {
+  readonly name: string;
+  /** Name of the directory under `machinetypes/` with its `files/`: its own, or the prefix of the pipe that made it. */
+  readonly directoryName: string;
+  readonly machinegroup: string;
+  readonly targetShare: number;
+  readonly machineModel: 'vm-raw' | 'cernvm3' | 'cernvm4' | 'docker' | 'singularity';
+  readonly rootImage: string;
+  readonly rootDevice: string;
+  readonly scratchDevice: string;
+  readonly swapDevice: string;
+  readonly userData: string | null;
+  readonly minProcessors: number;
+  readonly maxProcessors: number;
+  readonly maxWallclockSeconds: number;
+  readonly minWallclockSeconds: number;
+  readonly fizzleSeconds: number;
+  readonly backoffSeconds: number;
+  readonly heartbeatFile: string | null;
+  /** 0: the age of the heartbeat file does not matter. */
+  readonly heartbeatSeconds: number;
+  /** 0: for ever. */
+  readonly machinesDirDays: number;
+  /** Own, else that of the settings; null as there. */
+  readonly diskGbPerProcessor: number | null;
+  readonly swapMibPerProcessor: number;
+  readonly accountingFqan: string | null;
+  readonly imageSigningDn: string | null;
+  readonly userDataProxy: boolean;
+  readonly legacyProxy: boolean;
+  readonly mjfForm: 'paths' | 'urls';
+  readonly machineType: 'pc' | 'q35';
+  readonly firmware: 'bios' | 'uefi';
+  /** Those of the settings, then its own. */
+  readonly userDataOptions: Readonly<Record<string, string>>;
+  readonly userDataFiles: Readonly<Record<string, string>>;
+  readonly cvmfsRepositories: readonly string[];
+  readonly containerCommand: string;
+  readonly tmpBinds: readonly string[];
+}
+
+/** A vacuum pipe as configured here; fetching and expanding it into machinetypes happens elsewhere. */
+export interface VacuumPipeConfig {
+  readonly prefix: string;
+  readonly url: string;
+  /** Split over the pipe's machinetypes in proportion to their own. */
+  readonly targetShare: number;
+  /** Machinetype options (names of the table, checked values as text) for each machinetype of the pipe. */
+  readonly options: Readonly<Record<string, string>>;
+  /** By machinetype name: options that local `[machinetype PREFIX-suffix]` sections set, which win over the pipe's. */
+  readonly localOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly errors: readonly Problem[]; readonly warnings: readonly Problem[] };
+
+/** Freezes data all the way down, and returns it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}

@@ -1,0 +1,226 @@
+/**
+ * Types of option values: what text each accepts and what it becomes. They take the text alone, so the configuration
+ * files and vacuum pipes (whose JSON values are first turned into text) share them.
+ */
+
+/** One type of value. `parse` gives undefined for text that is not `expected`, and never throws. */
+export interface ValueType<T> {
+  /** Short name for the reference, e.g. `integer`. */
+  readonly kind: string;
+  /** Completes "expected …". */
+  readonly expected: string;
+  readonly parse: (text: string) => T | undefined;
+}
+
+/** A service's address. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+const HOST_LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const FQDN = new RegExp(`^(?=.{1,253}$)${HOST_LABEL}(?:\\.${HOST_LABEL})+$`);
+const HOST_PORT = new RegExp(`^(${HOST_LABEL}(?:\\.${HOST_LABEL})*|\\[[0-9A-Fa-f:.]+\\]):([0-9]{1,5})$`);
+
+/** A type whose values are the texts that match a pattern. */
+function matching(kind: string, expected: string, pattern: RegExp): ValueType<string> {
+  return { kind, expected, parse: (text) => (pattern.test(text) ? text : undefined) };
+}
+
+/** A type whose values are white-space separated items of another type; empty text is an empty list. */
+function listOf<T>(item: ValueType<T>, expected: string): ValueType<readonly T[]> {
+  return {
+    kind: `${item.kind} list`,
+    expected,
+    parse: (text) => {
+      const items = text.split(/\s+/).filter((word) => word !== '');
+      const values = items.map(item.parse);
+      return values.includes(undefined) ? undefined : (values as T[]);
+    },
+  };
+}
+
+function numeric(kind: string, noun: string, pattern: RegExp, min: number, max: number): ValueType<number> {
+  return {
+    kind,
+    expected: `${noun} from ${min} to ${max}`,
+    parse: (text) => {
+      const value = pattern.test(text) ? Number(text) : Number.NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+export const integer = (min: number, max: number): ValueType<number> =>
+  numeric('integer', 'a whole number', /^[+-]?\d+$/, min, max);
+
+export const decimal = (min: number, max: number): ValueType<number> =>
+  numeric('number', 'a number', /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/, min, max);
+
+/** Bounded by the year 9999, which also catches milliseconds given for seconds. */
+export const unixTime: ValueType<number> = {
+  kind: 'Unix time',
+  expected: 'a Unix time in seconds, as `date +%s` prints it',
+  parse: integer(0, 253_402_300_799).parse,
+};
+
+const BOOLEANS = new Map([
+  ...['1', 'yes', 'true', 'on'].map((word) => [word, true] as const),
+  ...['0', 'no', 'false', 'off'].map((word) => [word, false] as const),
+]);
+
+/** As ConfigParser's `getboolean`, in any case of letters. */
+export const boolean: ValueType<boolean> = {
+  kind: 'boolean',
+  expected: 'yes or no (or true/false, on/off, 1/0)',
+  parse: (text) => BOOLEANS.get(text.toLowerCase()),
+};
+
+export function oneOf<const T extends string>(...words: readonly T[]): ValueType<T> {
+  return {
+    kind: words.join(' | '),
+    expected: `one of ${words.join(', ')}`,
+    parse: (text) => words.find((word) => word === text),
+  };
+}
+
+/** Any text, of several lines too. */
+export const text: ValueType<string> = { kind: 'text', expected: 'any text', parse: (value) => value };
+
+export const line: ValueType<string> = matching('text', 'text on one line', /^[^\p{Cc}]+$/u);
+
+export const fqdn: ValueType<string> = matching(
+  'FQDN',
+  'a fully qualified domain name such as vac01.example.com',
+  FQDN,
+);
+
+/** Names of factories, in lower case; `.` stays for the loader, which knows this host's name. */
+export const factoryList: ValueType<readonly string[]> = listOf(
+  {
+    kind: 'FQDN',
+    expected: '',
+    parse: (name) => (name === '.' || FQDN.test(name) ? name.toLowerCase() : undefined),
+  },
+  'fully qualified domain names (or "." for this host) with white space between them',
+);
+
+export const hostPort: ValueType<HostPort> = {
+  kind: 'host:port',
+  expected: 'host:port with a port from 1 to 65535',
+  parse: (value) => {
+    const [, host, digits] = HOST_PORT.exec(value) ?? [];
+    const port = Number(digits);
+    if (host === undefined || port < 1 || port > 65535) return undefined;
+    return { host: host.replace(/^\[(.*)\]$/, '$1').toLowerCase(), port };
+  },
+};
+
+/** `host:port`, or nothing (null). */
+export const hostPortOrEmpty: ValueType<HostPort | null> = {
+  kind: 'host:port or empty',
+  expected: `${hostPort.expected}, or nothing`,
+  parse: (value) => (value === '' ? null : hostPort.parse(value)),
+};
+
+export const hostPortList: ValueType<readonly HostPort[]> = listOf(
+  hostPort,
+  'host:port pairs with white space between them, such as vacmon.example.com:8884',
+);
+
+const isRelativePath = (value: string): boolean =>
+  /^[^\s/\p{Cc}][^\p{Cc}]*$/u.test(value) && !value.split('/').includes('..');
+
+export const path: ValueType<string> = matching('path', 'a path that begins with /', /^\/[^\p{Cc}]*$/u);
+
+/** A file of the host by its path, or of the machinetype's `files/` by its name. */
+export const pathOrFileName: ValueType<string> = {
+  kind: 'path or file name',
+  expected: "a path that begins with /, or a file name under the machinetype's files/ (without ..)",
+  parse: (value) => path.parse(value) ?? (isRelativePath(value) ? value : undefined),
+};
+
+export const httpUrl: ValueType<string> = {
+  kind: 'URL',
+  expected: 'a URL that begins with http:// or https://',
+  parse: (value) => (/^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? value : undefined),
+};
+
+/** Where a file comes from; `docker://` is for images of container models. */
+export const urlOrPath: ValueType<string> = {
+  kind: 'URL, path or file name',
+  expected:
+    "an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)",
+  parse: (value) => {
+    if (!/^[A-Za-z][A-Za-z0-9+.-]*:/.test(value)) return pathOrFileName.parse(value);
+    return /^docker:\/\/\S+$/.test(value) ? value : httpUrl.parse(value);
+  },
+};
+
+export const fileName: ValueType<string> = matching(
+  'file name',
+  'a file name without /',
+  /^(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u,
+);
+
+/** A regular expression, kept as text; the reader of the option compiles it. */
+export const regex: ValueType<string> = {
+  kind: 'regular expression',
+  expected: 'a regular expression in JavaScript syntax',
+  parse: (value) => {
+    try {
+      new RegExp(value);
+      return value;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+export const device: ValueType<string> = matching(
+  'device name',
+  'a device name of letters a-z and digits, such as vdb',
+  /^[a-z0-9]{1,16}$/,
+);
+
+export const networkInterface: ValueType<string> = matching(
+  'network interface',
+  'the name of a network interface (at most 15 characters, no white space or /)',
+  /^(?!\.{1,2}$)[^\s/\p{Cc}]{1,15}$/u,
+);
+
+/** What lvm(8) allows as a volume group's name. */
+export const volumeGroup: ValueType<string> = matching(
+  'volume group',
+  'the name of an LVM volume group (letters, digits and + _ . -)',
+  /^(?!-|\.{1,2}$)[A-Za-z0-9+_.-]{1,127}$/,
+);
+
+export const fqan: ValueType<string> = matching(
+  'FQAN',
+  'a VOMS FQAN such as /lhcb/Role=NULL/Capability=NULL',
+  /^\/[\x21-\x7e]+$/,
+);
+
+/** APEL's parser refuses a record whose site is called None. */
+export const siteName: ValueType<string> = matching(
+  'site name',
+  'the site name as GOCDB has it (letters, digits and . _ -)',
+  /^(?!None$)[A-Za-z0-9._-]+$/,
+);
+
+export const libvirtUri: ValueType<string> = matching(
+  'libvirt URI',
+  'a libvirt URI such as qemu:///system',
+  /^[a-z]+(?:\+[a-z0-9]+)?:\/\/\S*$/,
+);
+
+export const repositoryList: ValueType<readonly string[]> = listOf(
+  matching('name', '', /^[A-Za-z0-9._-]+$/),
+  'names of CernVM-FS repositories such as lhcb.cern.ch with white space between them',
+);
+
+export const pathList: ValueType<readonly string[]> = listOf(
+  path,
+  'paths that begin with / with white space between them',
+);

@@ -1,0 +1,76 @@
+/** Builds a daemon from the host's real parts. The only place that knows which part is which. */
+
+import { hostname } from 'node:os';
+import type { Config } from '../config/types.js';
+import { VacError } from '../errors.js';
+import { readTextIfThere } from '../host/files.js';
+import { LibvirtHypervisor } from '../host/libvirt.js';
+import { createNfsServer, type NfsServer } from '../host/nfs.js';
+import { SyslogRelay } from '../host/syslog.js';
+import { METADATA_IP, StateLayout } from '../machines/layout.js';
+import type { GuestOwner } from '../machines/tools.js';
+import { Daemon, type DaemonParts } from './daemon.js';
+import type { Logger } from './log.js';
+
+export interface HostOptions {
+  readonly factory: string;
+  readonly config: Config;
+  readonly stateDir: string;
+  readonly log: Logger;
+}
+
+export interface ComposedDaemon {
+  readonly daemon: Daemon;
+  readonly nfs: NfsServer;
+  readonly syslog: SyslogRelay | null;
+  readonly hypervisor: LibvirtHypervisor;
+}
+
+/** @throws VacError when a part cannot be had on this host */
+export async function composeDaemon(
+  host: HostOptions,
+  extra: Partial<Pick<DaemonParts, 'hostProcessors' | 'startsLimit' | 'listen' | 'onCleared'>> = {},
+): Promise<ComposedDaemon> {
+  const { config, log } = host;
+  const layout = new StateLayout(host.stateDir);
+  const hypervisor = new LibvirtHypervisor(config.settings.libvirtUri);
+  const guestOwner = await nobody();
+  const nfs = await createNfsServer(config.settings.nfs, { stateDir: host.stateDir, address: METADATA_IP, guestOwner });
+  const { syslog: receiver } = config.settings;
+  // A receiver elsewhere is the site's own; ours is only for the address that is ours.
+  const syslog =
+    receiver?.host === METADATA_IP
+      ? new SyslogRelay({ stateDir: host.stateDir, address: receiver.host, port: receiver.port })
+      : null;
+  const daemon = new Daemon({
+    factory: host.factory,
+    config,
+    layout,
+    hypervisor,
+    nfs,
+    syslog,
+    guestOwner,
+    log,
+    ...extra,
+  });
+  return { daemon, nfs, syslog, hypervisor };
+}
+
+/** This host's fully qualified name, as far as it knows it. */
+export function hostFqdn(): string {
+  return hostname().toLowerCase();
+}
+
+/** vacd makes bridges, exports and machines: nothing of that is for others than root. */
+export function requireRoot(): void {
+  if (process.getuid?.() !== 0) {
+    throw new VacError('not-root', 'vacd must be run as root: it makes machines, networks and exports (try sudo)');
+  }
+}
+
+/** The uid and gid that NFS squashes guests to, from the host's own user table. */
+async function nobody(): Promise<GuestOwner> {
+  const line = (await readTextIfThere('/etc/passwd'))?.split('\n').find((entry) => entry.startsWith('nobody:'));
+  const [, , uid, gid] = line?.split(':') ?? [];
+  return { uid: Number(uid ?? 65534), gid: Number(gid ?? 65534) };
+}

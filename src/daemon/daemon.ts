@@ -1,0 +1,306 @@
+/**
+ * One factory: composed from its real parts, started, and stopped. `vacd` runs it as a service, `npm start` in the
+ * foreground with a view, tests with whatever they need.
+ */
+
+import { readdir, rm } from 'node:fs/promises';
+import { LockedError, lockFile } from 'libvirt';
+import type { Config } from '../config/types.js';
+import { VacError } from '../errors.js';
+import { DecisionLog } from '../factory/decision-log.js';
+import type { ServiceName } from '../factory/types.js';
+import { makeDirs, readTextIfThere } from '../host/files.js';
+import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
+import type { NfsServer } from '../host/nfs.js';
+import type { SyslogRelay } from '../host/syslog.js';
+import { Journal } from '../machines/journal.js';
+import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js';
+import { NETWORK_NAME } from '../machines/network-xml.js';
+import type { GuestOwner, MachineTools, StepListener } from '../machines/tools.js';
+import type { MetadataMachine, MetadataSource } from '../metadata/handler.js';
+import { MetadataServer } from '../metadata/server.js';
+import { ControlServer } from './control.js';
+import type { Logger } from './log.js';
+import { Loop } from './loop.js';
+import { type MachineMemory, Memory } from './memory.js';
+import { Observer } from './observe.js';
+import { Performer } from './perform.js';
+import { machineLogs, metadataService, networkService, nfsService, type Service, syslogService } from './services.js';
+import { type FactoryStatus, factoryStatus, writeStatusFiles } from './status.js';
+
+export interface DaemonParts {
+  readonly factory: string;
+  readonly config: Config;
+  readonly layout: StateLayout;
+  readonly hypervisor: Hypervisor;
+  readonly nfs: NfsServer;
+  /** Null: no receiver of our own. */
+  readonly syslog: SyslogRelay | null;
+  readonly guestOwner: GuestOwner;
+  readonly log: Logger;
+  /** Where metadata and MJF are served. Default: the two addresses of the machines' network, port 80. */
+  readonly metadataAddresses?: readonly { readonly address: string; readonly port: number }[];
+  /** Other than the real number of processors; for the demo and tests. */
+  readonly hostProcessors?: number;
+  readonly startsLimit?: number;
+  readonly listen?: StepListener;
+  readonly onCleared?: (machine: MachineMemory) => void;
+}
+
+/** Between two writings of the files that site monitoring reads. */
+const STATUS_FILES_SECONDS = 10;
+
+export class Daemon {
+  readonly memory: Memory;
+  readonly decisions = new DecisionLog();
+  private readonly journal: Journal;
+  private readonly observer: Observer;
+  private readonly performer: Performer;
+  private readonly loop: Loop;
+  private readonly metadata: MetadataServer;
+  private readonly control: ControlServer;
+  private readonly tools: MachineTools;
+  private lock: { release(): void } | null = null;
+  private hypervisorFacts: HypervisorFacts | null = null;
+  private statusTimer: NodeJS.Timeout | null = null;
+  private rootPublicKey: string | null = null;
+  private readonly passListeners: (() => void)[] = [];
+
+  constructor(readonly parts: DaemonParts) {
+    const { factory, config, layout, hypervisor, nfs, syslog, log } = parts;
+    this.memory = new Memory(factory, config);
+    if (parts.startsLimit !== undefined) this.memory.orders = { ...this.memory.orders, startsLeft: parts.startsLimit };
+    this.journal = new Journal(layout);
+    this.metadata = new MetadataServer(
+      parts.metadataAddresses ?? [
+        { address: METADATA_IP, port: 80 },
+        { address: GATEWAY_IP, port: 80 },
+      ],
+      this.metadataSource(),
+      { guestOwner: parts.guestOwner },
+    );
+    const logs = machineLogs(syslog);
+    this.tools = {
+      factory,
+      layout,
+      journal: this.journal,
+      hypervisor,
+      nfs,
+      logs,
+      guestOwner: parts.guestOwner,
+      networkName: NETWORK_NAME,
+      settings: () => this.memory.config.settings,
+      hypervisorFacts: async () => {
+        this.hypervisorFacts ??= await hypervisor.facts();
+        return this.hypervisorFacts;
+      },
+    };
+    const wake = () => this.loop.wake();
+    const services: Record<ServiceName, Service> = {
+      network: networkService(hypervisor, () => ({
+        factory,
+        slots: this.memory.totalProcessors(),
+        forwardDev: this.memory.config.settings.forwardDev,
+        mayRepair: this.memory.config.settings.fixNetworking,
+        machineUuids: [...this.memory.machines.values()]
+          .filter((machine) => machine.entry.phase === 'running' && machine.domain !== null)
+          .map((machine) => machine.entry.record.uuid),
+      })),
+      metadata: metadataService(this.metadata),
+      nfs: nfsService(nfs),
+      syslog: syslogService(syslog),
+    };
+    this.observer = new Observer({
+      memory: this.memory,
+      hypervisor,
+      nfs,
+      services,
+      journal: this.journal,
+      log,
+      wake,
+      hostProcessors: parts.hostProcessors,
+    });
+    this.performer = new Performer({
+      memory: this.memory,
+      tools: this.tools,
+      services,
+      log,
+      wake,
+      relist: () => void this.observer.listDomains(),
+      listen: parts.listen ?? (() => {}),
+      onCleared: (machine) => parts.onCleared?.(machine),
+    });
+    this.loop = new Loop(this.memory, this.performer, this.decisions, () => {
+      for (const listener of this.passListeners) listener();
+    });
+    this.control = new ControlServer(`${layout.root}/vacd.sock`, () => this.status(), this.decisions);
+  }
+
+  /**
+   * Takes the state directory, finds the machines that are in it, and begins.
+   *
+   * @throws VacError `already-running` when another vacd has the state directory
+   */
+  async start(): Promise<void> {
+    const { layout, log } = this.parts;
+    await makeDirs(layout.directories());
+    this.lock = await takeLock(layout);
+    await this.sweep();
+    await this.recover();
+    this.rootPublicKey = await readTextIfThere(this.memory.config.settings.rootPublicKeyPath);
+    await this.control.listen();
+    await this.observer.start();
+    this.loop.start();
+    await this.writeStatus();
+    this.statusTimer = setInterval(() => void this.writeStatus(), STATUS_FILES_SECONDS * 1000);
+    const { length } = [...this.memory.machines.values()].filter(({ entry }) => entry.phase !== 'cleared');
+    log.info(
+      `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${length} machines found again`,
+    );
+  }
+
+  /** Calls back after each pass of the loop. */
+  onPass(listener: () => void): void {
+    this.passListeners.push(listener);
+  }
+
+  status(): FactoryStatus {
+    return factoryStatus(this.memory, this.decisions, this.hypervisorFacts?.domainTypeReason ?? 'not asked yet');
+  }
+
+  /** Takes a changed configuration into use; machines that run keep what they were made with. */
+  reconfigure(config: Config): void {
+    this.memory.config = config;
+    // The number of slots may have changed, and with it the leases that the network must have.
+    this.memory.services.network.readySinceMs = null;
+    this.loop.wake();
+  }
+
+  /** Starts nothing more. */
+  drain(reason: string): void {
+    this.memory.orders = { ...this.memory.orders, draining: true, drainingReason: reason };
+    this.loop.wake();
+  }
+
+  /** Asks every machine to stop, and starts nothing more. */
+  stopMachines(): void {
+    this.memory.orders = { ...this.memory.orders, stopAll: true };
+    this.loop.wake();
+  }
+
+  /** Machines that are not yet accounted for and cleaned up. */
+  unclearedMachines(): MachineMemory[] {
+    return [...this.memory.machines.values()].filter(({ entry }) => entry.phase !== 'cleared');
+  }
+
+  /** Ends this daemon and leaves its machines as they are: the next one finds them again. */
+  async stop(): Promise<void> {
+    this.loop.stop();
+    this.observer.stop();
+    if (this.statusTimer !== null) clearInterval(this.statusTimer);
+    await this.performer.settled();
+    await this.metadata.close();
+    await this.control.close();
+    await this.parts.hypervisor.close();
+    this.lock?.release();
+  }
+
+  /** What a vacd that died in the middle of writing left behind; nothing there is worth keeping. */
+  private async sweep(): Promise<void> {
+    const { layout } = this.parts;
+    for (const name of await readdir(layout.tmp()))
+      await rm(`${layout.tmp()}/${name}`, { recursive: true, force: true });
+  }
+
+  private async recover(): Promise<void> {
+    const { log } = this.parts;
+    const { entries, unreadable } = await this.journal.readAll();
+    for (const { name, problem } of unreadable) {
+      log.error(
+        `${this.parts.layout.machine(name)} is no machine directory (${problem}); it is left alone, remove it if you know why it is there`,
+      );
+    }
+    this.memory.lastEnds = await this.journal.lastEnds();
+    for (const entry of entries) {
+      this.memory.remember(entry, performance.now());
+      if (entry.phase === 'starting' || entry.phase === 'running') {
+        await this.tools.logs.assign(entry.record.ip, entry.record.id);
+      }
+    }
+  }
+
+  private async writeStatus(): Promise<void> {
+    const status = this.status();
+    const { hypervisorProblem, services } = this.memory;
+    const service = (Object.keys(services) as ServiceName[]).find((name) => services[name].problem !== '');
+    const problem =
+      hypervisorProblem !== null && hypervisorProblem.sinceSeconds > 0
+        ? `libvirt does not answer: ${hypervisorProblem.message}`
+        : service === undefined
+          ? null
+          : `no working ${service}: ${services[service].problem}`;
+    try {
+      await writeStatusFiles(this.parts.layout, status, problem, (path) => rm(path, { force: true }));
+    } catch (error) {
+      this.parts.log.error(`status files not written: ${(error as Error).message}`);
+    }
+  }
+
+  /** The metadata server's narrow view: who has this address now. */
+  private metadataSource(): MetadataSource {
+    return {
+      machineByIp: (ip): MetadataMachine | null => {
+        const memory = this.memory.holderOfIp(ip);
+        if (memory === null) return null;
+        const { record } = memory.entry;
+        const nfs =
+          this.parts.nfs.name === 'none'
+            ? null
+            : this.parts.nfs.addressOf({
+                machineId: record.id,
+                uuid: record.uuid,
+                hostname: record.hostname,
+                machinetype: record.machinetype,
+                clientIp: record.ip,
+                directory: this.parts.layout.machine(record.id),
+              });
+        return {
+          id: record.id,
+          uuid: record.uuid,
+          hostname: record.hostname,
+          ip: record.ip,
+          factory: this.parts.factory,
+          machinetype: record.machinetype,
+          directory: this.parts.layout.machine(record.id),
+          rootPublicKey: this.rootPublicKey?.trim() ?? null,
+          meta: {
+            machinefeatures: `http://${GATEWAY_IP}/machinefeatures`,
+            jobfeatures: `http://${GATEWAY_IP}/jobfeatures`,
+            joboutputs: `http://${GATEWAY_IP}/joboutputs`,
+            machinetype: record.machinetype,
+            ...(nfs === null
+              ? {}
+              : {
+                  machinefeatures_nfs: nfs.machinefeatures,
+                  jobfeatures_nfs: nfs.jobfeatures,
+                  joboutputs_nfs: nfs.joboutputs,
+                }),
+          },
+        };
+      },
+    };
+  }
+}
+
+async function takeLock(layout: StateLayout): Promise<{ release(): void }> {
+  try {
+    return lockFile(layout.lock());
+  } catch (cause) {
+    if (!(cause instanceof LockedError)) throw cause;
+    throw new VacError(
+      'already-running',
+      `another vacd uses the state directory ${layout.root}; there can be one at a time (stop it, or give this one --state-dir)`,
+      { cause },
+    );
+  }
+}

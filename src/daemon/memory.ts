@@ -1,0 +1,227 @@
+/**
+ * All that a running vacd knows, in one place with one writer: the loop's own thread. Observers and performers write
+ * facts here and wake the loop; `state()` gives the pure core a picture of this moment.
+ */
+
+import type { Config } from '../config/types.js';
+import type {
+  CreationFailure,
+  FactoryState,
+  LastEnd,
+  Machine,
+  MachinetypeNews,
+  RunOrders,
+  ServiceName,
+} from '../factory/types.js';
+import type { DomainFact, DomainListing } from '../host/hypervisor.js';
+import type { JournalEntry } from '../machines/journal.js';
+import { slotOfHostname } from '../machines/layout.js';
+
+/** Monotonic clock, milliseconds: for waits and ages that a step of the wall clock must not touch. */
+export type MonotonicMs = number;
+
+/** A machine's journal entry, kept up to date in memory, and what only this process knows of it. */
+export interface MachineMemory {
+  entry: JournalEntry;
+  /** An operation on it is under way. */
+  busy: boolean;
+  /** Listings asked for before this cannot tell that its domain is gone. */
+  changedAtMs: MonotonicMs;
+  retryAtMs: MonotonicMs;
+  failures: number;
+  domain: DomainFact | null;
+  /** True once a listing asked after `changedAtMs` lacked it and its last words were read. */
+  gone: boolean;
+  goneTimeSeconds: number | null;
+  shutdownMessage: string | null;
+  pausedSinceMs: MonotonicMs | null;
+  stopAskedAtMs: MonotonicMs | null;
+  heartbeatFileTimeSeconds: number | null;
+  cpuSeconds: number;
+  cpuPercent: number;
+  /** When it was last seen running, Unix seconds. */
+  seenTimeSeconds: number | null;
+  heartbeatWrittenAtMs: MonotonicMs;
+  exported: boolean | null;
+  /** Why this process could not finish creating it. */
+  creationProblem: string | null;
+}
+
+export interface ServiceMemory {
+  readySinceMs: MonotonicMs | null;
+  problem: string;
+  busy: boolean;
+  retryAtMs: MonotonicMs;
+  failures: number;
+}
+
+export interface HostMemory {
+  processors: number;
+  loadAverages: readonly [number, number, number];
+  ioPressurePercent: number | null;
+  stateFreeBytes: number;
+}
+
+const SERVICES: readonly ServiceName[] = ['network', 'metadata', 'nfs', 'syslog'];
+
+export class Memory {
+  readonly machines = new Map<string, MachineMemory>();
+  readonly zombiesBusy = new Set<string>();
+  lastEnds = new Map<string, LastEnd>();
+  readonly creationFailures = new Map<string, CreationFailure>();
+  readonly services: Record<ServiceName, ServiceMemory>;
+  host: HostMemory = { processors: 1, loadAverages: [0, 0, 0], ioPressurePercent: null, stateFreeBytes: 0 };
+  listing: DomainListing | null = null;
+  /** Null while libvirt answers. */
+  hypervisorProblem: { sinceSeconds: number; message: string } | null = { sinceSeconds: 0, message: 'not asked yet' };
+  peers: MachinetypeNews[] = [];
+  orders: RunOrders = { draining: false, drainingReason: '', startsLeft: null, stopAll: false };
+
+  constructor(
+    readonly factory: string,
+    public config: Config,
+  ) {
+    const fresh = (): ServiceMemory => ({ readySinceMs: null, problem: '', busy: false, retryAtMs: 0, failures: 0 });
+    this.services = { network: fresh(), metadata: fresh(), nfs: fresh(), syslog: fresh() };
+  }
+
+  remember(entry: JournalEntry, nowMs: MonotonicMs): MachineMemory {
+    const memory: MachineMemory = {
+      entry,
+      busy: false,
+      changedAtMs: nowMs,
+      retryAtMs: 0,
+      failures: 0,
+      domain: null,
+      gone: false,
+      goneTimeSeconds: null,
+      shutdownMessage: null,
+      pausedSinceMs: null,
+      stopAskedAtMs: null,
+      heartbeatFileTimeSeconds: null,
+      cpuSeconds: entry.cpuSeconds,
+      cpuPercent: 0,
+      seenTimeSeconds: entry.heartbeatTimeSeconds,
+      heartbeatWrittenAtMs: nowMs,
+      exported: null,
+      creationProblem: null,
+    };
+    this.machines.set(entry.record.id, memory);
+    return memory;
+  }
+
+  /** Slots are as many as there are processors: the smallest machine has one (SPEC 1). */
+  totalProcessors(): number {
+    return this.config.settings.totalProcessors ?? this.host.processors;
+  }
+
+  /** The machine that holds an address now: the one that is neither over nor yet to begin. */
+  holderOfIp(ip: string): MachineMemory | null {
+    for (const memory of this.machines.values()) {
+      const { record, phase } = memory.entry;
+      if (record.ip === ip && (phase === 'starting' || phase === 'running')) return memory;
+    }
+    return null;
+  }
+
+  /** Takes a service's trouble down; it is tried again after 1, 2, 4 … 30 s. */
+  serviceFailed(service: ServiceName, problem: string, nowMs: MonotonicMs): void {
+    const memory = this.services[service];
+    memory.readySinceMs = null;
+    memory.problem = problem;
+    memory.retryAtMs = nowMs + retryDelayMs(memory.failures);
+    memory.failures += 1;
+  }
+
+  serviceReady(service: ServiceName, nowMs: MonotonicMs): void {
+    const memory = this.services[service];
+    memory.readySinceMs ??= nowMs;
+    memory.problem = '';
+    memory.failures = 0;
+  }
+
+  /** @param nowSeconds Unix time */
+  state(nowSeconds: number, nowMs: MonotonicMs): FactoryState {
+    const machines = [...this.machines.values()].map((memory) => this.machineFacts(memory, nowSeconds, nowMs));
+    return {
+      nowSeconds,
+      factory: this.factory,
+      slots: this.totalProcessors(),
+      totalProcessors: this.totalProcessors(),
+      host: {
+        ...this.host,
+        hypervisorProblem: this.hypervisorProblem,
+        services: Object.fromEntries(
+          SERVICES.map((name) => [name, serviceFacts(this.services[name], nowMs)]),
+        ) as FactoryState['host']['services'],
+      },
+      machines,
+      zombies: this.zombies(),
+      peers: this.peers,
+      lastEnds: this.lastEnds,
+      creationFailures: this.creationFailures,
+      orders: this.orders,
+    };
+  }
+
+  private machineFacts(memory: MachineMemory, nowSeconds: number, nowMs: MonotonicMs): Machine {
+    const { entry } = memory;
+    return {
+      ...entry,
+      heartbeatTimeSeconds: memory.seenTimeSeconds,
+      cpuSeconds: memory.cpuSeconds,
+      cpuPercent: memory.cpuPercent,
+      domain: this.domainState(memory),
+      pausedForSeconds: memory.pausedSinceMs === null ? 0 : Math.floor((nowMs - memory.pausedSinceMs) / 1000),
+      pausedByIoError: memory.domain?.pausedByIoError ?? false,
+      goneTimeSeconds: memory.goneTimeSeconds,
+      stopAskedForSeconds: memory.stopAskedAtMs === null ? null : Math.floor((nowMs - memory.stopAskedAtMs) / 1000),
+      heartbeatFileAgeSeconds:
+        memory.heartbeatFileTimeSeconds === null ? null : Math.max(0, nowSeconds - memory.heartbeatFileTimeSeconds),
+      shutdownMessage: memory.shutdownMessage,
+      creationProblem: memory.creationProblem,
+      busy: memory.busy,
+      retryInSeconds: Math.max(0, (memory.retryAtMs - nowMs) / 1000),
+      exported: memory.exported,
+    };
+  }
+
+  private domainState(memory: MachineMemory): Machine['domain'] {
+    if (this.hypervisorProblem !== null) return 'unknown';
+    if (memory.gone) return 'gone';
+    return memory.domain?.state ?? 'unknown';
+  }
+
+  /** Domains with one of our slots' names that no living machine's directory explains. */
+  private zombies(): FactoryState['zombies'] {
+    if (this.listing === null || this.hypervisorProblem !== null) return [];
+    const living = new Set<string>();
+    for (const { entry } of this.machines.values()) {
+      if (entry.phase === 'starting' || entry.phase === 'running') living.add(entry.record.uuid);
+    }
+    return this.listing.domains.flatMap(({ uuid, name }) => {
+      const slot = slotOfHostname(this.factory, name);
+      return slot === null || living.has(uuid) ? [] : [{ uuid, name, slot, busy: this.zombiesBusy.has(uuid) }];
+    });
+  }
+
+  /** Replaces parts of a machine's journal entry after its directory was written. */
+  update(memory: MachineMemory, change: Partial<JournalEntry>): void {
+    memory.entry = { ...memory.entry, ...change };
+  }
+}
+
+function serviceFacts(memory: ServiceMemory, nowMs: MonotonicMs) {
+  return {
+    ready: memory.readySinceMs !== null,
+    problem: memory.problem,
+    readyForSeconds: memory.readySinceMs === null ? 0 : Math.floor((nowMs - memory.readySinceMs) / 1000),
+    busy: memory.busy,
+    retryInSeconds: Math.max(0, (memory.retryAtMs - nowMs) / 1000),
+  };
+}
+
+/** 1, 2, 4 … 30 s. */
+export function retryDelayMs(failures: number): number {
+  return Math.min(30_000, 1000 * 2 ** Math.min(failures, 5));
+}

@@ -1,0 +1,244 @@
+/**
+ * Observers: each gathers one kind of fact at its own pace, writes it into the Memory and wakes the loop. None of
+ * them acts, and none waits for another: a libvirt that hangs leaves the other facts fresh.
+ */
+
+import { readFile, statfs } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
+import type { ServiceName } from '../factory/types.js';
+import { firstLineHarmless, hostileFileAgeSeconds, readHostileFile } from '../host/files.js';
+import type { DomainFact, Hypervisor, HypervisorEvent } from '../host/hypervisor.js';
+import type { NfsServer } from '../host/nfs.js';
+import type { Journal } from '../machines/journal.js';
+import type { Logger } from './log.js';
+import type { MachineMemory, Memory } from './memory.js';
+import type { Service } from './services.js';
+
+/** Between two listings of domains when no event asks for one sooner. */
+const LISTING_SECONDS = 5;
+/** Between two looks at load, pressure, free space and guests' heartbeat files. */
+const HOST_SECONDS = 2;
+/** Between two looks at whether network, NFS, metadata and syslog still work. */
+const SERVICES_SECONDS = 10;
+/** A machine's `heartbeat` file is written at least this often while it runs. */
+const HEARTBEAT_SECONDS = 15;
+/** What a shutdown message may be at most; the rest of a longer file is not read. */
+const MAX_SHUTDOWN_MESSAGE_BYTES = 4096;
+
+export interface ObserverParts {
+  readonly memory: Memory;
+  readonly hypervisor: Hypervisor;
+  readonly nfs: NfsServer;
+  readonly services: Readonly<Record<ServiceName, Service>>;
+  readonly journal: Journal;
+  readonly log: Logger;
+  readonly wake: () => void;
+  /** A limit on host processors other than the real number; for the demo and tests. */
+  readonly hostProcessors: number | undefined;
+}
+
+export class Observer {
+  private readonly timers: NodeJS.Timeout[] = [];
+  private listingUnderWay = false;
+  private listingWantedAgain = false;
+  /** When libvirt said that a domain stopped, by uuid; Unix seconds. */
+  private readonly stoppedTimes = new Map<string, number>();
+  private closed = false;
+
+  constructor(private readonly parts: ObserverParts) {}
+
+  /** Looks once at everything, then keeps looking. */
+  async start(): Promise<void> {
+    const { hypervisor } = this.parts;
+    hypervisor.onEvent((event) => this.onEvent(event));
+    hypervisor.onConnectionChange(() => void this.listDomains());
+    await this.lookAtHost();
+    void this.listDomains();
+    this.every(LISTING_SECONDS, () => this.listDomains());
+    this.every(HOST_SECONDS, async () => {
+      await this.lookAtHost();
+      await this.lookAtHeartbeatFiles();
+    });
+    this.every(SERVICES_SECONDS, () => this.lookAtServices());
+  }
+
+  stop(): void {
+    this.closed = true;
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  private every(seconds: number, look: () => Promise<void>): void {
+    let looking = false;
+    const timer = setInterval(async () => {
+      if (looking) return;
+      looking = true;
+      try {
+        await look();
+      } catch (error) {
+        this.parts.log.warn(`observing failed: ${(error as Error).message}`);
+      } finally {
+        looking = false;
+      }
+    }, seconds * 1000);
+    this.timers.push(timer);
+  }
+
+  private onEvent(event: HypervisorEvent): void {
+    if (event.event === 'stopped' || event.event === 'crashed') {
+      this.stoppedTimes.set(event.uuid, Math.floor(Date.now() / 1000));
+    }
+    void this.listDomains();
+  }
+
+  /** One listing at a time; a wish that comes meanwhile is granted by one more. */
+  async listDomains(): Promise<void> {
+    if (this.closed) return;
+    if (this.listingUnderWay) {
+      this.listingWantedAgain = true;
+      return;
+    }
+    this.listingUnderWay = true;
+    const { memory, hypervisor, log } = this.parts;
+    try {
+      const listing = await hypervisor.listDomains();
+      if (memory.hypervisorProblem !== null && memory.listing !== null) log.info('libvirt answers again');
+      memory.listing = listing;
+      await this.take(listing.domains, listing.askedAtMs);
+      memory.hypervisorProblem = null;
+    } catch (error) {
+      const message = (error as Error).message;
+      if (memory.hypervisorProblem === null || memory.hypervisorProblem.sinceSeconds === 0) {
+        memory.hypervisorProblem = { sinceSeconds: Math.floor(Date.now() / 1000), message };
+        log.error(`libvirt does not answer: ${message}; machines go on, nothing new starts`);
+      }
+    } finally {
+      this.listingUnderWay = false;
+    }
+    this.parts.wake();
+    if (this.listingWantedAgain) {
+      this.listingWantedAgain = false;
+      await this.listDomains();
+    }
+  }
+
+  private async take(domains: readonly DomainFact[], askedAtMs: number): Promise<void> {
+    const byUuid = new Map(domains.map((domain) => [domain.uuid, domain]));
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const lost: MachineMemory[] = [];
+    for (const machine of this.parts.memory.machines.values()) {
+      if (machine.entry.phase !== 'starting' && machine.entry.phase !== 'running') continue;
+      const domain = byUuid.get(machine.entry.record.uuid);
+      if (domain !== undefined) this.seen(machine, domain, askedAtMs, nowSeconds);
+      else if (askedAtMs >= machine.changedAtMs && !machine.gone && !beingCreated(machine)) lost.push(machine);
+    }
+    await Promise.all(lost.map((machine) => this.lost(machine, nowSeconds)));
+  }
+
+  private seen(machine: MachineMemory, domain: DomainFact, askedAtMs: number, nowSeconds: number): void {
+    const before = machine.domain;
+    if (before !== null && machine.seenTimeSeconds !== null && nowSeconds > machine.seenTimeSeconds) {
+      const used = domain.cpuSeconds - machine.cpuSeconds;
+      machine.cpuPercent = Math.max(0, (100 * used) / (nowSeconds - machine.seenTimeSeconds));
+    }
+    machine.domain = domain;
+    machine.gone = false;
+    // libvirt counts from the domain's creation, so it stays right over restarts of either daemon.
+    machine.cpuSeconds = Math.max(machine.cpuSeconds, domain.cpuSeconds);
+    machine.seenTimeSeconds = nowSeconds;
+    machine.pausedSinceMs = domain.state === 'paused' ? (machine.pausedSinceMs ?? performance.now()) : null;
+    if (machine.entry.phase === 'running' && askedAtMs - machine.heartbeatWrittenAtMs >= HEARTBEAT_SECONDS * 1000) {
+      machine.heartbeatWrittenAtMs = askedAtMs;
+      this.parts.journal
+        .heartbeat(machine.entry.record, machine.cpuSeconds, machine.cpuPercent)
+        .catch((error: Error) =>
+          this.parts.log.warn(`heartbeat of ${machine.entry.record.id} not written: ${error.message}`),
+        );
+    }
+  }
+
+  /** Its last words are read before it counts as gone, so that the decision has them. */
+  private async lost(machine: MachineMemory, nowSeconds: number): Promise<void> {
+    const { record } = machine.entry;
+    const text = await readHostileFile(
+      this.parts.journal.layout.inMachine(record.id, 'joboutputs/shutdown_message'),
+      MAX_SHUTDOWN_MESSAGE_BYTES,
+    );
+    machine.shutdownMessage = text === null ? null : firstLineHarmless(text);
+    const stoppedTime = this.stoppedTimes.get(record.uuid);
+    this.stoppedTimes.delete(record.uuid);
+    machine.goneTimeSeconds = stoppedTime ?? (machine.domain === null ? null : nowSeconds);
+    machine.domain = null;
+    machine.gone = true;
+  }
+
+  private async lookAtHost(): Promise<void> {
+    const { memory, journal, hostProcessors } = this.parts;
+    const disk = await statfs(journal.layout.root);
+    const [one = 0, five = 0, fifteen = 0] = loadavg();
+    memory.host = {
+      processors: hostProcessors ?? availableParallelism(),
+      loadAverages: [one, five, fifteen],
+      ioPressurePercent: await readIoPressure(),
+      stateFreeBytes: disk.bavail * disk.bsize,
+    };
+  }
+
+  private async lookAtHeartbeatFiles(): Promise<void> {
+    const nowMs = Date.now();
+    for (const machine of this.parts.memory.machines.values()) {
+      const { record, phase } = machine.entry;
+      if (phase !== 'running' || record.heartbeatFile === null) continue;
+      const directory = this.parts.journal.layout.inMachine(record.id, 'joboutputs');
+      const age = await hostileFileAgeSeconds(directory, record.heartbeatFile, nowMs);
+      machine.heartbeatFileTimeSeconds = age === null ? null : Math.floor(nowMs / 1000 - age);
+    }
+  }
+
+  /** Services that were ready may have stopped being so; then machines' exports are compared with what should be. */
+  private async lookAtServices(): Promise<void> {
+    const { memory, services } = this.parts;
+    await Promise.all(Object.values(services).map((service) => this.lookAtService(service)));
+    if (memory.services.nfs.readySinceMs !== null) await this.lookAtExports();
+    this.parts.wake();
+  }
+
+  private async lookAtService(service: Service): Promise<void> {
+    const { memory, log } = this.parts;
+    const state = memory.services[service.name];
+    if (state.readySinceMs === null || state.busy) return;
+    // The network is libvirt's: while it does not answer, nothing is known, and nothing to be repaired.
+    if (service.name === 'network' && memory.hypervisorProblem !== null) return;
+    try {
+      await service.check();
+    } catch (error) {
+      const { message } = error as Error;
+      log.error(`${service.name} no longer works: ${message}`);
+      memory.serviceFailed(service.name, message, performance.now());
+      state.retryAtMs = 0;
+    }
+  }
+
+  private async lookAtExports(): Promise<void> {
+    const { memory, nfs } = this.parts;
+    if (nfs.name === 'none') return;
+    const exported = await nfs.list();
+    for (const machine of memory.machines.values()) {
+      const { phase, record } = machine.entry;
+      if (phase === 'running' && !machine.busy) machine.exported = exported.has(record.id);
+    }
+  }
+}
+
+function beingCreated(machine: MachineMemory): boolean {
+  return machine.entry.phase === 'starting' && machine.busy;
+}
+
+/** "some avg10" of /proc/pressure/io in percent; null where the kernel does not tell. */
+async function readIoPressure(): Promise<number | null> {
+  try {
+    const match = /^some avg10=([\d.]+)/m.exec(await readFile('/proc/pressure/io', 'utf8'));
+    return match ? Number(match[1]) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * Carries out actions, and chooses nothing. Each action runs by itself; while it does, its subject is `busy`, so the
+ * next passes leave it alone. What comes of it is written into the Memory, and the loop is woken.
+ */
+
+import type { Action, MachineEnd } from '../factory/types.js';
+import { CREATE_STEPS, exportsOf, newCreation, newRecord } from '../machines/create.js';
+import { writeShutdownTime } from '../machines/features.js';
+import { CLEAR_STEPS } from '../machines/finish.js';
+import { type MachineTools, runSteps, type StepListener } from '../machines/tools.js';
+import type { Logger } from './log.js';
+import { type MachineMemory, type Memory, retryDelayMs } from './memory.js';
+import type { Service } from './services.js';
+
+export interface PerformerParts {
+  readonly memory: Memory;
+  readonly tools: MachineTools;
+  readonly services: Readonly<Record<Service['name'], Service>>;
+  readonly log: Logger;
+  readonly wake: () => void;
+  /** Asks for a fresh listing of domains: after anything that may have changed which there are. */
+  readonly relist: () => void;
+  readonly listen: StepListener;
+  /** Told of each machine that has been cleared. */
+  readonly onCleared: (machine: MachineMemory) => void;
+}
+
+export class Performer {
+  private readonly underWay = new Set<Promise<void>>();
+
+  constructor(private readonly parts: PerformerParts) {}
+
+  /** Begins an action and returns; its subject is busy when this returns. */
+  start(action: Action): void {
+    const done = this.carryOut(action)
+      .catch((error: Error) => this.parts.log.error(`${action.kind}: ${error.stack ?? error.message}`))
+      .finally(() => {
+        this.underWay.delete(done);
+        this.parts.wake();
+      });
+    this.underWay.add(done);
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async settled(): Promise<void> {
+    while (this.underWay.size > 0) await Promise.all(this.underWay);
+  }
+
+  private carryOut(action: Action): Promise<void> {
+    const { memory, tools, log } = this.parts;
+    switch (action.kind) {
+      case 'createMachine':
+        return this.create(action);
+      case 'ensureService':
+        return this.ensureService(action);
+      case 'destroyZombie':
+        log.warn(`destroying a domain: ${action.reason}`);
+        return this.destroyZombie(action.uuid);
+      default: {
+        const machine = memory.machines.get(action.machine);
+        if (machine === undefined) throw new Error(`action ${action.kind} on unknown machine ${action.machine}`);
+        return this.onMachine(machine, action.kind, () => this.operate(machine, action, tools));
+      }
+    }
+  }
+
+  private async operate(
+    machine: MachineMemory,
+    action: Exclude<Action, { kind: 'createMachine' | 'ensureService' | 'destroyZombie' }>,
+    tools: MachineTools,
+  ): Promise<void> {
+    const { memory, log } = this.parts;
+    const { record } = machine.entry;
+    switch (action.kind) {
+      case 'recordStarted': {
+        const timeSeconds = await tools.journal.askedTimeSeconds(record);
+        await tools.journal.started(record, timeSeconds);
+        memory.update(machine, { phase: 'running', startedTimeSeconds: timeSeconds });
+        log.info({ machine: record.id }, `${record.hostname}: found again, ${action.reason}`);
+        return;
+      }
+      case 'requestStop':
+        await tools.journal.stopping(record, action.stop);
+        memory.update(machine, { stop: action.stop });
+        // From here on it counts as asked, even if libvirt is slow to answer: its 30 s run.
+        machine.stopAskedAtMs = performance.now();
+        log.info({ machine: record.id }, `${record.hostname}: asked to stop: ${action.reason}`);
+        await tools.hypervisor.shutdownDomain(record.uuid);
+        return;
+      case 'destroyMachine':
+        if (machine.entry.stop === null) await tools.journal.stopping(record, action.stop);
+        memory.update(machine, { stop: action.stop });
+        log.warn({ machine: record.id }, `${record.hostname}: destroyed: ${action.reason}`);
+        await tools.hypervisor.destroyDomain(record.uuid).finally(this.parts.relist);
+        return;
+      case 'endMachine':
+        await this.end(machine, action.end);
+        return;
+      case 'clearMachine':
+        await this.clear(machine);
+        return;
+      case 'forgetMachine':
+        await tools.journal.forget(record);
+        memory.machines.delete(record.id);
+        return;
+      case 'lowerShutdownTime':
+        await writeShutdownTime(tools.layout.machine(record.id), action.shutdownTimeSeconds);
+        memory.update(machine, { shutdownTimeSeconds: action.shutdownTimeSeconds });
+        log.info(
+          { machine: record.id },
+          `${record.hostname}: shutdowntime is now ${action.shutdownTimeSeconds}: ${action.reason}`,
+        );
+        return;
+      case 'exportMachine':
+        await tools.nfs.add(exportsOf(tools, record));
+        machine.exported = true;
+        log.info({ machine: record.id }, `${record.hostname}: exported again: ${action.reason}`);
+        return;
+      case 'resumeMachine':
+        await tools.hypervisor.resumeDomain(record.uuid).finally(this.parts.relist);
+        log.info({ machine: record.id }, `${record.hostname}: resumed: ${action.reason}`);
+        return;
+    }
+  }
+
+  private async create(action: Extract<Action, { kind: 'createMachine' }>): Promise<void> {
+    const { memory, tools, log } = this.parts;
+    const settings = tools.settings();
+    const type = memory.config.machinetypes.find((candidate) => candidate.name === action.machinetype);
+    if (type === undefined) throw new Error(`createMachine of unknown machinetype ${action.machinetype}`);
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const record = newRecord(memory.factory, type, settings, { ...action, nowSeconds });
+    const machine = memory.remember(
+      {
+        record,
+        phase: 'starting',
+        startedTimeSeconds: null,
+        heartbeatTimeSeconds: null,
+        cpuSeconds: 0,
+        shutdownTimeSeconds: record.firstShutdownTimeSeconds,
+        stop: null,
+        end: null,
+      },
+      performance.now(),
+    );
+    if (memory.orders.startsLeft !== null)
+      memory.orders = { ...memory.orders, startsLeft: memory.orders.startsLeft - 1 };
+    machine.busy = true;
+    const beganMs = performance.now();
+    try {
+      const creation = newCreation(tools, type, settings, record);
+      await runSteps(CREATE_STEPS, creation, record.id, this.parts.listen);
+      memory.update(machine, { phase: 'running', startedTimeSeconds: Math.floor(Date.now() / 1000) });
+      machine.exported = tools.nfs.name === 'none' ? null : true;
+      memory.creationFailures.delete(type.name);
+      const tookMs = Math.round(performance.now() - beganMs);
+      log.info({ machine: record.id }, `${record.hostname}: ${type.name} created in ${tookMs} ms: ${action.reason}`);
+    } catch (error) {
+      const message = (error as Error).message;
+      const count = (memory.creationFailures.get(type.name)?.count ?? 0) + 1;
+      memory.creationFailures.set(type.name, { count, timeSeconds: Math.floor(Date.now() / 1000), message });
+      machine.creationProblem = `creation failed: ${message}`;
+      log.error({ machine: record.id }, `${record.hostname}: ${type.name} could not be created: ${message}`);
+      // A start that was ordered but came to nothing does not count against the order.
+      if (memory.orders.startsLeft !== null)
+        memory.orders = { ...memory.orders, startsLeft: memory.orders.startsLeft + 1 };
+      await this.dropIfNeverOpened(machine);
+    } finally {
+      machine.busy = false;
+      machine.changedAtMs = performance.now();
+      this.parts.relist();
+    }
+  }
+
+  /** A creation that failed before its directory existed left nothing to clean up. */
+  private async dropIfNeverOpened(machine: MachineMemory): Promise<void> {
+    const { entries } = await this.parts.tools.journal.readAll();
+    const id = machine.entry.record.id;
+    if (!entries.some((entry) => entry.record.id === id)) this.parts.memory.machines.delete(id);
+  }
+
+  private async end(machine: MachineMemory, end: MachineEnd): Promise<void> {
+    const { memory, tools, log } = this.parts;
+    const { record, startedTimeSeconds } = machine.entry;
+    await this.parts.listen(record.id, 'finished', 'begin', 0);
+    await tools.journal.finished(record, end);
+    memory.update(machine, { phase: 'ended', end });
+    const ran = startedTimeSeconds === null ? 'never ran' : `ran ${end.timeSeconds - startedTimeSeconds} s`;
+    log.info(
+      { machine: record.id },
+      `${record.hostname}: ended, ${ran}, "${end.message ?? 'no message'}" (${end.reason})`,
+    );
+  }
+
+  private async clear(machine: MachineMemory): Promise<void> {
+    const { memory, tools, listen } = this.parts;
+    const { record, startedTimeSeconds, end } = machine.entry;
+    if (end === null) throw new Error(`clearMachine of ${record.id}, which has not ended`);
+    await runSteps(
+      CLEAR_STEPS,
+      { tools, settings: tools.settings(), record, startedTimeSeconds, end, listen },
+      record.id,
+      listen,
+    );
+    memory.update(machine, { phase: 'cleared' });
+    this.parts.onCleared(machine);
+  }
+
+  private async ensureService(action: Extract<Action, { kind: 'ensureService' }>): Promise<void> {
+    const { memory, services, log } = this.parts;
+    const state = memory.services[action.service];
+    state.busy = true;
+    try {
+      await services[action.service].ensure();
+      memory.serviceReady(action.service, performance.now());
+      log.info(`${action.service} is ready`);
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== state.problem) log.error(`${action.service} is not ready: ${message}`);
+      memory.serviceFailed(action.service, message, performance.now());
+    } finally {
+      state.busy = false;
+    }
+  }
+
+  private async destroyZombie(uuid: string): Promise<void> {
+    const { memory, tools } = this.parts;
+    memory.zombiesBusy.add(uuid);
+    try {
+      await tools.hypervisor.destroyDomain(uuid);
+    } finally {
+      memory.zombiesBusy.delete(uuid);
+      // What the old listing says of it is no longer true.
+      memory.listing = null;
+      this.parts.relist();
+    }
+  }
+
+  /** Runs an operation on a machine; a failure is logged once and tried again after a growing wait. */
+  private async onMachine(machine: MachineMemory, what: string, operation: () => Promise<void>): Promise<void> {
+    machine.busy = true;
+    try {
+      await operation();
+      machine.failures = 0;
+      machine.retryAtMs = 0;
+    } catch (error) {
+      machine.retryAtMs = performance.now() + retryDelayMs(machine.failures);
+      machine.failures += 1;
+      if (machine.failures === 1) {
+        this.parts.log.error(
+          { machine: machine.entry.record.id },
+          `${machine.entry.record.hostname}: ${what} failed, will be tried again: ${(error as Error).message}`,
+        );
+      }
+    } finally {
+      machine.busy = false;
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/** What the daemon tells of itself: the snapshot for views and `vac`, and the files that site monitoring reads (SPEC 5). */
+
+import type { DecisionLog, LoggedDecision } from '../factory/decision-log.js';
+import { holdsProcessors, ownNews } from '../factory/news.js';
+import type { FactoryState, Machine, MachineEnd } from '../factory/types.js';
+import { writeFileAtomic } from '../host/files.js';
+import type { StateLayout } from '../machines/layout.js';
+import type { Memory } from './memory.js';
+
+export interface MachineStatus {
+  readonly id: string;
+  readonly uuid: string;
+  readonly slot: number;
+  readonly hostname: string;
+  readonly ip: string;
+  readonly machinetype: string;
+  readonly phase: Machine['phase'];
+  readonly domain: Machine['domain'];
+  readonly stopping: string | null;
+  readonly processors: number;
+  readonly createdTimeSeconds: number;
+  readonly startedTimeSeconds: number | null;
+  readonly shutdownTimeSeconds: number;
+  readonly cpuSeconds: number;
+  readonly cpuPercent: number;
+  readonly end: MachineEnd | null;
+}
+
+export interface ShareStatus {
+  readonly machinetype: string;
+  readonly machinegroup: string;
+  readonly targetShare: number;
+  /** Parts of all shares and of all running power, 0 to 1. */
+  readonly wanted: number;
+  readonly now: number;
+  readonly runningMachines: number;
+  readonly runningHs06: number;
+}
+
+export interface FactoryStatus {
+  readonly timeSeconds: number;
+  readonly factory: string;
+  readonly space: string;
+  readonly slots: number;
+  readonly processors: number;
+  readonly processorsUsed: number;
+  readonly hypervisor: string;
+  readonly services: FactoryState['host']['services'];
+  readonly loadAverages: readonly [number, number, number];
+  readonly machines: readonly MachineStatus[];
+  readonly shares: readonly ShareStatus[];
+  readonly slotDecisions: readonly LoggedDecision[];
+  readonly machinetypeDecisions: readonly LoggedDecision[];
+  readonly done: readonly LoggedDecision[];
+}
+
+/** @param hypervisor one line: which kind of machines are made here, and why */
+export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor: string): FactoryStatus {
+  const state = memory.state(Math.floor(Date.now() / 1000), performance.now());
+  const { slots, machinetypes, done } = decisions.summary();
+  return {
+    timeSeconds: state.nowSeconds,
+    factory: state.factory,
+    space: memory.config.settings.vacSpace,
+    slots: state.slots,
+    processors: state.totalProcessors,
+    processorsUsed: state.machines.filter(holdsProcessors).reduce((sum, m) => sum + m.record.processors, 0),
+    hypervisor: state.host.hypervisorProblem === null ? hypervisor : `libvirt: ${state.host.hypervisorProblem.message}`,
+    services: state.host.services,
+    loadAverages: state.host.loadAverages,
+    machines: state.machines.map(machineStatus),
+    shares: shareStatus(memory, state),
+    slotDecisions: slots,
+    machinetypeDecisions: machinetypes,
+    done,
+  };
+}
+
+export function machineStatus(machine: Machine): MachineStatus {
+  const { record } = machine;
+  return {
+    id: record.id,
+    uuid: record.uuid,
+    slot: record.slot,
+    hostname: record.hostname,
+    ip: record.ip,
+    machinetype: record.machinetype,
+    phase: machine.phase,
+    domain: machine.domain,
+    stopping: machine.stop?.reason ?? null,
+    processors: record.processors,
+    createdTimeSeconds: record.createdTimeSeconds,
+    startedTimeSeconds: machine.startedTimeSeconds,
+    shutdownTimeSeconds: machine.shutdownTimeSeconds,
+    cpuSeconds: machine.cpuSeconds,
+    cpuPercent: machine.cpuPercent,
+    end: machine.end,
+  };
+}
+
+function shareStatus(memory: Memory, state: FactoryState): ShareStatus[] {
+  const types = memory.config.machinetypes;
+  const news = types.map((type) => ownNews(state.factory, type.name, state.machines, state.lastEnds, state.nowSeconds));
+  const allShares = types.reduce((sum, type) => sum + type.targetShare, 0);
+  const allPower = news.reduce((sum, item) => sum + item.runningHs06, 0);
+  return types.map((type, index) => ({
+    machinetype: type.name,
+    machinegroup: type.machinegroup,
+    targetShare: type.targetShare,
+    wanted: allShares > 0 ? type.targetShare / allShares : 0,
+    now: allPower > 0 ? news[index]!.runningHs06 / allPower : 0,
+    runningMachines: news[index]!.runningMachines,
+    runningHs06: news[index]!.runningHs06,
+  }));
+}
+
+/**
+ * Writes `counts` ("running slots procs maxprocs hs06"), the two heartbeats whose ctime check scripts look at, and
+ * `factory-error` while something keeps the factory from starting machines (removed when it does not).
+ */
+export async function writeStatusFiles(
+  layout: StateLayout,
+  status: FactoryStatus,
+  problem: string | null,
+  removeFile: (path: string) => Promise<void>,
+): Promise<void> {
+  const running = status.machines.filter((m) => m.phase === 'starting' || m.phase === 'running');
+  const power = status.shares.reduce((sum, share) => sum + share.runningHs06, 0);
+  const counts = `${running.length} ${status.slots} ${status.processorsUsed} ${status.processors} ${power}`;
+  await writeFileAtomic(layout.counts(), counts, { durable: false });
+  await writeFileAtomic(layout.factoryHeartbeat(), `${status.timeSeconds}`, { durable: false });
+  await writeFileAtomic(layout.responderHeartbeat(), `${status.timeSeconds}`, { durable: false });
+  if (problem === null) await removeFile(layout.factoryError());
+  else await writeFileAtomic(layout.factoryError(), `${problem}\n`, { durable: false });
+}

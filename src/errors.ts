@@ -1,0 +1,49 @@
+/**
+ * Failures at the edges (commands, files, sockets, libvirt) as one class with a stable code. The core returns values
+ * instead; a programmer's error is an assertion.
+ */
+
+/** Every code and what it means to an administrator. Codes are stable: scripts and monitoring may match them. */
+export const ERROR_CODES = {
+  'address-in-use': 'Another program already listens on the address and port that this one needs.',
+  'already-running': 'Another vacd uses the same state directory.',
+  'command-failed': 'A program on the host ended with an error; its own words are in the message.',
+  'command-missing': 'A program that is needed is not installed or not executable.',
+  'command-timeout': 'A program on the host did not end in time and was killed with all its children.',
+  'config-bad': 'The configuration has errors; the message lists all of them.',
+  'daemon-not-running': 'No vacd answers on the control socket of that state directory.',
+  'daemon-refused': 'A running vacd did not understand or accept what it was asked.',
+  'helper-failed':
+    'A long-lived helper process (NFS server, message bus, syslog receiver) did not come up or did not stay up.',
+  'hypervisor-refused': 'libvirt answered, and refused; its own words are in the message.',
+  'hypervisor-unreachable': 'libvirt does not answer: it is down, restarting or hangs.',
+  'image-missing': 'A root image cannot be read.',
+  'image-unusable': 'A root image is no stand-alone qcow2 and no bootable raw disk.',
+  'network-wrong': "The machines' private network is missing, altered or cannot be made.",
+  'nfs-refused': 'The NFS server runs but did not accept an export or its removal.',
+  'nfs-unavailable': 'No NFS server can be used or started on this host, or it does not answer.',
+  'no-such-thing': 'What was named is not known to this factory.',
+  'not-root': 'Root is needed.',
+  'syslog-unavailable': "The receiver of machines' syslog cannot be started.",
+  usage: 'The command line is wrong.',
+} as const satisfies Record<string, string>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An operational failure: one sentence that names the thing and says what to do, and a code to match on. */
+export class VacError extends Error {
+  override readonly name: string = 'VacError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** Whether `error` is a VacError with this code. */
+export function isVacError(error: unknown, code: ErrorCode): error is VacError {
+  return error instanceof VacError && error.code === code;
+}

@@ -1,0 +1,198 @@
+/**
+ * What is due for one machine, from its phase and what libvirt says of its domain (drawing: types.ts).
+ *
+ * Level-triggered: the same facts give the same action again, until its effect is seen. So a crash between an
+ * action and its effect needs no memory, only another pass.
+ */
+
+import type { Settings } from '../config/types.js';
+import { endMessage } from './outcome.js';
+import type { Action, FactoryState, Machine, MachineEnd, StopRequest } from './types.js';
+
+/** A machine asked to stop by ACPI has this long before it is destroyed (SPEC 5). */
+export const STOP_SECONDS = 30;
+
+/** A machine paused by nobody we know is over after this: long enough for an administrator's quick look. */
+export const MAX_PAUSED_SECONDS = 60;
+
+/** A machine that QEMU paused over a disk error is given this long for the disk to have space again. */
+export const MAX_PAUSED_BY_IO_ERROR_SECONDS = 600;
+
+/** Free space with which a machine that was paused over a full disk may go on. */
+const MIN_RESUME_FREE_BYTES = 100_000_000;
+
+/** Heartbeat rules wait at least this long after the NFS server came (back) up: our outage is not their fault. */
+const MIN_NFS_READY_SECONDS = 60;
+
+/** At most one action a machine and pass; null when nothing is due. */
+export function machineAction(machine: Machine, state: FactoryState, settings: Settings): Action | null {
+  if (machine.busy || machine.retryInSeconds > 0) return null;
+  switch (machine.phase) {
+    case 'starting':
+      return recoverStart(machine, state);
+    case 'running':
+      return lookAfter(machine, state, settings);
+    case 'ended':
+      return { kind: 'clearMachine', machine: machine.record.id, reason: 'it ended: account for it and clean up' };
+    case 'cleared':
+      return forgetWhenOld(machine, state);
+  }
+}
+
+/** A start that nobody is carrying out: it failed, or an earlier vacd died in the middle of it. */
+function recoverStart(machine: Machine, state: FactoryState): Action | null {
+  const id = machine.record.id;
+  switch (machine.domain) {
+    case 'running':
+    case 'paused':
+    case 'shutdown':
+      return { kind: 'recordStarted', machine: id, reason: 'libvirt runs it, its start was not recorded' };
+    case 'gone': {
+      const reason = machine.creationProblem ?? 'its creation was interrupted before libvirt had it';
+      return {
+        kind: 'endMachine',
+        machine: id,
+        end: { timeSeconds: state.nowSeconds, message: null, cpuSeconds: 0, reason },
+        reason,
+      };
+    }
+    case 'unknown':
+      return null;
+  }
+}
+
+function lookAfter(machine: Machine, state: FactoryState, settings: Settings): Action | null {
+  const id = machine.record.id;
+  if (machine.domain === 'gone') {
+    const end = endOf(machine, state.nowSeconds);
+    return { kind: 'endMachine', machine: id, end, reason: end.reason };
+  }
+  // What libvirt does not tell us now we do not judge: it may only be libvirt that is in trouble.
+  if (machine.domain === 'unknown') return null;
+
+  if (machine.stop !== null) return carryOnStop(machine, machine.stop);
+  const stop = reasonToStop(machine, state);
+  if (stop !== null) {
+    return { kind: stop.politely ? 'requestStop' : 'destroyMachine', machine: id, stop, reason: stop.reason };
+  }
+
+  if (machine.domain === 'paused' && machine.pausedByIoError && state.host.stateFreeBytes > MIN_RESUME_FREE_BYTES) {
+    return { kind: 'resumeMachine', machine: id, reason: 'its disk can be written again' };
+  }
+  const promised = Math.max(
+    settings.shutdownTimeSeconds ?? Number.POSITIVE_INFINITY,
+    state.nowSeconds + machine.record.graceSeconds,
+  );
+  if (settings.shutdownTimeSeconds !== null && promised < machine.shutdownTimeSeconds) {
+    return {
+      kind: 'lowerShutdownTime',
+      machine: id,
+      shutdownTimeSeconds: promised,
+      reason: `shutdown_time is ${settings.shutdownTimeSeconds}, with ${machine.record.graceSeconds} s of notice`,
+    };
+  }
+  if (machine.exported === false && state.host.services.nfs.ready) {
+    return { kind: 'exportMachine', machine: id, reason: 'the NFS server no longer exports its directories' };
+  }
+  return null;
+}
+
+function carryOnStop(machine: Machine, stop: StopRequest): Action | null {
+  const id = machine.record.id;
+  // Asked by a vacd that died since: ask again, its 30 s begin anew.
+  if (machine.stopAskedForSeconds === null && stop.politely) {
+    return { kind: 'requestStop', machine: id, stop, reason: stop.reason };
+  }
+  if (!stop.politely || (machine.stopAskedForSeconds ?? 0) >= STOP_SECONDS) {
+    const reason = stop.politely ? `${stop.reason}; it did not stop within ${STOP_SECONDS} s` : stop.reason;
+    return { kind: 'destroyMachine', machine: id, stop, reason };
+  }
+  return null;
+}
+
+/** The rules of SPEC 5 ("A machine is over when …"); null when it may go on. */
+export function reasonToStop(machine: Machine, state: FactoryState): StopRequest | null {
+  const now = state.nowSeconds;
+  const stop = (
+    reason: string,
+    message: string,
+    how: { overrides?: boolean; politely?: boolean } = {},
+  ): StopRequest => ({
+    reason,
+    message,
+    overrides: how.overrides ?? false,
+    politely: how.politely ?? true,
+    requestedTimeSeconds: now,
+  });
+
+  if (machine.domain === 'paused') {
+    const limit = machine.pausedByIoError ? MAX_PAUSED_BY_IO_ERROR_SECONDS : MAX_PAUSED_SECONDS;
+    if (machine.pausedForSeconds < limit) return null;
+    // A paused machine cannot answer ACPI.
+    return machine.pausedByIoError
+      ? stop(`paused for ${limit} s because its disk could not be written`, '500 Disk could not be written', {
+          politely: false,
+        })
+      : stop(`paused for ${limit} s, and not by this factory`, '700 Paused from outside', { politely: false });
+  }
+  if (state.orders.stopAll) return stop('this factory is being stopped', '100 Factory is being stopped');
+  if (now >= machine.shutdownTimeSeconds) {
+    return stop(`its shutdowntime ${machine.shutdownTimeSeconds} has come`, '100 Past shutdowntime');
+  }
+  return heartbeatStop(machine, state, stop);
+}
+
+function heartbeatStop(
+  machine: Machine,
+  state: FactoryState,
+  stop: (reason: string, message: string, how: { overrides: boolean }) => StopRequest,
+): StopRequest | null {
+  const { heartbeatFile, heartbeatSeconds, fizzleSeconds } = machine.record;
+  if (heartbeatFile === null || machine.startedTimeSeconds === null) return null;
+  if (state.nowSeconds < machine.startedTimeSeconds + fizzleSeconds) return null;
+  const { nfs } = state.host.services;
+  if (!nfs.ready || nfs.readyForSeconds < Math.max(heartbeatSeconds, MIN_NFS_READY_SECONDS)) return null;
+
+  const age = machine.heartbeatFileAgeSeconds;
+  if (age === null) {
+    return stop(
+      `joboutputs/${heartbeatFile} is not there ${fizzleSeconds} s after its start`,
+      '700 Heartbeat file not created',
+      { overrides: true },
+    );
+  }
+  if (heartbeatSeconds > 0 && age > heartbeatSeconds) {
+    return stop(
+      `joboutputs/${heartbeatFile} is ${age} s old, over ${heartbeatSeconds} s`,
+      '700 Heartbeat file not updated',
+      {
+        overrides: true,
+      },
+    );
+  }
+  return null;
+}
+
+/** How a running machine whose domain is gone has ended. */
+function endOf(machine: Machine, nowSeconds: number): MachineEnd {
+  const startedTime = machine.startedTimeSeconds ?? machine.record.createdTimeSeconds;
+  // If it went while nobody watched, only the time that it was last seen is certain.
+  const seenTime = machine.goneTimeSeconds ?? machine.heartbeatTimeSeconds ?? startedTime;
+  const timeSeconds = Math.min(nowSeconds, Math.max(startedTime, seenTime));
+  const message = endMessage({
+    own: machine.shutdownMessage,
+    asked: machine.stop,
+    ranSeconds: timeSeconds - startedTime,
+    fizzleSeconds: machine.record.fizzleSeconds,
+  });
+  const why = machine.stop !== null ? `stopped: ${machine.stop.reason}` : 'it shut down by itself';
+  const unseen = machine.goneTimeSeconds === null ? ' while vacd was not watching' : '';
+  return { timeSeconds, message, cpuSeconds: machine.cpuSeconds, reason: `${why}${unseen}` };
+}
+
+function forgetWhenOld(machine: Machine, state: FactoryState): Action | null {
+  const days = machine.record.machinesDirDays;
+  if (days <= 0 || machine.end === null) return null;
+  if (state.nowSeconds < machine.end.timeSeconds + days * 86_400) return null;
+  return { kind: 'forgetMachine', machine: machine.record.id, reason: `it ended more than ${days} days ago` };
+}

@@ -1,0 +1,88 @@
+/** What stops this factory from starting anything at all: its orders, its host's health and its load (SPEC 4). */
+
+import type { Settings } from '../config/types.js';
+import { holdsProcessors } from './news.js';
+import type { DecisionCode, FactoryState, ServiceName } from './types.js';
+
+/** No new machine with less than this free in the state directory (SPEC 4: 1 GB). */
+export const MIN_STATE_FREE_BYTES = 1_000_000_000;
+
+/** A machine's load shows in the one-minute average with this time constant (the kernel's). */
+const LOAD_AVERAGE_SECONDS = 60;
+
+/** Load rules by running processors apply from this many on (SPEC 2, overload_per_processor). */
+const MIN_RUNNING_PROCESSORS_FOR_LOAD_RULE = 5;
+
+export interface Refusal {
+  readonly code: DecisionCode;
+  readonly reason: string;
+}
+
+/** The first thing, most telling first, that forbids any start now; null when starts are allowed. */
+export function refuseAllStarts(state: FactoryState, settings: Settings): Refusal | null {
+  const { host, orders } = state;
+  if (orders.stopAll) return { code: 'draining', reason: 'this factory is being stopped' };
+  if (orders.draining) return { code: 'draining', reason: orders.drainingReason };
+  if (settings.draining) return { code: 'draining', reason: 'draining = yes in the configuration' };
+  if (settings.shutdownTimeSeconds !== null && state.nowSeconds >= settings.shutdownTimeSeconds) {
+    return { code: 'shutdown-time', reason: 'shutdown_time has passed' };
+  }
+  if (host.hypervisorProblem !== null) {
+    const forSeconds = Math.max(0, state.nowSeconds - host.hypervisorProblem.sinceSeconds);
+    return {
+      code: 'hypervisor-down',
+      reason: `libvirt has not answered for ${forSeconds} s: ${host.hypervisorProblem.message}`,
+    };
+  }
+  for (const service of Object.keys(host.services) as ServiceName[]) {
+    const { ready, problem } = host.services[service];
+    if (!ready) return { code: 'service-down', reason: `no working ${service}: ${problem || 'not brought up yet'}` };
+  }
+  if (host.stateFreeBytes < MIN_STATE_FREE_BYTES) {
+    return {
+      code: 'disk-full',
+      reason: `only ${Math.floor(host.stateFreeBytes / 1e6)} MB are free in the state directory; 1000 MB are needed`,
+    };
+  }
+  return overload(state, settings) ?? ioPressure(state, settings);
+}
+
+/**
+ * The load to expect: the load averages lag, so a machine started t seconds ago still has a part exp(-t/60) of its
+ * processors to add to them. Without this a host would be over-filled before its load shows.
+ */
+export function expectedLoad(state: FactoryState): number {
+  const seen = Math.max(...state.host.loadAverages);
+  return state.machines.filter(holdsProcessors).reduce((load, { record, startedTimeSeconds }) => {
+    const ageSeconds = startedTimeSeconds === null ? 0 : Math.max(0, state.nowSeconds - startedTimeSeconds);
+    return load + record.processors * Math.exp(-ageSeconds / LOAD_AVERAGE_SECONDS);
+  }, seen);
+}
+
+function overload(state: FactoryState, settings: Settings): Refusal | null {
+  const running = state.machines.filter(holdsProcessors).reduce((sum, machine) => sum + machine.record.processors, 0);
+  const load = expectedLoad(state);
+  const perProcessor = settings.overloadPerProcessor;
+  const rules: readonly (readonly [number, string])[] = [
+    [running >= MIN_RUNNING_PROCESSORS_FOR_LOAD_RULE ? running : Number.POSITIVE_INFINITY, 'processors of machines'],
+    [state.host.processors, 'processors of this host'],
+  ];
+  for (const [processors, what] of rules) {
+    if (load > perProcessor * processors) {
+      return {
+        code: 'overloaded',
+        reason: `load ${load.toFixed(1)} (machines still booting counted) is over ${perProcessor} × ${processors} ${what}`,
+      };
+    }
+  }
+  return null;
+}
+
+function ioPressure(state: FactoryState, settings: Settings): Refusal | null {
+  const percent = state.host.ioPressurePercent;
+  if (settings.ioPressurePercent <= 0 || percent === null || percent <= settings.ioPressurePercent) return null;
+  return {
+    code: 'io-pressure',
+    reason: `tasks wait for disks ${percent.toFixed(0)} % of the time, over io_pressure_percent = ${settings.ioPressurePercent}`,
+  };
+}

@@ -1,0 +1,270 @@
+/**
+ * The facts that decisions are made from, and the actions that come out: plain data, no behaviour.
+ *
+ * A machine's life, as its directory tells it (the file whose presence makes the phase in brackets):
+ *
+ *                  createMachine                 libvirt has it
+ *     slot free ────────────────► starting ───────────────────► running
+ *         ▲                  [machine.json]                  [started]
+ *         │                         │ failed, or vacd died         │ domain gone
+ *         │                         ▼                              ▼
+ *         │  clearMachine         ended ◄──────────────────────────┘
+ *         └─────────────────── [finished]        (a stop is asked for in `running`: [stopping])
+ *                                   │ accounted, exports and disks removed
+ *                                   ▼
+ *                                cleared ───────────────► forgotten (directory removed after machines_dir_days)
+ *                               [cleared]
+ */
+
+/** Where a machine is in its life; see the drawing above. */
+export type MachinePhase = 'starting' | 'running' | 'ended' | 'cleared';
+
+/** What libvirt says of a domain, reduced to what decisions need. */
+export type DomainState = 'running' | 'paused' | 'shutdown' | 'gone' | 'unknown';
+
+/** The recipe a machine was made by, fixed at its creation: a later change of configuration does not touch it. */
+export interface MachineRecord {
+  /** `<created>_<machinetype>_<hostname>`, also its directory's name (SPEC 5). */
+  readonly id: string;
+  readonly uuid: string;
+  readonly slot: number;
+  readonly hostname: string;
+  readonly ip: string;
+  readonly mac: string;
+  readonly machinetype: string;
+  readonly machineModel: string;
+  readonly processors: number;
+  readonly memoryMiB: number;
+  /** Benchmark power of the whole machine, in the site's unit; 1.0 a processor when none is configured. */
+  readonly hs06: number;
+  /** As configured; null when the site has none, and then MJF hs06 and outgoing accounting are not written. */
+  readonly hs06PerProcessor: number | null;
+  readonly createdTimeSeconds: number;
+  /** The shutdowntime promised at creation, Unix seconds; `Machine.shutdownTimeSeconds` may since be earlier. */
+  readonly firstShutdownTimeSeconds: number;
+  readonly graceSeconds: number;
+  readonly maxWallclockSeconds: number;
+  readonly fizzleSeconds: number;
+  readonly heartbeatFile: string | null;
+  readonly heartbeatSeconds: number;
+  readonly machinesDirDays: number;
+  readonly accountingFqan: string | null;
+}
+
+/** How a machine ended, as written into its `finished` file. */
+export interface MachineEnd {
+  readonly timeSeconds: number;
+  /** "200 Success", or null when nobody said why. */
+  readonly message: string | null;
+  readonly cpuSeconds: number;
+  /** One line for people: who or what ended it. */
+  readonly reason: string;
+}
+
+/** Why and when a running machine was asked to stop; written to `stopping` before libvirt is asked. */
+export interface StopRequest {
+  readonly reason: string;
+  /** The shutdown message that the machine gets if it says nothing itself, or always when `overrides`. */
+  readonly message: string;
+  /** True where the factory's verdict outranks what the machine wrote (heartbeat rules, SPEC 2). */
+  readonly overrides: boolean;
+  /** False: no ACPI first (the machine is known not to answer, or its time is over for good). */
+  readonly politely: boolean;
+  readonly requestedTimeSeconds: number;
+}
+
+/** A machine and all that is known of it now. */
+export interface Machine {
+  readonly record: MachineRecord;
+  readonly phase: MachinePhase;
+  readonly startedTimeSeconds: number | null;
+  /** When the factory last saw it run (Unix seconds). */
+  readonly heartbeatTimeSeconds: number | null;
+  readonly cpuSeconds: number;
+  readonly cpuPercent: number;
+  readonly shutdownTimeSeconds: number;
+  readonly end: MachineEnd | null;
+  readonly domain: DomainState;
+  /** Seconds since libvirt first showed it paused; 0 when it is not. */
+  readonly pausedForSeconds: number;
+  /** QEMU paused it because a disk could not be written, as when the state directory is full. */
+  readonly pausedByIoError: boolean;
+  /** When its domain was seen to go (Unix seconds), if it was seen. */
+  readonly goneTimeSeconds: number | null;
+  readonly stop: StopRequest | null;
+  /** Seconds on the monotonic clock since this process asked it by ACPI; null: not asked by this process yet. */
+  readonly stopAskedForSeconds: number | null;
+  /** Age of joboutputs/<heartbeat_file>; null: there is none. Only looked at where a heartbeat file is configured. */
+  readonly heartbeatFileAgeSeconds: number | null;
+  /** First line of joboutputs/shutdown_message as the machine wrote it, made harmless; only read once it is gone. */
+  readonly shutdownMessage: string | null;
+  /** Why this process could not finish creating it; null if nothing went wrong. */
+  readonly creationProblem: string | null;
+  /** An operation on it is under way in this process: nothing else is asked meanwhile. */
+  readonly busy: boolean;
+  /** An operation on it failed: it is not repeated before this many seconds have passed. */
+  readonly retryInSeconds: number;
+  /** Whether the NFS server exports its directories now; null: not known, or there is no NFS. */
+  readonly exported: boolean | null;
+}
+
+/** A libvirt domain with a name of one of this factory's slots that no machine directory explains. */
+export interface Zombie {
+  readonly uuid: string;
+  readonly name: string;
+  readonly slot: number;
+  readonly busy: boolean;
+}
+
+/** What one factory says of one machinetype: the decision's view of a machinetype_status (SPEC 3). */
+export interface MachinetypeNews {
+  readonly factory: string;
+  readonly machinetype: string;
+  readonly runningHs06: number;
+  readonly runningMachines: number;
+  readonly runningProcessors: number;
+  readonly beforeFizzle: number;
+  /** The most recently created machine of the type that has finished. */
+  readonly lastEnd: {
+    readonly timeSeconds: number;
+    readonly message: string | null;
+    readonly hostname: string;
+  } | null;
+}
+
+/** A service of the factory without which no machine may start. */
+export type ServiceName = 'network' | 'metadata' | 'nfs' | 'syslog';
+
+export interface ServiceState {
+  readonly ready: boolean;
+  /** Why it is not ready, in one line; empty when it is. */
+  readonly problem: string;
+  /** How long it has been ready without a break; 0 when it is not. */
+  readonly readyForSeconds: number;
+  readonly busy: boolean;
+  /** Seconds until it may be tried again; 0 = now. */
+  readonly retryInSeconds: number;
+}
+
+export interface HostFacts {
+  readonly processors: number;
+  /** 1, 5 and 15 minutes. */
+  readonly loadAverages: readonly [number, number, number];
+  /** /proc/pressure/io "some avg10"; null where the kernel does not tell. */
+  readonly ioPressurePercent: number | null;
+  readonly stateFreeBytes: number;
+  /** Null when libvirt answers; else since when not (Unix seconds) and the error. */
+  readonly hypervisorProblem: { readonly sinceSeconds: number; readonly message: string } | null;
+  readonly services: Readonly<Record<ServiceName, ServiceState>>;
+}
+
+/** How often in a row, and when last, machines of a type could not be created on this factory. */
+export interface CreationFailure {
+  readonly count: number;
+  readonly timeSeconds: number;
+  readonly message: string;
+}
+
+/** What an administrator or the caller asked of this run of the daemon, beyond the configuration. */
+export interface RunOrders {
+  readonly draining: boolean;
+  readonly drainingReason: string;
+  /** Machines that may still be started (`npm start -- --machines N`); null = no limit. */
+  readonly startsLeft: number | null;
+  /** Stop every machine now (Ctrl-C of a foreground run). */
+  readonly stopAll: boolean;
+}
+
+export interface FactoryState {
+  /** Unix time, whole seconds. */
+  readonly nowSeconds: number;
+  /** This factory's FQDN. */
+  readonly factory: string;
+  readonly slots: number;
+  readonly totalProcessors: number;
+  readonly host: HostFacts;
+  readonly machines: readonly Machine[];
+  readonly zombies: readonly Zombie[];
+  /** News of the other factories; empty for a factory on its own. */
+  readonly peers: readonly MachinetypeNews[];
+  /** Outcomes of this factory's machines whose directories are gone already, by machinetype. */
+  readonly lastEnds: ReadonlyMap<string, LastEnd>;
+  readonly creationFailures: ReadonlyMap<string, CreationFailure>;
+  readonly orders: RunOrders;
+}
+
+/** What `finishes/<machinetype>` keeps: the last outcome of a type outlives its machines' directories. */
+export interface LastEnd {
+  readonly createdTimeSeconds: number;
+  readonly timeSeconds: number;
+  readonly message: string | null;
+  readonly hostname: string;
+}
+
+/** What to do, as data. `perform` carries these out and chooses nothing. */
+export type Action =
+  | {
+      readonly kind: 'createMachine';
+      readonly slot: number;
+      readonly machinetype: string;
+      readonly processors: number;
+      readonly shutdownTimeSeconds: number;
+      readonly reason: string;
+    }
+  /** Libvirt has the domain of a machine whose start was never recorded: write that it started. */
+  | { readonly kind: 'recordStarted'; readonly machine: string; readonly reason: string }
+  | { readonly kind: 'requestStop'; readonly machine: string; readonly stop: StopRequest; readonly reason: string }
+  | { readonly kind: 'destroyMachine'; readonly machine: string; readonly stop: StopRequest; readonly reason: string }
+  | { readonly kind: 'endMachine'; readonly machine: string; readonly end: MachineEnd; readonly reason: string }
+  | { readonly kind: 'clearMachine'; readonly machine: string; readonly reason: string }
+  | { readonly kind: 'forgetMachine'; readonly machine: string; readonly reason: string }
+  | {
+      readonly kind: 'lowerShutdownTime';
+      readonly machine: string;
+      readonly shutdownTimeSeconds: number;
+      readonly reason: string;
+    }
+  | { readonly kind: 'exportMachine'; readonly machine: string; readonly reason: string }
+  | { readonly kind: 'resumeMachine'; readonly machine: string; readonly reason: string }
+  | { readonly kind: 'destroyZombie'; readonly uuid: string; readonly name: string; readonly reason: string }
+  | { readonly kind: 'ensureService'; readonly service: ServiceName; readonly reason: string };
+
+/** One thing that was decided, or decided against, and why; what `vac why` prints. */
+export interface Decision {
+  readonly timeSeconds: number;
+  readonly slot: number | null;
+  readonly machinetype: string | null;
+  readonly machine: string | null;
+  /** Stable word for counting: `started`, `overloaded`, `backoff`, … */
+  readonly code: DecisionCode;
+  readonly reason: string;
+}
+
+export type DecisionCode =
+  | 'started'
+  | 'all-taken'
+  | 'draining'
+  | 'overloaded'
+  | 'io-pressure'
+  | 'disk-full'
+  | 'hypervisor-down'
+  | 'service-down'
+  | 'shutdown-time'
+  | 'starts-limit'
+  | 'starting-limit'
+  | 'no-share'
+  | 'backoff'
+  | 'scouting'
+  | 'creation-failed'
+  | 'too-big'
+  | 'min-wallclock'
+  | 'may-start'
+  | 'nothing-eligible'
+  | 'unsupported-model'
+  | 'same-second'
+  | 'machine';
+
+export interface Plan {
+  readonly actions: readonly Action[];
+  readonly decisions: readonly Decision[];
+}

@@ -1,0 +1,215 @@
+/** The hypervisor façade on the real libvirt: one connection, made again whenever it is lost or hangs. */
+
+import { readFile } from 'node:fs/promises';
+import { XMLParser } from 'fast-xml-parser';
+import { type Connection, LibvirtError, LibvirtTimeoutError, open } from 'libvirt';
+import { VacError } from '../errors.js';
+import { run } from './exec.js';
+import type { DomainFact, DomainListing, Hypervisor, HypervisorEvent, HypervisorFacts } from './hypervisor.js';
+
+/** A listing that takes longer than this means that libvirt hangs; it answers in milliseconds. */
+const LIST_TIMEOUT_SECONDS = 10;
+/** Creating a domain runs dnsmasq, iptables and QEMU; with many at once it takes its time. */
+const CREATE_TIMEOUT_SECONDS = 120;
+const CALL_TIMEOUT_SECONDS = 30;
+/** A libvirtd that does not answer pings for 15 s has lost us, and we it. */
+const KEEP_ALIVE = { intervalSeconds: 5, count: 3 };
+
+export class LibvirtHypervisor implements Hypervisor {
+  private connection: Promise<Connection> | null = null;
+  private readonly eventListeners: ((event: HypervisorEvent) => void)[] = [];
+  private readonly connectionListeners: (() => void)[] = [];
+  private closed = false;
+
+  constructor(private readonly uri: string) {}
+
+  async facts(): Promise<HypervisorFacts> {
+    await this.call((c) => c.isAlive());
+    if (this.uri.startsWith('test'))
+      return { domainType: 'test', domainTypeReason: "libvirt's test driver: no machine really runs" };
+    return kvmFacts();
+  }
+
+  async listDomains(): Promise<DomainListing> {
+    const askedAtMs = performance.now();
+    const stats = await this.call((c) =>
+      c.domainStats({ active: true, groups: ['cpu'], timeoutSeconds: LIST_TIMEOUT_SECONDS }),
+    );
+    const domains = stats.flatMap((s): DomainFact[] => {
+      if (s.state === 'shutoff' || s.state === 'crashed') return [];
+      const state = s.state === 'paused' || s.state === 'shutdown' ? s.state : 'running';
+      return [
+        {
+          uuid: s.uuid,
+          name: s.name,
+          state,
+          pausedByIoError: s.state === 'paused' && s.stateReason === 'ioerror',
+          cpuSeconds: s.cpuTimeSeconds ?? 0,
+        },
+      ];
+    });
+    return { askedAtMs, domains };
+  }
+
+  async createDomain(xml: string): Promise<void> {
+    await this.call((c) => c.createDomain(xml, { timeoutSeconds: CREATE_TIMEOUT_SECONDS }));
+  }
+
+  async shutdownDomain(uuid: string): Promise<void> {
+    await this.unlessGone((c) => c.shutdownDomain(uuid, this.uri.startsWith('test') ? {} : { mode: 'acpi' }));
+  }
+
+  async destroyDomain(uuid: string): Promise<void> {
+    await this.unlessGone((c) => c.destroyDomain(uuid));
+  }
+
+  async resumeDomain(uuid: string): Promise<void> {
+    await this.unlessGone((c) => c.resumeDomain(uuid));
+  }
+
+  async domainInterfaces(uuid: string): Promise<string[]> {
+    let xml = '';
+    await this.unlessGone(async (c) => {
+      xml = await c.domainXml(uuid);
+    });
+    return interfaceDevices(xml);
+  }
+
+  async network(name: string): Promise<{ xml: string; active: boolean } | null> {
+    const networks = await this.call((c) => c.listNetworks());
+    const network = networks.find((candidate) => candidate.name === name);
+    if (network === undefined) return null;
+    return { xml: await this.call((c) => c.networkXml(name)), active: network.active };
+  }
+
+  async createNetwork(xml: string): Promise<void> {
+    const { name } = await this.call((c) => c.defineNetwork(xml));
+    await this.call((c) => c.setNetworkAutostart(name, true));
+    await this.call((c) => c.startNetwork(name));
+  }
+
+  async startNetwork(name: string): Promise<void> {
+    await this.call((c) => c.startNetwork(name));
+  }
+
+  async removeNetwork(name: string): Promise<void> {
+    const network = await this.network(name);
+    if (network === null) return;
+    if (network.active) await this.call((c) => c.destroyNetwork(name));
+    // A transient network is gone with its end.
+    await this.call((c) => c.undefineNetwork(name).catch(ignore('VIR_ERR_NO_NETWORK')));
+  }
+
+  async changeDhcpHost(name: string, change: 'add' | 'delete', hostXml: string): Promise<void> {
+    const command = change === 'add' ? 'addLast' : 'delete';
+    await this.call((c) =>
+      c.updateNetwork(name, { command, section: 'dhcpHost', xml: hostXml, live: true, config: true }),
+    );
+  }
+
+  onEvent(listener: (event: HypervisorEvent) => void): void {
+    this.eventListeners.push(listener);
+  }
+
+  onConnectionChange(listener: () => void): void {
+    this.connectionListeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const { connection } = this;
+    this.connection = null;
+    await (await connection?.catch(() => null))?.close();
+  }
+
+  /** Runs a call on the connection there is, or a new one, and tells libvirt's trouble from its refusals. */
+  private async call<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.closed) throw new VacError('hypervisor-unreachable', `the connection to ${this.uri} was closed`);
+    this.connection ??= this.connect();
+    const mine = this.connection;
+    let connection: Connection | null = null;
+    try {
+      connection = await mine;
+      return await work(connection);
+    } catch (cause) {
+      if (!(cause instanceof LibvirtError)) throw cause;
+      const lost = connection === null || cause instanceof LibvirtTimeoutError || !(await this.stillAlive(connection));
+      if (!lost) throw new VacError('hypervisor-refused', `libvirt refused: ${cause.message}`, { cause });
+      if (this.connection === mine) this.drop(connection);
+      throw new VacError(
+        'hypervisor-unreachable',
+        `${cause.message} (${this.uri}; is libvirtd running? systemctl status libvirtd)`,
+        { cause },
+      );
+    }
+  }
+
+  /** The hanging call's thread is left behind with its connection: the next call gets new ones of both. */
+  private drop(connection: Connection | null): void {
+    this.connection = null;
+    connection?.close().catch(() => {});
+    for (const listener of this.connectionListeners) listener();
+  }
+
+  private async stillAlive(connection: Connection): Promise<boolean> {
+    return connection.isAlive().catch(() => false);
+  }
+
+  private async connect(): Promise<Connection> {
+    const keepAlive = this.uri.startsWith('test') ? undefined : KEEP_ALIVE;
+    const connection = await open(this.uri, {
+      callTimeoutSeconds: CALL_TIMEOUT_SECONDS,
+      ...(keepAlive === undefined ? {} : { keepAlive }),
+    });
+    const current = this.connection;
+    connection.on('lifecycle', ({ uuid, name, event }) => {
+      for (const listener of this.eventListeners) listener({ uuid, name, event });
+    });
+    connection.on('closed', () => {
+      if (this.connection === current && !this.closed) this.drop(connection);
+    });
+    return connection;
+  }
+
+  private async unlessGone(work: (connection: Connection) => Promise<void>): Promise<void> {
+    await this.call((c) => work(c).catch(ignore('VIR_ERR_NO_DOMAIN')));
+  }
+}
+
+function ignore(codeName: string): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof LibvirtError) || error.codeName !== codeName) throw error;
+  };
+}
+
+const parser = new XMLParser({
+  ignoreAttributes: false,
+  attributeNamePrefix: '',
+  isArray: (name) => name === 'interface',
+});
+
+function interfaceDevices(xml: string): string[] {
+  const { domain } = parser.parse(xml) as { domain?: { devices?: { interface?: { target?: { dev?: string } }[] } } };
+  return (domain?.devices?.interface ?? []).flatMap(({ target }) => (target?.dev === undefined ? [] : [target.dev]));
+}
+
+/**
+ * KVM only where an ordinary guest boots with it: a processor with VT-x or AMD-V, and a /dev/kvm that QEMU can open.
+ * A paravirtual-only /dev/kvm opens and even creates machines, which then hang in their firmware.
+ */
+async function kvmFacts(): Promise<HypervisorFacts> {
+  const flags = /^flags\s*:.*\b(vmx|svm)\b/m.exec(await readFile('/proc/cpuinfo', 'utf8'));
+  if (flags === null) {
+    return {
+      domainType: 'qemu',
+      domainTypeReason: 'no KVM: the processor shows neither vmx nor svm, so machines are emulated (TCG, slow)',
+    };
+  }
+  const { exitCode } = await run('test', ['-r', '/dev/kvm', '-a', '-w', '/dev/kvm'], { allowExitCodes: [0, 1] });
+  return exitCode === 0
+    ? { domainType: 'kvm', domainTypeReason: `KVM (${flags[1]})` }
+    : {
+        domainType: 'qemu',
+        domainTypeReason: 'no KVM: /dev/kvm is missing or cannot be opened, so machines are emulated (TCG, slow)',
+      };
+}

@@ -1,0 +1,179 @@
+/**
+ * Creation of a machine, step by step. Each step may be the last thing a dying vacd does: the directory then tells
+ * the next one how far it came, and what was not finished is undone (factory/lifecycle.ts, `recoverStart`).
+ */
+
+import { randomUUID } from 'node:crypto';
+import { chown, mkdir } from 'node:fs/promises';
+import type { MachinetypeConfig, Settings } from '../config/types.js';
+import type { MachineRecord } from '../factory/types.js';
+import { readTextIfThere, writeFileAtomic } from '../host/files.js';
+import { resolveImage } from '../host/images.js';
+import { VERSION } from '../version.js';
+import { domainXml } from './domain-xml.js';
+import { machineFeatures, writeFeatures } from './features.js';
+import { GATEWAY_IP, machineId, slotHostname, slotIp, slotMac } from './layout.js';
+import { MODELS } from './models/index.js';
+import type { MachineModel, ModelContext } from './models/model.js';
+import type { MachineTools, Step } from './tools.js';
+import { loadUserData } from './user-data.js';
+
+/** Decimal units, as disk_gb_per_processor counts (SPEC 2). */
+const GB = 1_000_000_000;
+/** Where no volume group gives a size (SPEC 2, disk_gb_per_processor). */
+const DEFAULT_DISK_GB_PER_PROCESSOR = 40;
+
+export interface StartOrder {
+  readonly slot: number;
+  readonly processors: number;
+  readonly shutdownTimeSeconds: number;
+  readonly nowSeconds: number;
+}
+
+export interface Creation extends ModelContext {
+  readonly tools: MachineTools;
+  readonly settings: Settings;
+  readonly model: MachineModel;
+}
+
+/** The recipe of a new machine, fixed from here on. */
+export function newRecord(
+  factory: string,
+  type: MachinetypeConfig,
+  settings: Settings,
+  order: StartOrder,
+): MachineRecord {
+  const hostname = slotHostname(factory, order.slot);
+  return {
+    id: machineId(order.nowSeconds, type.name, hostname),
+    uuid: randomUUID(),
+    slot: order.slot,
+    hostname,
+    ip: slotIp(order.slot),
+    mac: slotMac(order.slot),
+    machinetype: type.name,
+    machineModel: type.machineModel,
+    processors: order.processors,
+    memoryMiB: settings.mibPerProcessor * order.processors,
+    hs06: (settings.hs06PerProcessor ?? 1) * order.processors,
+    hs06PerProcessor: settings.hs06PerProcessor,
+    createdTimeSeconds: order.nowSeconds,
+    firstShutdownTimeSeconds: order.shutdownTimeSeconds,
+    graceSeconds: settings.graceSeconds,
+    maxWallclockSeconds: type.maxWallclockSeconds,
+    fizzleSeconds: type.fizzleSeconds,
+    heartbeatFile: type.heartbeatFile,
+    heartbeatSeconds: type.heartbeatSeconds,
+    machinesDirDays: type.machinesDirDays,
+    accountingFqan: type.accountingFqan,
+  };
+}
+
+export function newCreation(
+  tools: MachineTools,
+  type: MachinetypeConfig,
+  settings: Settings,
+  record: MachineRecord,
+): Creation {
+  const model = MODELS.get(record.machineModel);
+  if (model === undefined) throw new Error(`machine_model ${record.machineModel} was decided for but is not known`);
+  const gbPerProcessor = type.diskGbPerProcessor ?? settings.diskGbPerProcessor ?? DEFAULT_DISK_GB_PER_PROCESSOR;
+  return {
+    tools,
+    layout: tools.layout,
+    settings,
+    type,
+    record,
+    model,
+    scratchBytes: Math.round(gbPerProcessor * GB) * record.processors,
+    swapBytes: type.swapMibPerProcessor * 2 ** 20 * record.processors,
+  };
+}
+
+export const CREATE_STEPS: readonly Step<Creation>[] = [
+  { name: 'intent', run: ({ tools, record }) => tools.journal.open(record) },
+  { name: 'slot', run: ({ tools, record }) => tools.journal.takeSlot(record) },
+  {
+    name: 'disks',
+    async run(creation) {
+      const files = creation.layout.machinetypeFiles(creation.type.name);
+      await creation.model.makeDisks(creation, resolveImage(creation.type.rootImage, files));
+    },
+  },
+  { name: 'features', run: makeFeatures },
+  { name: 'user-data', run: makeUserData },
+  { name: 'logs', run: ({ tools, record }) => tools.logs.assign(record.ip, record.id) },
+  { name: 'exports', run: (creation) => creation.tools.nfs.add(exportsOf(creation.tools, creation.record)) },
+  {
+    name: 'domain-xml',
+    async run({ tools, record, ...creation }) {
+      const { domainType } = await tools.hypervisorFacts();
+      const xml = domainXml(record, {
+        domainType,
+        machineType: creation.type.machineType,
+        firmware: creation.type.firmware,
+        networkName: tools.networkName,
+        consolePath: tools.layout.inMachine(record.id, 'console.log'),
+        disks: creation.model.disks({ ...creation, record }),
+        space: creation.settings.vacSpace,
+        factory: tools.factory,
+      });
+      await tools.journal.writeDomain(record, xml);
+    },
+  },
+  {
+    name: 'libvirt',
+    async run({ tools, record, layout }) {
+      const xml = await readTextIfThere(layout.inMachine(record.id, 'domain.xml'));
+      await tools.hypervisor.createDomain(xml ?? '');
+    },
+  },
+  { name: 'started', run: ({ tools, record }) => tools.journal.started(record, Math.floor(Date.now() / 1000)) },
+];
+
+export function exportsOf(tools: MachineTools, record: MachineRecord) {
+  return {
+    machineId: record.id,
+    uuid: record.uuid,
+    hostname: record.hostname,
+    machinetype: record.machinetype,
+    clientIp: record.ip,
+    directory: tools.layout.machine(record.id),
+  };
+}
+
+async function makeFeatures({ tools, layout, record, settings, scratchBytes, swapBytes }: Creation): Promise<void> {
+  const directory = layout.machine(record.id);
+  const joboutputs = layout.inMachine(record.id, 'joboutputs');
+  await writeFeatures(
+    directory,
+    machineFeatures(record, {
+      shutdownTimeSeconds: record.firstShutdownTimeSeconds,
+      nowSeconds: Math.floor(Date.now() / 1000),
+      space: settings.vacSpace,
+      factory: tools.factory,
+      scratchBytes,
+      swapBytes,
+      syslog: settings.syslog,
+      machinefeaturesOptions: settings.machinefeaturesOptions,
+    }),
+  );
+  await mkdir(joboutputs, { recursive: true, mode: 0o755 });
+  await chown(joboutputs, tools.guestOwner.uid, tools.guestOwner.gid);
+}
+
+async function makeUserData({ tools, layout, record, type, settings }: Creation): Promise<void> {
+  const data = await loadUserData(type, layout.machinetypeFiles(type.name), {
+    space: settings.vacSpace,
+    machinetype: record.machinetype,
+    hostname: record.hostname,
+    managerVersion: `Vac ${VERSION}`,
+    managerHostname: tools.factory,
+    uuid: record.uuid,
+    machinefeaturesUrl: `http://${GATEWAY_IP}/machinefeatures`,
+    jobfeaturesUrl: `http://${GATEWAY_IP}/jobfeatures`,
+    joboutputsUrl: `http://${GATEWAY_IP}/joboutputs`,
+  });
+  // Readable by root alone: user_data may carry the experiment's secrets.
+  if (data !== null) await writeFileAtomic(layout.inMachine(record.id, 'user_data'), data, { mode: 0o600 });
+}

@@ -1,0 +1,121 @@
+/** The machines' private NAT network (SPEC 5 "Network"): what it must look like, and whether it does. Pure. */
+
+import { XMLParser } from 'fast-xml-parser';
+import { GATEWAY_IP, METADATA_IP, slotHostname, slotIp, slotMac } from './layout.js';
+import { renderXml, xml } from './xml.js';
+
+export const NETWORK_NAME = 'vac_169.254.0.0';
+/** Linux names of bridges have at most 15 characters. */
+export const BRIDGE_NAME = 'vac0';
+const NETMASK = '255.255.0.0';
+
+export interface DhcpHost {
+  readonly mac: string;
+  readonly ip: string;
+  readonly name: string;
+}
+
+/** The fixed lease of every slot. */
+export function dhcpHosts(factory: string, slots: number): DhcpHost[] {
+  return Array.from({ length: slots }, (_, slot) => ({
+    mac: slotMac(slot).toLowerCase(),
+    ip: slotIp(slot),
+    name: slotHostname(factory, slot),
+  }));
+}
+
+export function dhcpHostXml(host: DhcpHost): string {
+  return renderXml(xml('host', { mac: host.mac, name: host.name, ip: host.ip }));
+}
+
+/** @param forwardDev NAT through this interface only; null = any */
+export function networkXml(factory: string, slots: number, forwardDev: string | null): string {
+  return renderXml(
+    xml(
+      'network',
+      {},
+      xml('name', {}, NETWORK_NAME),
+      xml('forward', forwardDev === null ? { mode: 'nat' } : { mode: 'nat', dev: forwardDev }),
+      xml('bridge', { name: BRIDGE_NAME, stp: 'off', delay: 0 }),
+      // The gateway address comes first: it is the one that dnsmasq gives as default route and DNS server.
+      xml(
+        'ip',
+        { address: GATEWAY_IP, netmask: NETMASK },
+        xml(
+          'dhcp',
+          {},
+          dhcpHosts(factory, slots).map((h) => xml('host', { mac: h.mac, name: h.name, ip: h.ip })),
+        ),
+      ),
+      xml('ip', { address: METADATA_IP, prefix: 32 }),
+    ),
+  );
+}
+
+/** What is wrong with a network that libvirt has, compared with what it must be. */
+export interface NetworkDifference {
+  /** Differences that need the network to be made again, one line each. */
+  readonly wrong: readonly string[];
+  /** Leases that can be added while it runs. */
+  readonly missingHosts: readonly DhcpHost[];
+  /** Leases of ours that say something else (an old name, say); replaced while it runs. */
+  readonly staleHosts: readonly DhcpHost[];
+}
+
+interface ParsedNetwork {
+  network?: {
+    forward?: { mode?: string; dev?: string };
+    bridge?: { name?: string };
+    ip?: { address?: string; netmask?: string; prefix?: string; dhcp?: { host?: DhcpHost[] } }[];
+  };
+}
+
+const parser = new XMLParser({
+  ignoreAttributes: false,
+  attributeNamePrefix: '',
+  parseAttributeValue: false,
+  isArray: (name) => name === 'host' || name === 'ip',
+});
+
+/** @param xmlText as `virNetworkGetXMLDesc` gives it */
+export function compareNetwork(
+  xmlText: string,
+  factory: string,
+  slots: number,
+  forwardDev: string | null,
+): NetworkDifference {
+  const network = (parser.parse(xmlText) as ParsedNetwork).network;
+  const wrong: string[] = [];
+  const expect = (what: string, is: string | undefined, wanted: string | undefined) => {
+    if (is !== wanted) wrong.push(`its ${what} is ${is ?? 'missing'}, not ${wanted ?? 'left open'}`);
+  };
+  expect('forward mode', network?.forward?.mode, 'nat');
+  expect('forward dev', network?.forward?.dev, forwardDev ?? undefined);
+  const addresses = new Map((network?.ip ?? []).map((ip) => [ip.address ?? '', ip]));
+  const gateway = addresses.get(GATEWAY_IP);
+  if (!gateway) wrong.push(`it lacks the address ${GATEWAY_IP}`);
+  else if (gateway.netmask !== NETMASK && gateway.prefix !== '16')
+    wrong.push(`its netmask is ${gateway.netmask}, not ${NETMASK}`);
+  if (!addresses.has(METADATA_IP)) wrong.push(`it lacks the address ${METADATA_IP}`);
+  if (!network?.bridge?.name) wrong.push('it has no bridge');
+
+  const present = gateway?.dhcp?.host ?? [];
+  const missingHosts: DhcpHost[] = [];
+  const staleHosts: DhcpHost[] = [];
+  for (const wanted of dhcpHosts(factory, slots)) {
+    const same = present.find(
+      (h) => h.mac?.toLowerCase() === wanted.mac && h.ip === wanted.ip && h.name === wanted.name,
+    );
+    if (same) continue;
+    missingHosts.push(wanted);
+    staleHosts.push(
+      ...present.filter((h) => h.mac?.toLowerCase() === wanted.mac || h.ip === wanted.ip || h.name === wanted.name),
+    );
+  }
+  return { wrong, missingHosts, staleHosts: [...new Set(staleHosts)] };
+}
+
+/** Name of the bridge that libvirt gave the network. */
+export function bridgeOf(xmlText: string): string | null {
+  return (parser.parse(xmlText) as ParsedNetwork).network?.bridge?.name ?? null;
+}

@@ -1,0 +1,76 @@
+/** The real parts of a host that making and ending a machine needs, handed over by whoever composes the daemon. */
+
+import type { Settings } from '../config/types.js';
+import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
+import type { NfsServer } from '../host/nfs.js';
+import type { Journal } from './journal.js';
+import type { StateLayout } from './layout.js';
+
+/** Where log lines of machines go; null on the test driver, where no machine speaks. */
+export interface MachineLogs {
+  /** From now on lines from this address belong to this machine. */
+  assign(clientIp: string, machineId: string): Promise<void>;
+  release(clientIp: string, machineId: string): Promise<void>;
+}
+
+/** What guests' files belong to on this host: nobody, as NFS squashes to. */
+export interface GuestOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface MachineTools {
+  readonly factory: string;
+  readonly layout: StateLayout;
+  readonly journal: Journal;
+  readonly hypervisor: Hypervisor;
+  readonly nfs: NfsServer;
+  readonly logs: MachineLogs;
+  readonly guestOwner: GuestOwner;
+  readonly networkName: string;
+  /** The configuration in force; a machine under way keeps what it began with. */
+  readonly settings: () => Settings;
+  readonly hypervisorFacts: () => Promise<HypervisorFacts>;
+}
+
+/** Told of each step as it begins and ends: the source of step times, and of the crash tests' crash points. */
+export type StepListener = (
+  machineId: string,
+  step: string,
+  moment: 'begin' | 'end',
+  milliseconds: number,
+) => void | Promise<void>;
+
+export interface Step<Context> {
+  readonly name: string;
+  run(context: Context): Promise<void>;
+}
+
+/** A step that failed, by name, with its cause. */
+export class StepError extends Error {
+  constructor(
+    readonly step: string,
+    override readonly cause: unknown,
+  ) {
+    super(`${step}: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+}
+
+/** Runs steps one after the other. @throws StepError of the first that fails */
+export async function runSteps<Context>(
+  steps: readonly Step<Context>[],
+  context: Context,
+  machineId: string,
+  listen: StepListener,
+): Promise<void> {
+  for (const step of steps) {
+    const beganMs = performance.now();
+    await listen(machineId, step.name, 'begin', 0);
+    try {
+      await step.run(context);
+    } catch (cause) {
+      throw new StepError(step.name, cause);
+    }
+    await listen(machineId, step.name, 'end', performance.now() - beganMs);
+  }
+}

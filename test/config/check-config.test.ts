@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { CHECK_CONFIG_USAGE, checkConfig } from '../../src/config/check-config.js';
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'vac-check-'));
+});
+afterEach(() => rm(root, { recursive: true }));
+
+const FACTS = { hostFqdn: 'node1.example.com', processors: 8, volumeGroups: ['vg0'] };
+
+async function check(text: string | null, args: string[] = [join(root, 'vac.conf')]) {
+  const lines: string[] = [];
+  if (text !== null) await writeFile(join(root, 'vac.conf'), text);
+  const code = await checkConfig(args, (line) => lines.push(line.replaceAll(`${root}/`, '')), FACTS);
+  return { code, lines };
+}
+
+it('sums up a good configuration', async () => {
+  const text = `[settings]
+vac_space = vac01.example.com
+factories = . node2.example.com
+[machinetype a]
+root_image = /a
+target_share = 1
+max_processors = 8
+[machinetype b]
+root_image = /b
+machine_model = vm-raw
+[vacuum_pipe p]
+vacuum_pipe_url = https://x.example/p
+target_share = 3
+`;
+  expect(await check(text)).toEqual({
+    code: 0,
+    lines: [
+      'configuration is good: 2 machinetypes, 1 vacuum pipe, 2 factories in space vac01.example.com, from vac.conf',
+      '  machinetype a: 25.0 % of the space, cernvm3, 1 to 8 processors',
+      '  machinetype b: never started, vm-raw, 1 processor',
+      '  vacuum pipe p: 75.0 % of the space, https://x.example/p',
+    ],
+  });
+});
+
+it('prints all errors and warnings', async () => {
+  const text = '[settings]\nvac_space = x\nmb_per_cpu = 1\n[machinetype a]\nroot_image = /a\nmax_processors = 0\n';
+  expect(await check(text)).toEqual({
+    code: 1,
+    lines: [
+      'error: vac.conf:2: [settings] vac_space = "x": expected a fully qualified domain name such as vac01.example.com',
+      'error: vac.conf:6: [machinetype a] max_processors = "0": expected a whole number from 1 to 1024',
+      'warning: vac.conf:3: [settings] mb_per_cpu: is deprecated; write mb_per_processor',
+      'configuration is bad: 2 errors, 1 warning',
+    ],
+  });
+});
+
+it('holds it against the host', async () => {
+  const text =
+    '[settings]\nvac_space = vac01.example.com\ntotal_processors = 9\nvolume_group = vg1\n[machinetype a]\nroot_image = /a\ntarget_share = 1\n';
+  expect(await check(text)).toEqual({
+    code: 1,
+    lines: [
+      'error: vac.conf:3: [settings] total_processors = "9": this host has only 8 processors; lower the number, or leave the option out to use them all',
+      'error: vac.conf:4: [settings] volume_group = "vg1": this host has no such volume group (it has vg0); create it, or leave the option out to use files',
+      'configuration is bad: 2 errors, 0 warnings',
+    ],
+  });
+  expect((await check(text.replace('9', '8').replace('vg1', 'vg0'))).code).toBe(0);
+});
+
+it('refuses a file that is not there', async () => {
+  expect(await check(null)).toEqual({
+    code: 1,
+    lines: ['error: vac.conf: there is no such file', 'configuration is bad: 1 error, 0 warnings'],
+  });
+});
+
+it('explains itself', async () => {
+  expect(await check(null, ['--help'])).toEqual({ code: 0, lines: [CHECK_CONFIG_USAGE] });
+  expect(await check(null, ['--frobnicate'])).toEqual({ code: 1, lines: [CHECK_CONFIG_USAGE] });
+});
