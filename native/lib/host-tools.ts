@@ -4,10 +4,13 @@ import { binding } from './native.js';
 /**
  * Tells the service manager about this process (sd_notify(3)): `READY=1`, `WATCHDOG=1`, `STATUS=…`, several separated by
  * newlines. False when $NOTIFY_SOCKET is unset, as when not started by systemd. Throws an Error with `code` (as
- * `ECONNREFUSED`) when the socket named there does not take the message.
+ * `ECONNREFUSED`, or `EAGAIN` when its queue is full) when the socket named there does not take the message.
  */
 export function sdNotify(state: string): boolean {
-  return binding.sdNotify(state);
+  const socketPath = process.env.NOTIFY_SOCKET;
+  if (!socketPath) return false;
+  binding.sdNotify(socketPath, state);
+  return true;
 }
 
 /** A lock that this process holds. */

@@ -151,7 +151,7 @@ interface Binding {
   call(connectionId: number, callId: number, operation: string, args: readonly unknown[]): void;
   abandon(connectionId: number, callId: number): boolean;
   close(connectionId: number, callId: number): void;
-  sdNotify(state: string): boolean;
+  sdNotify(socketPath: string, state: string): void;
   lockFile(path: string): number;
   unlockFile(descriptor: number): void;
 }

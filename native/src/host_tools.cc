@@ -5,10 +5,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -38,10 +38,9 @@ class Descriptor {
 
 // An error with the fields of Node's own: code, errno, syscall, path.
 Napi::Error systemError(Napi::Env env, int number, const char* syscall, const std::string& path) {
-  const char* code = strerrorname_np(number);
-  const std::string name = code != nullptr ? code : std::to_string(number);
-  Napi::Error error = Napi::Error::New(env, name + ": " + strerror(number) + ", " + syscall + " '" + path + "'");
-  error.Set("code", name);
+  const std::string code = uv_err_name(-number);
+  Napi::Error error = Napi::Error::New(env, code + ": " + uv_strerror(-number) + ", " + syscall + " '" + path + "'");
+  error.Set("code", code);
   error.Set("errno", Napi::Number::New(env, -number));
   error.Set("syscall", syscall);
   error.Set("path", path);
@@ -50,17 +49,16 @@ Napi::Error systemError(Napi::Env env, int number, const char* syscall, const st
 
 }  // namespace
 
-// sd_notify(3): one datagram to the AF_UNIX socket that $NOTIFY_SOCKET names, "@" in front meaning the abstract namespace.
-Napi::Value sdNotify(const Napi::CallbackInfo& info) {
+// sd_notify(3): one datagram to an AF_UNIX socket, "@" in front meaning the abstract namespace. It never blocks: EAGAIN
+// when the receiver's queue is full.
+void sdNotify(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const std::string state = info[0].As<Napi::String>().Utf8Value();
-  const char* variable = std::getenv("NOTIFY_SOCKET");
-  if (variable == nullptr || *variable == '\0') return Napi::Boolean::New(env, false);
-  const std::string path = variable;
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  const std::string state = info[1].As<Napi::String>().Utf8Value();
 
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if ((path[0] != '/' && path[0] != '@') || path.size() >= sizeof(address.sun_path)) {
+  if (path.size() < 2 || (path[0] != '/' && path[0] != '@') || path.size() >= sizeof(address.sun_path)) {
     throw systemError(env, EINVAL, "connect", path);
   }
   std::memcpy(address.sun_path, path.data(), path.size());
@@ -74,7 +72,6 @@ Napi::Value sdNotify(const Napi::CallbackInfo& info) {
   const ssize_t sent = sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
                               reinterpret_cast<const sockaddr*>(&address), length);
   if (sent < 0) throw systemError(env, errno, "sendto", path);
-  return Napi::Boolean::New(env, true);
 }
 
 Napi::Value lockFile(const Napi::CallbackInfo& info) {

@@ -5,8 +5,8 @@
 
 namespace addon {
 
-// sdNotify(state: string): boolean
-Napi::Value sdNotify(const Napi::CallbackInfo& info);
+// sdNotify(socketPath: string, state: string): void
+void sdNotify(const Napi::CallbackInfo& info);
 
 // lockFile(path: string): number (the open file's descriptor)
 Napi::Value lockFile(const Napi::CallbackInfo& info);

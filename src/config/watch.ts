@@ -92,7 +92,7 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
   };
 
   const poll = setInterval(async () => {
-    void seenTraces;
+    if ((await traces(paths)) !== seenTraces) soon();
   }, pollMilliseconds).unref();
 
   void reloadNow();

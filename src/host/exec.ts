@@ -1,6 +1,8 @@
 /** Runs other programs: no shell, bounded output, bounded time, nothing left behind. */
 
 import { spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { VacError } from '../errors.js';
 
 export interface RunOptions {
@@ -138,4 +140,16 @@ function firstLines(text: string): string {
 function commandLine(command: string, args: readonly string[]): string {
   const line = [command, ...args].join(' ').replace(/\p{Cc}/gu, '?');
   return line.length <= SAID_MAX_CHARACTERS ? line : `${line.slice(0, SAID_MAX_CHARACTERS)}…`;
+}
+
+/** Whether a program is in PATH. */
+export async function isInstalled(program: string): Promise<boolean> {
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    const found = await access(join(directory, program), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return true;
+  }
+  return false;
 }

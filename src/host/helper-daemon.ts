@@ -5,6 +5,7 @@
  */
 
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -14,13 +15,13 @@ import { run } from './exec.js';
 import { findHelperProcess, type HelperProcess, readHelperProcess } from './helper-process.js';
 
 export interface HelperOptions {
-  /** Names the unit, the pid file and the log, and stands in messages, e.g. `vac-nfs`. */
+  /** Names the unit, the pid file and the log, and stands in messages, e.g. `vac-nfs-ganesha`. */
   readonly name: string;
   readonly command: string;
-  /** Must keep the program in the foreground, and hold `configPath`. */
+  /** Must keep the program in the foreground, and hold `mark`. */
   readonly args: readonly string[];
-  /** Absolute path of the configuration; one helper, one path. */
-  readonly configPath: string;
+  /** The argument by which the process is found again: HelperIdentity.mark. */
+  readonly mark: string;
   /** For pid file and log (`<name>.pid`, `<name>.log`). */
   readonly directory: string;
   /** Added to a minimal environment; vacd's own is not handed on. */
@@ -75,7 +76,10 @@ export class HelperDaemon {
       const process = await this.launch();
       if (!(await this.becomesReady(process))) {
         const fate = (await this.isAlive(process)) ? 'did not become ready' : 'ended at once';
-        throw new VacError('helper-failed', `${this.options.name} (${this.options.command}) ${fate}; ${await this.lastWords()}`);
+        throw new VacError(
+          'helper-failed',
+          `${this.options.name} (${this.options.command}) ${fate}; ${await this.lastWords()}`,
+        );
       }
       return { process, started: true };
     });
@@ -116,7 +120,10 @@ export class HelperDaemon {
     if (await waitUntil(gone, STOP_SECONDS)) return;
     kill(process.pid, 'SIGKILL');
     if (await waitUntil(gone, STOP_SECONDS)) return;
-    throw new VacError('helper-failed', `${this.options.name} (pid ${process.pid}) cannot be killed; is it stuck in the kernel?`);
+    throw new VacError(
+      'helper-failed',
+      `${this.options.name} (pid ${process.pid}) cannot be killed; is it stuck in the kernel?`,
+    );
   }
 
   private async launch(): Promise<HelperProcess> {
@@ -129,18 +136,21 @@ export class HelperDaemon {
       return process !== null || !existsSync(`/proc/${pid}`);
     }, LAUNCH_SECONDS);
     if (process === null) {
-      throw new VacError('helper-failed', `${this.options.name} (${this.options.command}) ended at once; ${await this.lastWords()}`);
+      throw new VacError(
+        'helper-failed',
+        `${this.options.name} (${this.options.command}) ended at once; ${await this.lastWords()}`,
+      );
     }
     await this.notePid(process);
     return process;
   }
 
   private async launchBySystemd(): Promise<number> {
-    const { name } = this.options;
+    const unit = unitName(this.options);
     // A unit of this name that is just ending, or that failed, would refuse the new one. 5: no such unit.
-    await run('systemctl', ['stop', `${name}.service`], { allowExitCodes: [0, 5] });
+    await run('systemctl', ['stop', unit], { allowExitCodes: [0, 5] });
     await run('systemd-run', systemdRunArguments(this.options, this.logFile));
-    const { stdout } = await run('systemctl', ['show', '--property=MainPID', '--value', `${name}.service`]);
+    const { stdout } = await run('systemctl', ['show', '--property=MainPID', '--value', unit]);
     return Number(stdout.trim());
   }
 
@@ -182,13 +192,18 @@ export class HelperDaemon {
 
 const LAUNCH_SECONDS = 5;
 
+/** Of one name for each configuration, so that a trial beside a site's own vacd does not stop the site's helper. */
+export function unitName({ name, mark }: Pick<HelperOptions, 'name' | 'mark'>): string {
+  return `${name}-${createHash('sha256').update(mark).digest('hex').slice(0, 8)}.service`;
+}
+
 /** `systemd-run` arguments: a transient unit beside vacd's, so that stopping vacd.service leaves it alone. */
 export function systemdRunArguments(options: HelperOptions, logFile: string): string[] {
   const environment = Object.entries(options.env ?? {}).map(([name, value]) => `--setenv=${name}=${value}`);
   return [
     '--quiet',
     '--collect',
-    `--unit=${options.name}`,
+    `--unit=${unitName(options)}`,
     `--description=${options.name}, helper of vacd`,
     `--property=StandardOutput=append:${logFile}`,
     `--property=StandardError=append:${logFile}`,

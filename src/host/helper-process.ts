@@ -1,5 +1,5 @@
 /**
- * Which process is a helper of ours, told from /proc alone: by program and configuration file, network namespace and
+ * Which process is a helper of ours, told from /proc alone: by program, configuration file, network namespace and
  * start time. A pid by itself proves nothing, since the kernel uses it again.
  */
 
@@ -12,10 +12,11 @@ export interface HelperProcess {
   readonly startTicks: number;
 }
 
-/** What makes a process this helper: the program's name, and a configuration file that nobody else uses. */
+/** What makes a process this helper. */
 export interface HelperIdentity {
   readonly command: string;
-  readonly configPath: string;
+  /** An argument that no other process of this program has: the absolute path of its configuration, as a rule. */
+  readonly mark: string;
 }
 
 /** The process `pid` if it lives and is this helper, else null. */
@@ -44,10 +45,10 @@ export async function findHelperProcess(identity: HelperIdentity): Promise<Helpe
   return oldest;
 }
 
-/** The configuration file counts as an argument of its own or as `--option=PATH`. A zombie has no arguments at all. */
-export function isCommandLineOf(argv: readonly string[], { command, configPath }: HelperIdentity): boolean {
+/** The mark may be an argument of its own or the value of `--option=`. A zombie has no arguments at all. */
+export function isCommandLineOf(argv: readonly string[], { command, mark }: HelperIdentity): boolean {
   if (basename(argv[0] ?? '') !== basename(command)) return false;
-  return argv.slice(1).some((argument) => argument === configPath || argument.endsWith(`=${configPath}`));
+  return argv.slice(1).some((argument) => argument === mark || argument.endsWith(`=${mark}`));
 }
 
 /**

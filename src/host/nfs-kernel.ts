@@ -5,10 +5,10 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { access, constants, readFile } from 'node:fs/promises';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { isVacError, VacError } from '../errors.js';
-import { run } from './exec.js';
+import { isInstalled, run } from './exec.js';
 import { Serial } from './helper-daemon.js';
 import {
   checkExportable,
@@ -18,7 +18,7 @@ import {
   mountAddresses,
   type NfsOptions,
   type NfsServer,
-} from './nfs.js';
+} from './nfs-exports.js';
 
 /** One line of `exportfs -v`. */
 export interface KernelExport {
@@ -112,10 +112,15 @@ export class KernelNfs implements NfsServer {
         this.startedByHand = true;
       }
     } catch (cause) {
-      throw new VacError('nfs-unavailable', `the kernel's NFS server does not start: ${(cause as Error).message}`, { cause });
+      throw new VacError('nfs-unavailable', `the kernel's NFS server does not start: ${(cause as Error).message}`, {
+        cause,
+      });
     }
     if ((await serverThreads()) === 0) {
-      throw new VacError('nfs-unavailable', "the kernel's NFS server has no threads after its start; see `systemctl status nfs-server`");
+      throw new VacError(
+        'nfs-unavailable',
+        "the kernel's NFS server has no threads after its start; see `systemctl status nfs-server`",
+      );
     }
   }
 
@@ -158,7 +163,7 @@ export class KernelNfs implements NfsServer {
   }
 }
 
-/** Where no systemd does it. */
+/** Where no systemd does it. mountd stays after {@link KernelNfs.stop}: without threads there is nothing to mount. */
 const START_BY_HAND: readonly Command[] = [
   { command: 'rpc.nfsd', args: ['8'] },
   { command: 'rpc.mountd', args: [] },
@@ -185,16 +190,4 @@ export async function kernelNfsdUsable(): Promise<string | null> {
 
 async function kernelHasNfsd(): Promise<boolean> {
   return /^nodev\s+nfsd$/m.test(await readFile('/proc/filesystems', 'utf8'));
-}
-
-/** Whether a program is in PATH. */
-export async function isInstalled(program: string): Promise<boolean> {
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
-    const found = await access(join(directory, program), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
-  }
-  return false;
 }

@@ -5,52 +5,17 @@
  */
 
 import { VacError } from '../errors.js';
-import { ganeshaInstalled, GaneshaNfs } from './nfs-ganesha.js';
+import {
+  type MachineExports,
+  type MountAddresses,
+  mountAddresses,
+  type NfsOptions,
+  type NfsServer,
+} from './nfs-exports.js';
+import { GaneshaNfs, ganeshaInstalled } from './nfs-ganesha.js';
 import { KernelNfs, kernelNfsdUsable } from './nfs-kernel.js';
 
-/** The directories of a machine that it sees, and whether it may write there. */
-export const EXPORTED_DIRECTORIES = [
-  { name: 'machinefeatures', writable: false },
-  { name: 'jobfeatures', writable: false },
-  { name: 'joboutputs', writable: true },
-] as const;
-
-/** What one machine is given: three directories, for its IP alone. */
-export interface MachineExports {
-  /** The name of the machine's directory: `<created>_<machinetype>_<hostname>`. */
-  readonly machineId: string;
-  readonly uuid: string;
-  readonly hostname: string;
-  readonly machinetype: string;
-  readonly clientIp: string;
-  /** Absolute; holds machinefeatures/, jobfeatures/ and joboutputs/. */
-  readonly directory: string;
-}
-
-/** `<server>:<path>` of each directory, as a guest mounts it. */
-export interface MountAddresses {
-  readonly machinefeatures: string;
-  readonly jobfeatures: string;
-  readonly joboutputs: string;
-}
-
-export interface NfsServer {
-  readonly name: 'kernel' | 'ganesha' | 'none';
-  /** Brings the server up if it is not; idempotent. Throws VacError `nfs-unavailable` with what to do. */
-  ensureRunning(): Promise<void>;
-  /** Idempotent; completes exports that are there in part. Throws VacError `nfs-refused`, `nfs-unavailable`. */
-  add(exports: MachineExports): Promise<void>;
-  /** Idempotent, and fine when the directory is gone. */
-  remove(machineId: string): Promise<void>;
-  /**
-   * Machines whose exports are all there, as the server says and not as we remember: those left by an earlier vacd
-   * too. Throws VacError `nfs-unavailable` when the server does not answer.
-   */
-  list(): Promise<Set<string>>;
-  addressOf(exports: MachineExports): MountAddresses;
-  /** For tests and the demo: ends what ensureRunning started. */
-  stop(): Promise<void>;
-}
+export type { MachineExports, MountAddresses, NfsOptions, NfsServer } from './nfs-exports.js';
 
 export type NfsWanted = 'auto' | NfsServer['name'];
 
@@ -88,21 +53,12 @@ export function chooseNfsBackend(wanted: NfsWanted, facts: NfsFacts): NfsChoice 
   );
 }
 
-export interface NfsOptions {
-  /** vacd's state directory; the ganesha backend keeps its files in `nfs/` below it. */
-  readonly stateDir: string;
-  /** The factory's address that guests mount from (SPEC 5: 169.254.169.254). */
-  readonly address: string;
-  /** The unprivileged user and group that every guest user counts as. */
-  readonly guestOwner: { readonly uid: number; readonly gid: number };
-  /** Told what works only in part; default: nobody. */
-  readonly warn?: (message: string) => void;
-}
-
 /** @throws VacError `nfs-unavailable` when what is wanted cannot be had on this host */
 export async function createNfsServer(wanted: NfsWanted, options: NfsOptions): Promise<NfsServer> {
   const [kernelProblem, ganeshaProblem] = await Promise.all([kernelNfsdUsable(), ganeshaInstalled()]);
-  return NFS_BACKENDS[chooseNfsBackend(wanted, { kernelProblem, ganeshaProblem }).name](options);
+  const { name, reason } = chooseNfsBackend(wanted, { kernelProblem, ganeshaProblem });
+  options.info?.(`NFS for machines: ${name}; ${reason}`);
+  return NFS_BACKENDS[name](options);
 }
 
 const NFS_BACKENDS: Record<NfsServer['name'], (options: NfsOptions) => NfsServer> = {
@@ -127,25 +83,4 @@ export class NoNfs implements NfsServer {
     return mountAddresses(this.options.address, exports.directory);
   }
   async stop(): Promise<void> {}
-}
-
-export function mountAddresses(address: string, directory: string): MountAddresses {
-  return {
-    machinefeatures: `${address}:${directory}/machinefeatures`,
-    jobfeatures: `${address}:${directory}/jobfeatures`,
-    joboutputs: `${address}:${directory}/joboutputs`,
-  };
-}
-
-/**
- * What goes into exportfs's arguments and ganesha's files must not need quoting. All of it is made by vacd from names
- * that the configuration has checked, so a failure here is a state directory with unusual characters.
- *
- * @throws VacError `nfs-refused`
- */
-export function checkExportable(exports: MachineExports): void {
-  for (const [field, value] of Object.entries(exports) as [string, string][]) {
-    if (/^[A-Za-z0-9._:@+/-]+$/.test(value) && !/(^|\/)\.\.?(\/|$)/.test(value)) continue;
-    throw new VacError('nfs-refused', `${field} "${value}" of machine ${exports.machineId} cannot be exported by NFS: use only letters, digits and . _ : @ + - in paths and names`);
-  }
 }
