@@ -6,6 +6,7 @@
 /** Every code and what it means to an administrator. Codes are stable: scripts and monitoring may match them. */
 export const ERROR_CODES = {
   'address-in-use': 'Another program already listens on the address and port that this one needs.',
+  'address-missing': 'The host does not have the address that something should listen on.',
   'already-running': 'Another vacd uses the same state directory.',
   'command-failed': 'A program on the host ended with an error; its own words are in the message.',
   'command-missing': 'A program that is needed is not installed or not executable.',
@@ -24,7 +25,9 @@ export const ERROR_CODES = {
   'nfs-unavailable': 'No NFS server can be used or started on this host, or it does not answer.',
   'no-such-thing': 'What was named is not known to this factory.',
   'not-root': 'Root is needed.',
+  'spool-unusable': 'Accounting records cannot be moved into apel-archive or apel-outgoing.',
   'syslog-unavailable': "The receiver of machines' syslog cannot be started.",
+  'user-data-unavailable': "A machinetype's user_data, or a file that goes into it, cannot be read or fetched.",
   usage: 'The command line is wrong.',
 } as const satisfies Record<string, string>;
 

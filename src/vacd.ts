@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   const { config, warnings } = await loadForDaemon(values.config, values.factory);
   for (const warning of warnings) log.warn(formatProblem(warning));
 
-  const { daemon } = await composeDaemon({ factory: values.factory, config, stateDir: values['state-dir'], log });
+  const { daemon, hypervisor } = await composeDaemon({ factory: values.factory, config, stateDir: values['state-dir'], log });
   await daemon.start();
   notifySystemd(daemon);
 
@@ -76,6 +76,7 @@ async function main(): Promise<void> {
       log.info(`${signal}: vacd ends, its machines go on`);
       watcher.close();
       await daemon.stop();
+      await hypervisor.close();
       process.exit(0);
     });
   }

@@ -13,7 +13,7 @@ cache=${VAC_DEMO_CACHE:-/var/cache/vac-demo}
 output=${1:-$cache/vac-demo.qcow2}
 metaPackage=linux-image-cloud-amd64
 
-say() { echo "demo guest: $*"; }
+say() { echo "demo guest: $*" >&2; }
 fail() {
   echo "demo guest: $*" >&2
   exit 1

@@ -90,10 +90,11 @@ export class DemoRun {
     if (redraw !== null) clearInterval(redraw);
     this.screen.close();
     // The demo leaves the host as it found it: only its state directory stays.
+    await daemon.stop();
     await nfs.stop();
     await syslog?.stop();
     await hypervisor.removeNetwork(NETWORK_NAME);
-    await daemon.stop();
+    await hypervisor.close();
     this.summarise(daemon.parts.layout.root);
     return this.options.machines !== null && !enough() ? 1 : 0;
   }

@@ -6,7 +6,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { LockedError, lockFile } from 'libvirt';
 import type { Config } from '../config/types.js';
-import { VacError } from '../errors.js';
+import { isVacError, VacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
 import type { ServiceName } from '../factory/types.js';
 import { makeDirs, readTextIfThere } from '../host/files.js';
@@ -60,6 +60,7 @@ export class Daemon {
   private readonly metadata: MetadataServer;
   private readonly control: ControlServer;
   private readonly tools: MachineTools;
+  private readonly services: Readonly<Record<ServiceName, Service>>;
   private lock: { release(): void } | null = null;
   private hypervisorFacts: HypervisorFacts | null = null;
   private statusTimer: NodeJS.Timeout | null = null;
@@ -96,7 +97,7 @@ export class Daemon {
       },
     };
     const wake = () => this.loop.wake();
-    const services: Record<ServiceName, Service> = {
+    const services = {
       network: networkService(hypervisor, () => ({
         factory,
         slots: this.memory.totalProcessors(),
@@ -110,6 +111,7 @@ export class Daemon {
       nfs: nfsService(nfs),
       syslog: syslogService(syslog),
     };
+    this.services = services;
     this.observer = new Observer({
       memory: this.memory,
       hypervisor,
@@ -137,9 +139,10 @@ export class Daemon {
   }
 
   /**
-   * Takes the state directory, finds the machines that are in it, and begins.
+   * Takes the state directory, finds the machines that are in it, brings the services up, and begins.
    *
-   * @throws VacError `already-running` when another vacd has the state directory
+   * @throws VacError what an administrator must change before it makes sense to run at all: `already-running`,
+   *   `hypervisor-unreachable`, `address-in-use`. Other trouble with services is logged and tried again for ever.
    */
   async start(): Promise<void> {
     const { layout, log } = this.parts;
@@ -148,8 +151,10 @@ export class Daemon {
     await this.sweep();
     await this.recover();
     this.rootPublicKey = await readTextIfThere(this.memory.config.settings.rootPublicKeyPath);
-    await this.control.listen();
+    await this.tools.hypervisorFacts();
     await this.observer.start();
+    await this.bringUp();
+    await this.control.listen();
     this.loop.start();
     await this.writeStatus();
     this.statusTimer = setInterval(() => void this.writeStatus(), STATUS_FILES_SECONDS * 1000);
@@ -201,8 +206,20 @@ export class Daemon {
     await this.performer.settled();
     await this.metadata.close();
     await this.control.close();
-    await this.parts.hypervisor.close();
     this.lock?.release();
+  }
+
+  private async bringUp(): Promise<void> {
+    for (const name of ['network', 'metadata', 'nfs', 'syslog'] as const) {
+      try {
+        await this.services[name].ensure();
+        this.memory.serviceReady(name, performance.now());
+      } catch (error) {
+        if (isVacError(error, 'address-in-use')) throw error;
+        this.parts.log.error(`${name} is not ready: ${(error as Error).message}`);
+        this.memory.serviceFailed(name, (error as Error).message, performance.now());
+      }
+    }
   }
 
   /** What a vacd that died in the middle of writing left behind; nothing there is worth keeping. */

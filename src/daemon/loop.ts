@@ -17,7 +17,7 @@ const SUPPORTED_MODELS = new Set(MODELS.keys());
 export class Loop {
   private timer: NodeJS.Timeout | null = null;
   private passWanted = false;
-  private stopped = false;
+  private running = false;
 
   constructor(
     private readonly memory: Memory,
@@ -27,22 +27,23 @@ export class Loop {
   ) {}
 
   start(): void {
+    this.running = true;
     this.timer = setInterval(() => this.wake(), TICK_SECONDS * 1000);
     this.wake();
   }
 
   stop(): void {
-    this.stopped = true;
+    this.running = false;
     if (this.timer !== null) clearInterval(this.timer);
   }
 
-  /** Asks for a pass soon; many wishes make one pass. */
+  /** Asks for a pass soon; many wishes make one pass. Nothing comes of it before `start` or after `stop`. */
   readonly wake = (): void => {
-    if (this.passWanted || this.stopped) return;
+    if (this.passWanted || !this.running) return;
     this.passWanted = true;
     setImmediate(() => {
       this.passWanted = false;
-      if (!this.stopped) this.pass();
+      if (this.running) this.pass();
     });
   };
 

@@ -77,11 +77,13 @@ export function run(command: string, args: readonly string[], options: RunOption
       }
     });
     child.on('exit', () => {
-      // `close` waits for the pipes, which a background child may hold: give what is in them a turn to arrive, no more.
-      setTimeout(() => {
+      // `close` waits for the pipes, which a background child may hold open: what is in them by now is read, no more.
+      const letGo = () => {
         child.stdout.destroy();
         child.stderr.destroy();
-      }, PIPE_GRACE_MILLISECONDS).unref();
+      };
+      // In a busy process timers come before reading: the immediate lets one round of reading pass.
+      setTimeout(() => setImmediate(letGo), PIPE_GRACE_MILLISECONDS).unref();
     });
     child.on('close', (exitCode, signal) => {
       clearTimeout(timer);

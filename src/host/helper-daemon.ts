@@ -7,11 +7,12 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VacError } from '../errors.js';
 import { run } from './exec.js';
+import { writeFileAtomic } from './files.js';
 import { findHelperProcess, type HelperProcess, readHelperProcess } from './helper-process.js';
 
 export interface HelperOptions {
@@ -30,10 +31,9 @@ export interface HelperOptions {
   readonly isReady: (process: HelperProcess) => Promise<boolean>;
   /** Default 20. */
   readonly readySeconds?: number;
+  /** Time to end after SIGTERM, before SIGKILL. Default 10. */
+  readonly stopSeconds?: number;
 }
-
-/** Time for a helper to end after SIGTERM. */
-const STOP_SECONDS = 10;
 
 export class HelperDaemon {
   private readonly serial = new Serial();
@@ -117,9 +117,9 @@ export class HelperDaemon {
   private async end(process: HelperProcess): Promise<void> {
     const gone = async () => !(await this.isAlive(process));
     kill(process.pid, 'SIGTERM');
-    if (await waitUntil(gone, STOP_SECONDS)) return;
+    if (await waitUntil(gone, this.options.stopSeconds ?? 10)) return;
     kill(process.pid, 'SIGKILL');
-    if (await waitUntil(gone, STOP_SECONDS)) return;
+    if (await waitUntil(gone, KILL_SECONDS)) return;
     throw new VacError(
       'helper-failed',
       `${this.options.name} (pid ${process.pid}) cannot be killed; is it stuck in the kernel?`,
@@ -180,8 +180,7 @@ export class HelperDaemon {
   private async notePid({ pid, startTicks }: HelperProcess): Promise<void> {
     const text = `${pid} ${startTicks}\n`;
     if ((await readFile(this.pidFile, 'utf8').catch(() => '')) === text) return;
-    await writeFile(`${this.pidFile}.new`, text);
-    await rename(`${this.pidFile}.new`, this.pidFile);
+    await writeFileAtomic(this.pidFile, text, { durable: false });
   }
 
   private async lastWords(): Promise<string> {
@@ -191,6 +190,8 @@ export class HelperDaemon {
 }
 
 const LAUNCH_SECONDS = 5;
+/** A process that is still there so long after SIGKILL hangs in the kernel. */
+const KILL_SECONDS = 10;
 
 /** Of one name for each configuration, so that a trial beside a site's own vacd does not stop the site's helper. */
 export function unitName({ name, mark }: Pick<HelperOptions, 'name' | 'mark'>): string {
@@ -254,17 +255,4 @@ export class Serial {
     this.last = result.catch(() => {});
     return result;
   }
-}
-
-/** Replaces a file as a whole: readers see the old or the new content, after a power cut too. `temporaryDirectory` must be on the same file system. */
-export async function replaceFile(path: string, content: string, temporaryDirectory = dirname(path)): Promise<void> {
-  const temporary = join(temporaryDirectory, `.new-${process.pid}-${path.slice(path.lastIndexOf('/') + 1)}`);
-  const file = await open(temporary, 'w', 0o644);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
 }

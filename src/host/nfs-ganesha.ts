@@ -8,12 +8,13 @@
 
 import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { isVacError, VacError } from '../errors.js';
 import { isInstalled, run } from './exec.js';
-import { HelperDaemon, replaceFile, Serial } from './helper-daemon.js';
+import { writeFileAtomic } from './files.js';
+import { HelperDaemon, Serial } from './helper-daemon.js';
 import {
   checkExportable,
   type MachineExports,
@@ -45,7 +46,7 @@ export class GaneshaNfs implements NfsServer {
   private readonly rpcbind: HelperDaemon;
   private readonly serial = new Serial();
   private lastFirstExportId = 0;
-  private warnedOfVersion3 = false;
+  private readonly warned = new Set<string>();
 
   constructor(private readonly options: NfsOptions) {
     this.paths = ganeshaPaths(options.stateDir);
@@ -92,7 +93,7 @@ export class GaneshaNfs implements NfsServer {
     });
   }
 
-  /** Typically 10 ms: writes the machine's file, then one message to ganesha for all its blocks, one to verify. */
+  /** Some 20 ms: writes the machine's file, then one message to ganesha for all its blocks. */
   add(exports: MachineExports): Promise<void> {
     checkExportable(exports);
     return this.serial.run(async () => {
@@ -156,6 +157,7 @@ export class GaneshaNfs implements NfsServer {
     }
     const { directory, exports, recovery, busConfig, config } = this.paths;
     for (const path of [directory, exports, recovery]) await mkdir(path, { recursive: true, mode: 0o755 });
+    await this.warnOfSharedFileSystem();
     await this.writeIfNew(busConfig, renderBusConfig(this.paths));
     const bus = await this.bus.ensureRunning();
     const rpcbind = await this.ensureRpcbind();
@@ -175,6 +177,23 @@ export class GaneshaNfs implements NfsServer {
     await this.ganesha.ensureRunning();
   }
 
+  /**
+   * Ganesha does not check that a file handle lies below the exported directory, and a handle of a file system's root
+   * is easily forged: whatever there any user may read, a hostile guest may.
+   */
+  private async warnOfSharedFileSystem(): Promise<void> {
+    const { stateDir } = this.options;
+    if ((await stat(stateDir)).dev !== (await stat('/')).dev) return;
+    this.warnOnce(
+      `${stateDir} is on the file system of /: by nfs-ganesha a hostile guest can read there what every user can; give ${stateDir} a file system of its own, or use the kernel's NFS server`,
+    );
+  }
+
+  private warnOnce(message: string): void {
+    if (!this.warned.has(message)) this.options.warn?.(message);
+    this.warned.add(message);
+  }
+
   /** NFS version 3 is found by rpcbind, and ganesha refuses to serve it without one. Version 4 needs none. */
   private async ensureRpcbind(): Promise<{ available: boolean; started: boolean }> {
     if (await answers(RPCBIND_SOCKET)) return { available: true, started: false };
@@ -189,8 +208,7 @@ export class GaneshaNfs implements NfsServer {
         problem = (error as Error).message;
       }
     }
-    if (!this.warnedOfVersion3) this.options.warn?.(`NFS version 4 only, which old images cannot mount: ${problem}`);
-    this.warnedOfVersion3 = true;
+    this.warnOnce(`NFS version 4 only, which old images cannot mount: ${problem}`);
     return { available: false, started: false };
   }
 
@@ -234,12 +252,12 @@ export class GaneshaNfs implements NfsServer {
     const ours = new Set(exportBlocks(file).map(({ exportId }) => exportId));
     // While ganesha does not run there is nothing to take from it.
     const shown = (await this.ganesha.status()) === null ? [] : await this.show();
-    for (const { exportId } of shown) {
-      if (!ours.has(exportId)) continue;
+    const remove = async ({ exportId }: ShownExport) => {
       const { answered, text } = await this.ask('RemoveExport', `uint16:${exportId}`);
-      if (!answered)
-        throw new VacError('nfs-refused', `nfs-ganesha keeps export ${exportId} of machine ${machineId}: ${text}`);
-    }
+      if (answered) return;
+      throw new VacError('nfs-refused', `nfs-ganesha keeps export ${exportId} of machine ${machineId}: ${text}`);
+    };
+    await Promise.all(shown.filter(({ exportId }) => ours.has(exportId)).map(remove));
     await rm(this.exportPath(machineId), { force: true });
   }
 
@@ -278,10 +296,11 @@ export class GaneshaNfs implements NfsServer {
     return this.writeIfNew(this.exportPath(file.exports.machineId), renderExportFile(file, this.options.guestOwner));
   }
 
-  /** The half-written file is kept out of the exports directory: ganesha would read it there. */
+  /** The temporary file is kept out of the exports directory: ganesha would read it there. What a power cut tears is
+   * found by {@link repairExportFiles}, so nothing waits for the disk. */
   private async writeIfNew(path: string, content: string): Promise<void> {
-    if ((await readFile(path, 'utf8').catch(() => null)) !== content)
-      await replaceFile(path, content, this.paths.directory);
+    if ((await readFile(path, 'utf8').catch(() => null)) === content) return;
+    await writeFileAtomic(path, content, { tmpDir: this.paths.directory, durable: false });
   }
 
   private async show(): Promise<ShownExport[]> {

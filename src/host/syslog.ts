@@ -8,7 +8,8 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VacError } from '../errors.js';
 import { run } from './exec.js';
-import { HelperDaemon, replaceFile, Serial } from './helper-daemon.js';
+import { writeFileAtomic } from './files.js';
+import { HelperDaemon, Serial } from './helper-daemon.js';
 import type { HelperProcess } from './helper-process.js';
 
 export interface SyslogOptions {
@@ -56,13 +57,13 @@ export class SyslogRelay {
       await mkdir(this.directory, { recursive: true, mode: 0o750 });
       await mkdir(this.logs, { recursive: true, mode: 0o750 });
       if ((await readFile(this.table, 'utf8').catch(() => null)) === null) {
-        await replaceFile(this.table, renderMachineTable(new Map()));
+        await writeFileAtomic(this.table, renderMachineTable(new Map()));
       }
       const wanted = renderRsyslogConfig({ ...this.options, logs: this.logs, table: this.table });
       if ((await readFile(this.config, 'utf8').catch(() => null)) !== wanted) {
         await this.validate(wanted);
         await this.rsyslogd.stop();
-        await replaceFile(this.config, wanted);
+        await writeFileAtomic(this.config, wanted);
       }
       if ((await this.rsyslogd.status()) === null && (await listensOn(this.options))) {
         const { address, port } = this.options;
@@ -88,7 +89,7 @@ export class SyslogRelay {
       const wanted = renderMachineTable(machines);
       if ((await readFile(this.table, 'utf8').catch(() => null)) === wanted) return;
       await mkdir(this.directory, { recursive: true, mode: 0o750 });
-      await replaceFile(this.table, wanted);
+      await writeFileAtomic(this.table, wanted);
       await this.rsyslogd.signal('SIGHUP');
     });
   }
@@ -101,7 +102,7 @@ export class SyslogRelay {
   /** The candidate has a path of its own, so that the check is never taken for the receiver. */
   private async validate(config: string): Promise<void> {
     const candidate = `${this.config}.candidate`;
-    await replaceFile(candidate, config);
+    await writeFileAtomic(candidate, config);
     try {
       await run('rsyslogd', ['-N1', '-f', candidate]);
     } catch (cause) {

@@ -35,6 +35,8 @@ export class DemoGuest {
         else reject(new Error(`the demo site ended with ${status}: ${this.errors}`));
       }),
     );
+    // A test that waits for something else fails by its own wait; here the reason shows as well.
+    this.ended.catch((error: Error) => console.error(error.message));
   }
 
   static start(options: GuestOptions): DemoGuest {

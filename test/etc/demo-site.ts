@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:http';
 import { basename, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 
 /** How the machine of one test is made. */
 export interface SiteOptions {
@@ -76,6 +77,7 @@ function makeNetwork(): void {
     '--no-resolv',
     '--no-hosts',
     '--leasefile-ro',
+    '--pid-file=',
     '--user=root',
     '--interface=vac0',
     '--bind-interfaces',
@@ -160,8 +162,7 @@ function answer(path: string): string | Buffer | undefined {
 function startHttp(): void {
   createServer(async (request, response) => {
     if (request.method === 'PUT' && request.url?.startsWith('/joboutputs/')) {
-      const parts = await Array.fromAsync(request as AsyncIterable<Buffer>);
-      writeFileSync(join(directory, 'joboutputs', basename(request.url)), Buffer.concat(parts));
+      writeFileSync(join(directory, 'joboutputs', basename(request.url)), await text(request));
       response.writeHead(201).end();
       return;
     }

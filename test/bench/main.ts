@@ -1,0 +1,27 @@
+/**
+ * `npm run bench [-- --only NAME] [--json]`: what the factory costs, each figure beside what it is to be compared with.
+ * Ratios and CPU time say more than seconds here: hosts for tests are shared and noisy.
+ */
+
+import { parseArgs } from 'node:util';
+import { type Figure, formatFigure } from './figure.js';
+import { fillFigures } from './fill.js';
+import { machineFigures } from './machine.js';
+
+/** By the name that `--only` takes: benchmarks whose figures' names begin with it. */
+const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  machine: machineFigures,
+  fill: fillFigures,
+};
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });
+const chosen = Object.entries(BENCHMARKS).filter(([name]) => values.only === undefined || name === values.only.split(' ')[0]);
+if (chosen.length === 0) {
+  process.stderr.write(`bench: no benchmark is named "${values.only}"; there are: ${Object.keys(BENCHMARKS).join(', ')}\n`);
+  process.exit(2);
+}
+for (const [name, run] of chosen) {
+  process.stderr.write(`bench ${name} …\n`);
+  for (const figure of await run()) process.stdout.write(`${values.json ? JSON.stringify(figure) : formatFigure(figure)}\n`);
+}
+process.exit(0);

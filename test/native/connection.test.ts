@@ -1,0 +1,120 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { type ClosedEvent, type Connection, LibvirtError, open } from 'libvirt';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { domainXml } from './domain-xml.js';
+
+const opened: Connection[] = [];
+
+async function openTest(options?: Parameters<typeof open>[1]): Promise<Connection> {
+  const connection = await open('test:///default', options);
+  opened.push(connection);
+  return connection;
+}
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((connection) => connection.close()));
+});
+
+describe('a connection', () => {
+  it('tells about itself and its host', async () => {
+    const connection = await openTest();
+    expect(await connection.isAlive()).toBe(true);
+    expect(await connection.uri()).toBe('test:///default');
+    expect(await connection.driverType()).toBe('TEST');
+    expect(await connection.hostname()).toMatch(/./);
+    expect(await connection.libVersion()).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(await connection.hypervisorVersion()).toBe('0.0.2');
+    expect(await connection.capabilitiesXml()).toMatch(/^<capabilities>/);
+    expect(await connection.nodeInfo()).toMatchObject({ processors: 16, memoryKiB: 3145728, numaNodes: 2 });
+    expect(connection.suspect).toBe(false);
+  });
+
+  it('fails to open with a libvirt error that names the cause', async () => {
+    const error: unknown = await open('nosuchdriver:///system').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(LibvirtError);
+    expect(error).toMatchObject({ operation: 'open', level: 2, name: 'LibvirtError' });
+    const refused: unknown = await open('qemu+unix:///system?socket=/nonexistent/sock').catch(
+      (reason: unknown) => reason,
+    );
+    expect(refused).toMatchObject({ codeName: 'VIR_ERR_SYSTEM_ERROR', code: 38 });
+    expect((refused as Error).message).toContain('/nonexistent/sock');
+  });
+
+  it('refuses changes when opened read-only', async () => {
+    const connection = await openTest({ readOnly: true });
+    await expect(connection.createDomain(domainXml('denied'))).rejects.toMatchObject({
+      codeName: 'VIR_ERR_OPERATION_DENIED',
+      operation: 'createDomain',
+    });
+    expect(await connection.listDomains()).toHaveLength(1);
+  });
+
+  it('closes once, says so once, and refuses calls afterwards', async () => {
+    const connection = await openTest();
+    const events: ClosedEvent[] = [];
+    connection.on('closed', (event) => events.push(event));
+    await Promise.all([connection.close(), connection.close()]);
+    await connection.close();
+    expect(events).toEqual([{ reason: 'client' }]);
+    expect(connection.closedReason).toBe('client');
+    expect(await connection.isAlive()).toBe(false);
+    await expect(connection.hostname()).rejects.toMatchObject({ codeName: 'VIR_ERR_INVALID_CONN' });
+  });
+
+  it('ends its threads when closed', async () => {
+    const connection = await openTest();
+    await Promise.all(Array.from({ length: 40 }, () => connection.capabilitiesXml()));
+    expect(callThreads()).toBeGreaterThan(0);
+    await connection.close();
+    await vi.waitFor(() => expect(callThreads()).toBe(0));
+  });
+
+  it('answers many calls at once, each with its own answer or error', async () => {
+    const connection = await openTest();
+    const missing = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+    const results = await Promise.allSettled(
+      Array.from({ length: 200 }, (_, n) => (n % 2 === 0 ? connection.uri() : connection.domainState(missing(n)))),
+    );
+    results.forEach((result, n) => {
+      if (n % 2 === 0) expect(result).toEqual({ status: 'fulfilled', value: 'test:///default' });
+      else expect(result).toMatchObject({ status: 'rejected', reason: { codeName: 'VIR_ERR_NO_DOMAIN' } });
+    });
+  });
+
+  it('checks its options', async () => {
+    await expect(open('test:///default', { callTimeoutSeconds: 0 })).rejects.toThrow(RangeError);
+    await expect(open('test:///default', { keepAlive: { intervalSeconds: 0.5, count: 1 } })).rejects.toThrow(
+      RangeError,
+    );
+    const connection = await openTest();
+    await expect(connection.uri({ timeoutSeconds: Number.NaN })).rejects.toThrow(RangeError);
+    expect(await connection.uri({ timeoutSeconds: Number.POSITIVE_INFINITY })).toBe('test:///default');
+  });
+
+  it('refuses a string that C would cut at its NUL', async () => {
+    const connection = await openTest();
+    await expect(connection.lookupDomainByName('test\0er')).rejects.toThrow(TypeError);
+  });
+});
+
+it('prints nothing of its own to stderr', () => {
+  const script = `
+    import { open } from 'libvirt';
+    const connection = await open('test:///default');
+    await connection.domainState('not a uuid').catch((error) => console.log(error.codeName));
+    await connection.createDomain('<domain').catch((error) => console.log(error.codeName));
+    await connection.close();`;
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  expect(result).toMatchObject({ status: 0, stderr: '', stdout: 'VIR_ERR_INVALID_ARG\nVIR_ERR_XML_DETAIL\n' });
+});
+
+function callThreads(): number {
+  return readdirSync('/proc/self/task').filter((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/comm`, 'utf8') === 'libvirt-call\n';
+    } catch {
+      return false; // it ended meanwhile
+    }
+  }).length;
+}
