@@ -89,8 +89,11 @@ class Addon : public Napi::Addon<Addon> {
     }
   }
 
+  using Connections = std::unordered_map<uint32_t, std::shared_ptr<Connection>>;
+
   std::shared_ptr<Bridge> bridge_;
-  std::unordered_map<uint32_t, std::shared_ptr<Connection>> connections_;
+  // Never destroyed: to close what is still open when the environment ends could hang the process on its way out.
+  Connections& connections_ = *new Connections();
 };
 
 }  // namespace

@@ -8,14 +8,7 @@ namespace addon {
 
 namespace {
 
-// What libvirt hands back to a callback. Owned by libvirt until it calls freeSink.
-struct EventSink {
-  std::shared_ptr<Bridge> bridge;
-  uint32_t connectionId;
-
-  void post(const char* kind, Value value) const { bridge->post({kind, connectionId, std::nullopt, std::move(value)}); }
-};
-
+// Owned by libvirt, which may still be calling back while the callback is taken back.
 void freeSink(void* opaque) { delete static_cast<EventSink*>(opaque); }
 
 // The callbacks run on the event loop's thread; they may use what the domain object holds, but call nothing remote.
@@ -102,15 +95,13 @@ void Connection::openNow(const OpenOptions& options) {
 
 // A driver without events is still usable: whoever relies on events polls as well.
 void Connection::subscribe(virConnectPtr connection) {
-  const auto sink = [this] { return new EventSink{bridge_, id_}; };
-
-  auto* closeSink = sink();
-  if (virConnectRegisterCloseCallback(connection, onClose, closeSink, freeSink) < 0) {
-    delete closeSink;
-    if (!lastErrorIsNoSupport()) throw lastFailure();
+  // This sink stays ours: libvirt accepts, and forgets, it for drivers that never close by themselves. Taking the
+  // callback back waits for a call of it that runs.
+  if (virConnectRegisterCloseCallback(connection, onClose, &closeSink_, nullptr) < 0 && !lastErrorIsNoSupport()) {
+    throw lastFailure();
   }
   const auto subscribeTo = [&](int eventId, virConnectDomainEventGenericCallback callback) {
-    auto* eventSink = sink();
+    auto* eventSink = new EventSink{bridge_, id_};
     const int callbackId = virConnectDomainEventRegisterAny(connection, nullptr, eventId, callback, eventSink, freeSink);
     if (callbackId < 0) {
       delete eventSink;

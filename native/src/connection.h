@@ -13,6 +13,14 @@
 
 namespace addon {
 
+// Where the events of one connection go.
+struct EventSink {
+  std::shared_ptr<Bridge> bridge;
+  uint32_t connectionId;
+
+  void post(const char* kind, Value value) const { bridge->post({kind, connectionId, std::nullopt, std::move(value)}); }
+};
+
 struct OpenOptions {
   std::string uri;
   bool readOnly;
@@ -21,10 +29,11 @@ struct OpenOptions {
   unsigned keepAliveCount;
 };
 
-// Every call answers with one "settled" message for its callId, however late, unless it was abandoned before it began.
+// Must be closed before it is destroyed. Every call answers with one "settled" message for its callId, however late, unless it was abandoned before it began.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(uint32_t id, std::shared_ptr<Bridge> bridge) : id_(id), bridge_(std::move(bridge)) {}
+  Connection(uint32_t id, std::shared_ptr<Bridge> bridge)
+      : id_(id), bridge_(std::move(bridge)), closeSink_{bridge_, id_} {}
 
   void open(uint32_t callId, OpenOptions options);
   void call(uint32_t callId, Operation operation, Arguments arguments);
@@ -44,6 +53,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   const uint32_t id_;
   const std::shared_ptr<Bridge> bridge_;
+  EventSink closeSink_;
   const std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();
 
   std::mutex mutex_;

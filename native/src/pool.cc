@@ -41,8 +41,9 @@ void Pool::add(Entry entry, bool urgent) {
   const unsigned limit = kThreadLimit + (urgent ? 1 : 0);
   const bool enoughIdle = waiting_.size() < idle_;
   if (!enoughIdle && threads_ < limit && !startThread() && threads_ == 0) {
-    throw std::runtime_error("no thread for the call: the process has no more, or " +
-                             std::to_string(processThreads.load()) + " calls to libvirt hang already");
+    throw std::runtime_error("no thread for the call: " + std::to_string(processThreads.load()) +
+                             " of at most " + std::to_string(kProcessThreadLimit) +
+                             " are in use by calls to libvirt, or the system gives no more");
   }
   if (urgent) {
     waiting_.push_front(std::move(entry));

@@ -4,6 +4,7 @@
  * renamed into it whole.
  */
 
+import type { Dirent } from 'node:fs';
 import { lstat, mkdir, opendir } from 'node:fs/promises';
 import { streamHostileFile, writeFileAtomic } from '../host/files.js';
 import type { MetadataMachine } from './handler.js';
@@ -23,15 +24,18 @@ export const MAX_PUT_BYTES = 10 * 2 ** 20;
 export const MAX_JOBOUTPUTS_BYTES = 100 * 2 ** 20;
 export const MAX_JOBOUTPUTS_FILES = 1000;
 
-/** Names of the regular files in a directory, sorted; no more than are accepted by PUT are looked at. */
+const FULL = text('joboutputs is full\n', 507);
+
+/** Names of the regular files in a directory, sorted. */
 export async function listFiles(directory: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const name of firstNames(directory, (entry) => entry.isFile())) {
-    if (FILE_NAME.test(name)) names.push(name);
+  for await (const entry of entries(directory)) {
+    if (entry.isFile() && FILE_NAME.test(entry.name)) names.push(entry.name);
   }
   return names.sort();
 }
 
+/** The listing, or one file, however large the machine has made it within its limit. */
 export async function getJoboutput(machine: MetadataMachine, path: readonly string[]): Promise<MetadataResponse> {
   const directory = `${machine.directory}/joboutputs`;
   const [name] = path;
@@ -40,7 +44,7 @@ export async function getJoboutput(machine: MetadataMachine, path: readonly stri
   return file(await streamHostileFile(`${directory}/${name}`, MAX_JOBOUTPUTS_BYTES));
 }
 
-/** 201 when it is there, new or instead of an older one (HSF-TN-2016-02), 403 for names that cannot be. */
+/** 201 when the whole of it is there, new or in place of an older file; 403 for a name that cannot be (SPEC 5). */
 export async function putJoboutput(
   machine: MetadataMachine,
   path: readonly string[],
@@ -51,18 +55,72 @@ export async function putJoboutput(
   const tmpDir = `${machine.directory}/put-tmp`;
   const [name] = path;
   if (name === undefined || path.length > 1 || !FILE_NAME.test(name)) return refused('bad name');
+  const roomBytes = await roomFor(name, directory);
+  if (roomBytes <= 0) return FULL;
   try {
-    const room = await roomFor(name, directory);
-    if (room <= 0) return FULL;
-    await mkdir(tmpDir, { mode: 0o700 }).catch(ignore('EEXIST'));
-    await writeFileAtomic(`${directory}/${name}`, limited(body, room), { ...owner, tmpDir, durable: false });
+    await makePrivate(tmpDir);
+    await writeFileAtomic(`${directory}/${name}`, limited(body, roomBytes), { ...owner, tmpDir, durable: false });
     return text('created\n', 201);
   } catch (error) {
-    if (error instanceof TooLargeError) return error.limitBytes < MAX_PUT_BYTES ? FULL : text('too large\n', 413);
-    return answerTo((error as NodeJS.ErrnoException).code) ?? Promise.reject(error);
+    if (error instanceof TooLargeError) return roomBytes < MAX_PUT_BYTES ? FULL : text('too large\n', 413);
+    switch (codeOf(error)) {
+      case 'EISDIR':
+        return refused('name is taken by a directory');
+      case 'ENOSPC':
+      case 'EDQUOT':
+        return FULL;
+      default:
+        throw error;
+    }
   }
 }
 
 export function refused(why: string): MetadataResponse {
   return text(`${why}\n`, 403);
+}
+
+/** What is in a directory, as far as PUT lets a machine go: by NFS it can make a million files. */
+async function* entries(directory: string): AsyncGenerator<Dirent> {
+  let count = 0;
+  for await (const entry of await opendir(directory)) {
+    yield entry;
+    count += 1;
+    if (count === MAX_JOBOUTPUTS_FILES) return;
+  }
+}
+
+/** How many bytes a file of this name may have; 0 or less: there is no room for it. */
+async function roomFor(name: string, directory: string): Promise<number> {
+  let files = 0;
+  let bytes = 0;
+  for await (const entry of entries(directory)) {
+    if (entry.name === name) continue;
+    files += 1;
+    // The machine may remove it at this very moment.
+    const info = await lstat(`${directory}/${entry.name}`).catch(() => null);
+    bytes += info?.size ?? 0;
+  }
+  return files >= MAX_JOBOUTPUTS_FILES ? 0 : Math.min(MAX_PUT_BYTES, MAX_JOBOUTPUTS_BYTES - bytes);
+}
+
+/** Not with its parents: the directory of a machine that has just been forgotten must not come back. */
+async function makePrivate(directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o700 }).catch((error) => {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  });
+}
+
+class TooLargeError extends Error {}
+
+async function* limited(body: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new TooLargeError();
+    yield chunk;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }

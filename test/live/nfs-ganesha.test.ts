@@ -1,7 +1,9 @@
-import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { run } from '../../src/host/exec.js';
 import { waitUntil } from '../../src/host/helper-daemon.js';
 import type { MachineExports } from '../../src/host/nfs.js';
 import { type Driver, FACTORY_IP, LiveHosts } from './nfs-hosts.js';
@@ -214,6 +216,51 @@ async function shownIds(): Promise<Map<string, number>> {
   ).stdout;
   return new Map([...text.matchAll(/uint16 (\d+)\s+string "([^"]*)"/g)].map((match) => [match[2]!, Number(match[1])]));
 }
+
+test('a server that is gone is noticed', async () => {
+  await vacd.call('stop');
+  await expect(vacd.call('list')).rejects.toMatchObject({ code: 'nfs-unavailable' });
+  const machine = await makeMachine(0);
+  await expect(vacd.call('add', machine)).rejects.toMatchObject({ code: 'nfs-unavailable' });
+  await vacd.call('ensureRunning');
+  await vacd.call('add', machine);
+  expect(await vacd.call<string[]>('list')).toContain(machine.machineId);
+});
+
+test('an address that the host does not have is named', async () => {
+  const other = await hosts.startDriver('nfs', { address: '169.254.169.250' });
+  await expect(other.call('ensureRunning')).rejects.toMatchObject({
+    code: 'nfs-unavailable',
+    message: expect.stringContaining('169.254.169.250'),
+  });
+  await other.kill();
+});
+
+test('without rpcbind version 4 serves alone, and says so', async () => {
+  const programs = await mkdtemp(join(tmpdir(), 'vt-path-'));
+  const bare = await LiveHosts.create(GUEST_IPS);
+  try {
+    for (const program of ['ganesha.nfsd', 'dbus-daemon', 'dbus-send']) {
+      await symlink((await run('sh', ['-c', `command -v ${program}`])).stdout.trim(), join(programs, program));
+    }
+    const driver = await bare.startDriver('nfs', { path: programs });
+    await driver.call('ensureRunning');
+    const machine = await makeMachine(0);
+    await driver.call('add', machine);
+    const url = `nfs://${FACTORY_IP}${machine.directory}/machinefeatures/total_cpu`;
+    expect(await bare.asGuest(0, 'nfs-cat', `${url}?version=4`)).toMatchObject({ exitCode: 0 });
+    expect(await driver.call<string[]>('warnings')).toContainEqual(expect.stringContaining('rpcbind is not installed'));
+  } finally {
+    await bare.destroy();
+    await rm(programs, { recursive: true });
+  }
+});
+
+test('a state directory on the root file system, where handles can be forged, is warned of', async () => {
+  const shared = (await stat(hosts.stateDir)).dev === (await stat('/')).dev;
+  const warnings = await vacd.call<string[]>('warnings');
+  expect(warnings.filter((warning) => warning.includes('file system of its own'))).toHaveLength(shared ? 1 : 0);
+});
 
 test('a torn export file does not keep the others from being exported', async () => {
   const machine = await makeMachine(0);

@@ -78,11 +78,15 @@ export class LiveHosts {
     await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
   }
 
-  /** A fresh vacd process in the factory; helpers of earlier ones are there still. */
-  async startDriver(part: 'nfs' | 'syslog'): Promise<Driver> {
+  /**
+   * A fresh vacd process in the factory; helpers of earlier ones are there still.
+   *
+   * @param path its PATH, to keep programs from it
+   */
+  async startDriver(part: 'nfs' | 'syslog', { address = FACTORY_IP, path = process.env.PATH! } = {}): Promise<Driver> {
     const script = fileURLToPath(new URL('./nfs-driver.ts', import.meta.url));
-    const tsx = import.meta.resolve('tsx');
-    const child = this.spawnInFactory(process.execPath, '--import', tsx, script, part, this.stateDir, FACTORY_IP);
+    const node = [process.execPath, '--import', import.meta.resolve('tsx'), script];
+    const child = this.spawnInFactory('/usr/bin/env', `PATH=${path}`, ...node, part, this.stateDir, address);
     const exited = new Promise((resolve) => child.once('exit', resolve));
     await nextLine(child);
     const ask = async (call: string, args: unknown[]) => {

@@ -98,15 +98,59 @@ describe('a connection', () => {
   });
 });
 
-it('prints nothing of its own to stderr', () => {
-  const script = `
-    import { open } from 'libvirt';
-    const connection = await open('test:///default');
-    await connection.domainState('not a uuid').catch((error) => console.log(error.codeName));
-    await connection.createDomain('<domain').catch((error) => console.log(error.codeName));
-    await connection.close();`;
-  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-  expect(result).toMatchObject({ status: 0, stderr: '', stdout: 'VIR_ERR_INVALID_ARG\nVIR_ERR_XML_DETAIL\n' });
+describe('a process with a connection', () => {
+  const run = (script: string) =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', `import { open } from 'libvirt';\n${script}`], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+
+  it('prints nothing of its own to stderr', () => {
+    const result = run(`
+      const connection = await open('test:///default');
+      await connection.domainState('not a uuid').catch((error) => console.log(error.codeName));
+      await connection.createDomain('<domain').catch((error) => console.log(error.codeName));
+      await connection.close();`);
+    expect(result).toMatchObject({ status: 0, stderr: '', stdout: 'VIR_ERR_INVALID_ARG\nVIR_ERR_XML_DETAIL\n' });
+  });
+
+  it('is not kept alive by it', () => {
+    expect(run(`await open('test:///default'); console.log('done');`)).toMatchObject({ status: 0, stdout: 'done\n' });
+  });
+
+  it('hears of an exception in a listener, as with any event emitter', () => {
+    const result = run(`
+      process.on('uncaughtException', (error) => console.log('uncaught', error.message));
+      const connection = await open('test:///default');
+      connection.on('closed', () => { throw new Error('from closed'); });
+      connection.on('lifecycle', () => { throw new Error('from lifecycle'); });
+      await connection.destroyDomain((await connection.listDomains())[0].uuid);
+      await connection.close().catch((error) => console.log('close', error.message));`);
+    expect(result).toMatchObject({ status: 0, stdout: 'uncaught from lifecycle\nuncaught from closed\n' });
+  });
+
+  it('survives a worker thread that ends with its connection open', () => {
+    const result = run(`
+      import { Worker } from 'node:worker_threads';
+      const work = \`
+        const { parentPort } = require('node:worker_threads');
+        import('libvirt').then(async ({ open }) => {
+          const connection = await open('test:///default');
+          connection.on('lifecycle', () => {});
+          for (let i = 0; i < 50; i++) connection.capabilitiesXml();
+          parentPort.postMessage('working');
+        });\`;
+      const connection = await open('test:///default');
+      for (let i = 0; i < 5; i++) {
+        const worker = new Worker(work, { eval: true });
+        await new Promise((resolve) => worker.once('message', resolve));
+        await worker.terminate();
+        const { uuid } = await connection.createDomain("<domain type='test'><name>w</name><memory>1024</memory><os><type>hvm</type></os></domain>");
+        await connection.destroyDomain(uuid);
+      }
+      console.log((await connection.listDomains()).length);`);
+    expect(result).toMatchObject({ status: 0, signal: null, stderr: '', stdout: '1\n' });
+  });
 });
 
 function callThreads(): number {
