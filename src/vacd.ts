@@ -45,7 +45,12 @@ async function main(): Promise<void> {
   const { config, warnings } = await loadForDaemon(values.config, values.factory);
   for (const warning of warnings) log.warn(formatProblem(warning));
 
-  const { daemon, hypervisor } = await composeDaemon({ factory: values.factory, config, stateDir: values['state-dir'], log });
+  const { daemon, hypervisor } = await composeDaemon({
+    factory: values.factory,
+    config,
+    stateDir: values['state-dir'],
+    log,
+  });
   await daemon.start();
   notifySystemd(daemon);
 

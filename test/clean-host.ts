@@ -6,11 +6,23 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-const HELPERS = new Set(['libvirtd', 'virtlogd', 'qemu-system-x86', 'qemu-system-x86_64', 'ganesha.nfsd', 'rsyslogd', 'dnsmasq', 'dbus-daemon', 'rpcbind']);
+const HELPERS = new Set([
+  'libvirtd',
+  'virtlogd',
+  'qemu-system-x86',
+  'qemu-system-x86_64',
+  'ganesha.nfsd',
+  'rsyslogd',
+  'dnsmasq',
+  'dbus-daemon',
+  'rpcbind',
+]);
 
 function lines(command: string, args: readonly string[]): string[] {
   try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n').filter((line) => line.trim() !== '');
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+      .split('\n')
+      .filter((line) => line.trim() !== '');
   } catch {
     return [];
   }
@@ -23,7 +35,10 @@ function helperProcesses(): string[] {
     .flatMap((pid) => {
       try {
         const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-        return HELPERS.has(name) ? [`${name}: ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()}`] : [];
+        // A process that has ended and waits for its parent has no command line any more.
+        return HELPERS.has(name) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== ''
+          ? [`${name}: ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()}`]
+          : [];
       } catch {
         return [];
       }
@@ -35,7 +50,10 @@ function snapshot(): Map<string, number> {
     ...helperProcesses().map((line) => `process ${line}`),
     ...lines('ip', ['-o', 'link']).map((line) => `interface ${line.split(':')[1]?.trim()}`),
     ...lines('ip', ['netns', 'list']).map((line) => `namespace ${line.split(' ')[0]}`),
-    ...readFileSync('/proc/self/mounts', 'utf8').split('\n').filter(Boolean).map((line) => `mount ${line.split(' ')[1]}`),
+    ...readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => `mount ${line.split(' ')[1]}`),
     ...lines('virsh', ['-q', '-c', 'qemu:///system', 'list', '--all', '--name']).map((line) => `domain ${line}`),
     ...lines('virsh', ['-q', '-c', 'qemu:///system', 'net-list', '--all', '--name']).map((line) => `network ${line}`),
   ];

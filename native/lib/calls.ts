@@ -241,6 +241,7 @@ export abstract class Caller extends EventEmitter<ConnectionEvents> {
     if (this.#closed !== null) return;
     this.#closed = reason;
     openConnections.delete(this.#id);
-    this.emit('closed', { reason });
+    // Not here: what a listener throws is no failure of the call that closes.
+    process.nextTick(() => this.emit('closed', { reason }));
   }
 }

@@ -4,26 +4,34 @@ namespace addon {
 
 namespace {
 
-Napi::Value failureToJs(Napi::Env env, const std::optional<Failure>& failure) {
-  if (!failure) return env.Null();
-  return toJs(env, Object{{"code", failure->code},
-                          {"domain", failure->domain},
-                          {"level", failure->level},
-                          {"message", failure->message}});
+Value describe(const std::optional<Failure>& failure) {
+  if (!failure) return {};
+  return Object{{"code", failure->code},
+                {"domain", failure->domain},
+                {"level", failure->level},
+                {"message", failure->message}};
 }
 
-void deliver(napi_env rawEnv, napi_value dispatch, void*, void* data) {
+// A listener threw: as with any event emitter, that is an uncaught exception of the program. While a worker thread is
+// being terminated the "exception" is null, and there is nothing to report.
+void reportException(napi_env env) {
+  napi_value exception = nullptr;
+  if (napi_get_and_clear_last_exception(env, &exception) != napi_ok) return;
+  napi_valuetype type = napi_null;
+  if (napi_typeof(env, exception, &type) == napi_ok && type != napi_null) napi_fatal_exception(env, exception);
+}
+
+void deliver(napi_env env, napi_value dispatch, void*, void* data) {
   const std::unique_ptr<Message> message(static_cast<Message*>(data));
-  if (rawEnv == nullptr) return;
-  Napi::Env env(rawEnv);
-  try {
-    Napi::Function(env, dispatch)
-        .Call({Napi::String::New(env, message->kind), Napi::Number::New(env, message->id),
-               failureToJs(env, message->failure), toJs(env, message->value)});
-  } catch (const Napi::Error& error) {
-    // A listener threw: as with any event emitter, that is an uncaught exception of the program.
-    napi_fatal_exception(env, error.Value());
+  if (env == nullptr) return;
+  napi_value receiver = nullptr;
+  const napi_value arguments[] = {toJs(env, Value(message->kind)), toJs(env, Value(message->id)),
+                                  toJs(env, describe(message->failure)), toJs(env, message->value)};
+  for (const napi_value argument : arguments) {
+    if (argument == nullptr) return;
   }
+  if (napi_get_undefined(env, &receiver) != napi_ok) return;
+  if (napi_call_function(env, receiver, dispatch, 4, arguments, nullptr) == napi_pending_exception) reportException(env);
 }
 
 }  // namespace

@@ -6,38 +6,52 @@ namespace addon {
 
 namespace {
 
+// Plain Node-API, since its C++ wrapper aborts the process when a worker thread is terminated in the midst of it.
 struct ToJs {
-  Napi::Env env;
+  napi_env env;
 
-  Napi::Value operator()(std::monostate) const { return env.Null(); }
-  Napi::Value operator()(bool value) const { return Napi::Boolean::New(env, value); }
-  Napi::Value operator()(double value) const { return Napi::Number::New(env, value); }
-  Napi::Value operator()(int64_t value) const { return Napi::BigInt::New(env, value); }
-  Napi::Value operator()(uint64_t value) const { return Napi::BigInt::New(env, value); }
-  Napi::Value operator()(const std::string& value) const { return Napi::String::New(env, value); }
+  napi_value operator()(std::monostate) const { return made(napi_get_null); }
+  napi_value operator()(bool value) const { return made(napi_get_boolean, value); }
+  napi_value operator()(double value) const { return made(napi_create_double, value); }
+  napi_value operator()(int64_t value) const { return made(napi_create_bigint_int64, value); }
+  napi_value operator()(uint64_t value) const { return made(napi_create_bigint_uint64, value); }
+  napi_value operator()(const std::string& value) const {
+    return made(napi_create_string_utf8, value.data(), value.size());
+  }
 
-  Napi::Value operator()(const Array& values) const {
-    Napi::Array array = Napi::Array::New(env, values.size());
-    for (size_t i = 0; i < values.size(); i++) {
+  napi_value operator()(const Array& values) const {
+    const napi_value array = made(napi_create_array_with_length, values.size());
+    for (size_t i = 0; array != nullptr && i < values.size(); i++) {
       Napi::HandleScope scope(env);
-      array.Set(static_cast<uint32_t>(i), toJs(env, values[i]));
+      const napi_value element = toJs(env, values[i]);
+      if (element == nullptr || napi_set_element(env, array, static_cast<uint32_t>(i), element) != napi_ok) return nullptr;
     }
     return array;
   }
 
-  Napi::Value operator()(const Object& members) const {
-    Napi::Object object = Napi::Object::New(env);
+  napi_value operator()(const Object& members) const {
+    const napi_value object = made(napi_create_object);
     for (const auto& [name, value] : members) {
+      if (object == nullptr) return nullptr;
       Napi::HandleScope scope(env);
-      object.Set(Napi::String::New(env, name), toJs(env, value));
+      const napi_value key = (*this)(name);
+      const napi_value member = toJs(env, value);
+      if (key == nullptr || member == nullptr || napi_set_property(env, object, key, member) != napi_ok) return nullptr;
     }
     return object;
+  }
+
+ private:
+  template <typename Function, typename... Parameters>
+  napi_value made(Function function, Parameters... parameters) const {
+    napi_value result = nullptr;
+    return function(env, parameters..., &result) == napi_ok ? result : nullptr;
   }
 };
 
 }  // namespace
 
-Napi::Value toJs(Napi::Env env, const Value& value) {
+napi_value toJs(napi_env env, const Value& value) {
   using Variant = std::variant<std::monostate, bool, double, int64_t, uint64_t, std::string, Array, Object>;
   return std::visit(ToJs{env}, static_cast<const Variant&>(value));
 }

@@ -26,7 +26,8 @@ struct Value : std::variant<std::monostate, bool, double, int64_t, uint64_t, std
   Value(const char* text) { if (text != nullptr) emplace<std::string>(text); }
 };
 
-Napi::Value toJs(Napi::Env env, const Value& value);
+// Null when the environment can make no more values, as when a worker thread is being terminated.
+napi_value toJs(napi_env env, const Value& value);
 
 // Accepts null, undefined, booleans, numbers, strings and arrays of them. Throws a JavaScript TypeError for anything
 // else, and for strings with a NUL, which C would silently cut.

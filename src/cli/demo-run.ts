@@ -1,8 +1,11 @@
 /** One run of the demo factory in the foreground: what is shown meanwhile, when it ends, and what is said at the end. */
 
+import { archivedRecords } from '../accounting/archive.js';
+import { recordFileName } from '../accounting/record.js';
 import type { ComposedDaemon } from '../daemon/compose.js';
 import type { MachineMemory } from '../daemon/memory.js';
 import { outcomeCode } from '../factory/outcome.js';
+import type { StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import { liveView } from './live-view.js';
 import { Screen } from './screen.js';
@@ -21,7 +24,7 @@ interface FinishedMachine {
   readonly shutdownMessage: string | null;
   readonly wallSeconds: number;
   readonly cpuSeconds: number;
-  readonly accounted: boolean;
+  readonly endDay: string;
 }
 
 const REDRAW_MS = 500;
@@ -55,7 +58,7 @@ export class DemoRun {
       shutdownMessage: end.message,
       wallSeconds,
       cpuSeconds: Math.round(end.cpuSeconds * 10) / 10,
-      accounted: wallSeconds >= record.fizzleSeconds,
+      endDay: recordFileName(end.timeSeconds, record.uuid).day,
     });
     this.wakeEnd();
   };
@@ -95,7 +98,7 @@ export class DemoRun {
     await syslog?.stop();
     await hypervisor.removeNetwork(NETWORK_NAME);
     await hypervisor.close();
-    this.summarise(daemon.parts.layout.root);
+    await this.summarise(daemon.parts.layout);
     return this.options.machines !== null && !enough() ? 1 : 0;
   }
 
@@ -116,10 +119,15 @@ export class DemoRun {
     this.screen.draw(liveView(daemon.status(), this.log, this.screen.size(), footer));
   }
 
-  private summarise(stateDir: string): void {
-    const records = this.finished.filter((machine) => machine.accounted).length;
+  private async summarise(layout: StateLayout): Promise<void> {
+    const archived = await archivedRecords(
+      layout,
+      this.finished.map((machine) => machine.endDay),
+    );
+    const records = this.finished.reduce((sum, machine) => sum + (archived.get(machine.uuid) ?? 0), 0);
+    const stateDir = layout.root;
     if (this.options.json) {
-      const machines = this.finished.map(({ accounted: _, ...machine }) => machine);
+      const machines = this.finished.map(({ endDay: _, ...machine }) => machine);
       process.stdout.write(
         `${JSON.stringify({ machines, accountingRecords: records, firstRunningAfterSeconds: this.firstRunningAfterSeconds, stateDir })}\n`,
       );

@@ -35,7 +35,13 @@ export async function composeDaemon(
   const layout = new StateLayout(host.stateDir);
   const hypervisor = new LibvirtHypervisor(config.settings.libvirtUri);
   const guestOwner = await nobody();
-  const nfs = await createNfsServer(config.settings.nfs, { stateDir: host.stateDir, address: METADATA_IP, guestOwner });
+  const nfs = await createNfsServer(config.settings.nfs, {
+    stateDir: host.stateDir,
+    address: METADATA_IP,
+    guestOwner,
+    info: (message) => log.info(message),
+    warn: (message) => log.warn(message),
+  });
   const { syslog: receiver } = config.settings;
   // A receiver elsewhere is the site's own; ours is only for the address that is ours.
   const syslog =

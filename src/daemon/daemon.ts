@@ -3,7 +3,7 @@
  * foreground with a view, tests with whatever they need.
  */
 
-import { readdir, rm } from 'node:fs/promises';
+import { chmod, chown, readdir, rm } from 'node:fs/promises';
 import { LockedError, lockFile } from 'libvirt';
 import type { Config } from '../config/types.js';
 import { isVacError, VacError } from '../errors.js';
@@ -49,6 +49,8 @@ export interface DaemonParts {
 
 /** Between two writings of the files that site monitoring reads. */
 const STATUS_FILES_SECONDS = 10;
+/** What is under way at the end may finish within this; what cannot is picked up by the next vacd as after a crash. */
+const SETTLE_SECONDS = 30;
 
 export class Daemon {
   readonly memory: Memory;
@@ -151,17 +153,17 @@ export class Daemon {
     await this.sweep();
     await this.recover();
     this.rootPublicKey = await readTextIfThere(this.memory.config.settings.rootPublicKeyPath);
-    await this.tools.hypervisorFacts();
+    await this.closeMachinesDirectory();
     await this.observer.start();
     await this.bringUp();
     await this.control.listen();
+    const found = this.unclearedMachines().length;
+    log.info(
+      `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${found === 0 ? 'no machine was' : `${found} found again that were`} left by an earlier vacd`,
+    );
     this.loop.start();
     await this.writeStatus();
     this.statusTimer = setInterval(() => void this.writeStatus(), STATUS_FILES_SECONDS * 1000);
-    const { length } = [...this.memory.machines.values()].filter(({ entry }) => entry.phase !== 'cleared');
-    log.info(
-      `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${length} machines found again`,
-    );
   }
 
   /** Calls back after each pass of the loop. */
@@ -203,10 +205,22 @@ export class Daemon {
     this.loop.stop();
     this.observer.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
-    await this.performer.settled();
+    await Promise.race([this.performer.settled(), sleep(SETTLE_SECONDS * 1000, undefined, { ref: false })]);
     await this.metadata.close();
     await this.control.close();
     this.lock?.release();
+  }
+
+  /**
+   * Only QEMU's group may pass through `machines/`: an NFS client that forges file handles (nfs-ganesha does not tie
+   * them to an export) acts as `nobody`, and so cannot walk from one machine's directory to another's.
+   */
+  private async closeMachinesDirectory(): Promise<void> {
+    const { emulatorGid } = await this.tools.hypervisorFacts();
+    if (emulatorGid === null) return;
+    const directory = this.parts.layout.machines();
+    await chown(directory, 0, emulatorGid);
+    await chmod(directory, 0o710);
   }
 
   private async bringUp(): Promise<void> {
@@ -238,12 +252,9 @@ export class Daemon {
       );
     }
     this.memory.lastEnds = await this.journal.lastEnds();
-    for (const entry of entries) {
-      this.memory.remember(entry, performance.now());
-      if (entry.phase === 'starting' || entry.phase === 'running') {
-        await this.tools.logs.assign(entry.record.ip, entry.record.id);
-      }
-    }
+    for (const entry of entries) this.memory.remember(entry, performance.now());
+    const living = entries.filter(({ phase }) => phase === 'starting' || phase === 'running');
+    await this.tools.logs.restore(new Map(living.map(({ record }) => [record.ip, record.id])));
   }
 
   private async writeStatus(): Promise<void> {

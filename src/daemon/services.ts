@@ -67,5 +67,9 @@ export function machineLogs(relay: SyslogRelay | null): MachineLogs {
       holders.delete(clientIp);
       await push();
     },
+    async restore(restored) {
+      for (const [clientIp, machineId] of restored) holders.set(clientIp, machineId);
+      await push();
+    },
   };
 }

@@ -14,6 +14,12 @@ export type SupportedModels = ReadonlySet<string>;
 /** A type whose machines cannot even be created is tried again after backoff_seconds, doubled up to this. */
 export const MAX_CREATION_BACKOFF_SECONDS = 600;
 
+/**
+ * Times this far ahead of now tell of a clock that is (or was) wrong. They are ignored: one factory whose clock is a
+ * day ahead would else stop a type in the whole space for a day.
+ */
+export const MAX_CLOCK_ERROR_SECONDS = 300;
+
 /** When, in Unix seconds, creation of a type may be tried again after failures in a row on this factory. */
 export function creationRetryTime(failure: CreationFailure, backoffSeconds: number): number {
   const wait = Math.max(1, backoffSeconds) * 2 ** Math.min(failure.count - 1, 10);
@@ -21,10 +27,15 @@ export function creationRetryTime(failure: CreationFailure, backoffSeconds: numb
 }
 
 /** The newest abort of a type in all factories' news; null if its last ends were all good. */
-export function lastAbort(news: readonly MachinetypeNews[], machinetype: string): MachinetypeNews['lastEnd'] {
+export function lastAbort(
+  news: readonly MachinetypeNews[],
+  machinetype: string,
+  nowSeconds: number,
+): MachinetypeNews['lastEnd'] {
   let newest: MachinetypeNews['lastEnd'] = null;
   for (const { machinetype: name, lastEnd } of news) {
     if (name !== machinetype || lastEnd === null || !isAbort(lastEnd.message)) continue;
+    if (lastEnd.timeSeconds > nowSeconds + MAX_CLOCK_ERROR_SECONDS) continue;
     if (newest === null || lastEnd.timeSeconds > newest.timeSeconds) newest = lastEnd;
   }
   return newest;
@@ -55,7 +66,7 @@ export function judgeMachinetype(
       );
     }
   }
-  if (failure !== undefined) {
+  if (failure !== undefined && failure.timeSeconds <= nowSeconds + MAX_CLOCK_ERROR_SECONDS) {
     const retryTime = creationRetryTime(failure, type.backoffSeconds);
     if (nowSeconds < retryTime) {
       return no(
@@ -68,7 +79,7 @@ export function judgeMachinetype(
 }
 
 function judgeBackoff(type: MachinetypeConfig, news: readonly MachinetypeNews[], nowSeconds: number): Verdict {
-  const abort = lastAbort(news, type.name);
+  const abort = lastAbort(news, type.name, nowSeconds);
   if (abort === null) return { eligible: true, reason: 'no abort is known' };
   const backoffEnds = abort.timeSeconds + type.backoffSeconds;
   const abortText = `"${abort.message}" of ${abort.hostname}, ${Math.max(0, nowSeconds - abort.timeSeconds)} s ago`;

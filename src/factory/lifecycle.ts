@@ -21,6 +21,9 @@ export const MAX_PAUSED_BY_IO_ERROR_SECONDS = 600;
 /** Free space with which a machine that was paused over a full disk may go on. */
 const MIN_RESUME_FREE_BYTES = 100_000_000;
 
+/** It is paused again at once where the space that it lacks is not the one we see: so it is not resumed at once. */
+const MIN_PAUSED_BEFORE_RESUME_SECONDS = 5;
+
 /** Heartbeat rules wait at least this long after the NFS server came (back) up: our outage is not their fault. */
 const MIN_NFS_READY_SECONDS = 60;
 
@@ -76,7 +79,12 @@ function lookAfter(machine: Machine, state: FactoryState, settings: Settings): A
     return { kind: stop.politely ? 'requestStop' : 'destroyMachine', machine: id, stop, reason: stop.reason };
   }
 
-  if (machine.domain === 'paused' && machine.pausedByIoError && state.host.stateFreeBytes > MIN_RESUME_FREE_BYTES) {
+  if (
+    machine.domain === 'paused' &&
+    machine.pausedByIoError &&
+    machine.pausedForSeconds >= MIN_PAUSED_BEFORE_RESUME_SECONDS &&
+    state.host.stateFreeBytes > MIN_RESUME_FREE_BYTES
+  ) {
     return { kind: 'resumeMachine', machine: id, reason: 'its disk can be written again' };
   }
   const promised = Math.max(
@@ -125,19 +133,20 @@ export function reasonToStop(machine: Machine, state: FactoryState): StopRequest
     requestedTimeSeconds: now,
   });
 
+  // A paused machine cannot answer ACPI.
+  const politely = machine.domain !== 'paused';
+  if (state.orders.stopAll) return stop('this factory is being stopped', '100 Factory is being stopped', { politely });
+  if (now >= machine.shutdownTimeSeconds) {
+    return stop(`its shutdowntime ${machine.shutdownTimeSeconds} has come`, '100 Past shutdowntime', { politely });
+  }
   if (machine.domain === 'paused') {
     const limit = machine.pausedByIoError ? MAX_PAUSED_BY_IO_ERROR_SECONDS : MAX_PAUSED_SECONDS;
     if (machine.pausedForSeconds < limit) return null;
-    // A paused machine cannot answer ACPI.
     return machine.pausedByIoError
       ? stop(`paused for ${limit} s because its disk could not be written`, '500 Disk could not be written', {
           politely: false,
         })
       : stop(`paused for ${limit} s, and not by this factory`, '700 Paused from outside', { politely: false });
-  }
-  if (state.orders.stopAll) return stop('this factory is being stopped', '100 Factory is being stopped');
-  if (now >= machine.shutdownTimeSeconds) {
-    return stop(`its shutdowntime ${machine.shutdownTimeSeconds} has come`, '100 Past shutdowntime');
   }
   return heartbeatStop(machine, state, stop);
 }
@@ -165,9 +174,7 @@ function heartbeatStop(
     return stop(
       `joboutputs/${heartbeatFile} is ${age} s old, over ${heartbeatSeconds} s`,
       '700 Heartbeat file not updated',
-      {
-        overrides: true,
-      },
+      { overrides: true },
     );
   }
   return null;
@@ -178,7 +185,8 @@ function endOf(machine: Machine, nowSeconds: number): MachineEnd {
   const startedTime = machine.startedTimeSeconds ?? machine.record.createdTimeSeconds;
   // If it went while nobody watched, only the time that it was last seen is certain.
   const seenTime = machine.goneTimeSeconds ?? machine.heartbeatTimeSeconds ?? startedTime;
-  const timeSeconds = Math.min(nowSeconds, Math.max(startedTime, seenTime));
+  // Not before its start, even if the clock was set back since: nothing has run for less than no time.
+  const timeSeconds = Math.max(startedTime, Math.min(nowSeconds, seenTime));
   const message = endMessage({
     own: machine.shutdownMessage,
     asked: machine.stop,

@@ -28,10 +28,11 @@ export function refuseAllStarts(state: FactoryState, settings: Settings): Refusa
     return { code: 'shutdown-time', reason: 'shutdown_time has passed' };
   }
   if (host.hypervisorProblem !== null) {
-    const forSeconds = Math.max(0, state.nowSeconds - host.hypervisorProblem.sinceSeconds);
+    const { sinceSeconds, message } = host.hypervisorProblem;
+    const forSeconds = Math.max(0, state.nowSeconds - sinceSeconds);
     return {
       code: 'hypervisor-down',
-      reason: `libvirt has not answered for ${forSeconds} s: ${host.hypervisorProblem.message}`,
+      reason: sinceSeconds === 0 ? `libvirt: ${message}` : `libvirt has not answered for ${forSeconds} s: ${message}`,
     };
   }
   for (const service of Object.keys(host.services) as ServiceName[]) {

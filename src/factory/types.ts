@@ -153,7 +153,7 @@ export interface HostFacts {
   /** /proc/pressure/io "some avg10"; null where the kernel does not tell. */
   readonly ioPressurePercent: number | null;
   readonly stateFreeBytes: number;
-  /** Null when libvirt answers; else since when not (Unix seconds) and the error. */
+  /** Null when libvirt answers; else since when not (Unix seconds; 0 = it was never asked) and the error. */
   readonly hypervisorProblem: { readonly sinceSeconds: number; readonly message: string } | null;
   readonly services: Readonly<Record<ServiceName, ServiceState>>;
 }

@@ -33,6 +33,8 @@ export interface HypervisorFacts {
   readonly domainType: 'kvm' | 'qemu' | 'test';
   /** One line for the log and the live view: "KVM", or why not. */
   readonly domainTypeReason: string;
+  /** Group that QEMU runs as, which must reach machines' disks; null where libvirt does not say. */
+  readonly emulatorGid: number | null;
 }
 
 /**

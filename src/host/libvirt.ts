@@ -24,10 +24,11 @@ export class LibvirtHypervisor implements Hypervisor {
   constructor(private readonly uri: string) {}
 
   async facts(): Promise<HypervisorFacts> {
-    await this.call((c) => c.isAlive());
-    if (this.uri.startsWith('test'))
-      return { domainType: 'test', domainTypeReason: "libvirt's test driver: no machine really runs" };
-    return kvmFacts();
+    const emulatorGid = dacGid(await this.call((c) => c.capabilitiesXml()));
+    if (this.uri.startsWith('test')) {
+      return { domainType: 'test', domainTypeReason: "libvirt's test driver: no machine really runs", emulatorGid };
+    }
+    return { ...(await kvmFacts()), emulatorGid };
   }
 
   async listDomains(): Promise<DomainListing> {
@@ -193,11 +194,17 @@ function interfaceDevices(xml: string): string[] {
   return (domain?.devices?.interface ?? []).flatMap(({ target }) => (target?.dev === undefined ? [] : [target.dev]));
 }
 
+/** The group of libvirt's DAC label for domains (`+64055:+64055`). */
+function dacGid(capabilities: string): number | null {
+  const label = /<model>dac<\/model>[\s\S]*?<baselabel[^>]*>\+\d+:\+(\d+)</.exec(capabilities);
+  return label === null ? null : Number(label[1]);
+}
+
 /**
  * KVM only where an ordinary guest boots with it: a processor with VT-x or AMD-V, and a /dev/kvm that QEMU can open.
  * A paravirtual-only /dev/kvm opens and even creates machines, which then hang in their firmware.
  */
-async function kvmFacts(): Promise<HypervisorFacts> {
+async function kvmFacts(): Promise<Omit<HypervisorFacts, 'emulatorGid'>> {
   const flags = /^flags\s*:.*\b(vmx|svm)\b/m.exec(await readFile('/proc/cpuinfo', 'utf8'));
   if (flags === null) {
     return {

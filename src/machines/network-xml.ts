@@ -74,7 +74,8 @@ const parser = new XMLParser({
   ignoreAttributes: false,
   attributeNamePrefix: '',
   parseAttributeValue: false,
-  isArray: (name) => name === 'host' || name === 'ip',
+  // `ip` is an element of a network, and an attribute of a host.
+  isArray: (name, _path, _leaf, isAttribute) => !isAttribute && (name === 'host' || name === 'ip'),
 });
 
 /** @param xmlText as `virNetworkGetXMLDesc` gives it */

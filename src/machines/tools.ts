@@ -11,6 +11,8 @@ export interface MachineLogs {
   /** From now on lines from this address belong to this machine. */
   assign(clientIp: string, machineId: string): Promise<void>;
   release(clientIp: string, machineId: string): Promise<void>;
+  /** Says all at once whose addresses these are (by address), as after a restart. */
+  restore(holders: ReadonlyMap<string, string>): Promise<void>;
 }
 
 /** What guests' files belong to on this host: nobody, as NFS squashes to. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -32,8 +32,14 @@ class Sender {
   readonly sent: string[] = [];
 
   async run(): Promise<void> {
-    this.sent.push(...Object.values(await recordsIn(layout.apelOutgoing())));
-    await rm(layout.apelOutgoing(), { recursive: true, force: true });
+    const days = await readdir(layout.apelOutgoing()).catch(() => []);
+    for (const day of days.map((name) => join(layout.apelOutgoing(), name))) {
+      for (const name of await readdir(day)) {
+        this.sent.push(await readFile(join(day, name), 'utf8'));
+        await rm(join(day, name));
+      }
+      await rmdir(day).catch((error) => expect(error.code).toBe('ENOTEMPTY'));
+    }
   }
 }
 
@@ -114,6 +120,23 @@ describe('whatever crashes', () => {
     expect(Object.values(await recordsIn(layout.apelArchive()))).toEqual([record('a', 'after')]);
     expect(Object.values(await recordsIn(layout.apelOutgoing()))).toEqual([record('a', 'after')]);
   });
+});
+
+it('a sender that is always at work gets every record once', async () => {
+  const sender = new Sender();
+  const uuids = Array.from({ length: 100 }, (_, index) => `machine-${index}`);
+  let spooling = true;
+  const sending = (async () => {
+    while (spooling) await sender.run();
+  })();
+  try {
+    await Promise.all(uuids.map((uuid) => spool(uuid)));
+  } finally {
+    spooling = false;
+    await sending;
+  }
+  await sender.run();
+  expect(sender.sent.sort()).toEqual(uuids.map((uuid) => record(uuid)).sort());
 });
 
 describe('records that want one name', () => {

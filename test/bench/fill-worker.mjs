@@ -37,7 +37,12 @@ delay.enable();
 const beganMs = performance.now();
 const beganCpu = process.cpuUsage();
 const { daemon } = await composeDaemon(
-  { factory: 'bench.localdomain', config, stateDir, log: createLogger('text', (line) => process.stderr.write(`${line}\n`)) },
+  {
+    factory: 'bench.localdomain',
+    config,
+    stateDir,
+    log: createLogger('text', (line) => process.stderr.write(`${line}\n`)),
+  },
   { hostProcessors: slots },
 );
 const filled = new Promise((resolve) => {

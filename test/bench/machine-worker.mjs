@@ -38,15 +38,30 @@ const clear = {};
 const refillMs = [];
 let stoppedAtMs = null;
 let domainXml = null;
-const CLEAR = new Set(['accounting', 'last-end', 'exports-removed', 'logs-released', 'disks-removed', 'slot-freed', 'cleared']);
+const CLEAR = new Set([
+  'accounting',
+  'last-end',
+  'exports-removed',
+  'logs-released',
+  'disks-removed',
+  'slot-freed',
+  'cleared',
+]);
 const { daemon, nfs, syslog, hypervisor } = await composeDaemon(
-  { factory: 'bench.localdomain', config, stateDir, log: createLogger('text', (line) => process.stderr.write(`${line}\n`)) },
+  {
+    factory: 'bench.localdomain',
+    config,
+    stateDir,
+    log: createLogger('text', (line) => process.stderr.write(`${line}\n`)),
+  },
   {
     hostProcessors: 1,
     startsLimit: MACHINES,
     listen: (id, step, moment, milliseconds) => {
-      if (step === 'libvirt' && moment === 'begin' && stoppedAtMs !== null) refillMs.push(performance.now() - stoppedAtMs);
-      if (step === 'libvirt' && moment === 'begin') domainXml = readFileSync(`${stateDir}/machines/${id}/domain.xml`, 'utf8');
+      if (step === 'libvirt' && moment === 'begin' && stoppedAtMs !== null)
+        refillMs.push(performance.now() - stoppedAtMs);
+      if (step === 'libvirt' && moment === 'begin')
+        domainXml = readFileSync(`${stateDir}/machines/${id}/domain.xml`, 'utf8');
       if (moment === 'end') {
         const steps = CLEAR.has(step) ? clear : create;
         steps[step] ??= [];

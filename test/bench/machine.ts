@@ -25,7 +25,9 @@ export async function machineFigures(): Promise<Figure[]> {
     const { stdout } = await promisify(execFile)(command, args, { timeout: 400_000 });
     const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as WorkerResult;
     const own = (steps: Record<string, number[]>) =>
-      Object.entries(steps).filter(([name]) => name !== 'libvirt').reduce((sum, [, times]) => sum + mean(times), 0);
+      Object.entries(steps)
+        .filter(([name]) => name !== 'libvirt')
+        .reduce((sum, [, times]) => sum + mean(times), 0);
     const virshCreate = { value: Math.round(mean(result.virshCreateMs)), what: 'bare virsh create' };
     const virshDestroy = { value: Math.round(mean(result.virshDestroyMs)), what: 'bare virsh destroy' };
     return [
@@ -35,7 +37,10 @@ export async function machineFigures(): Promise<Figure[]> {
       figure('machine create: all but libvirt', own(result.create), 'ms', virshCreate),
       ...Object.entries(result.clear).map(([name, times]) => figure(`machine end: ${name}`, mean(times), 'ms')),
       figure('machine end: all', own(result.clear), 'ms', virshDestroy),
-      figure('machine refill: stopped to next create', mean(result.refillMs), 'ms', { value: 31_000, what: 'predecessor, mean' }),
+      figure('machine refill: stopped to next create', mean(result.refillMs), 'ms', {
+        value: 31_000,
+        what: 'predecessor, mean',
+      }),
     ];
   } finally {
     await host.destroy();

@@ -15,13 +15,18 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });
-const chosen = Object.entries(BENCHMARKS).filter(([name]) => values.only === undefined || name === values.only.split(' ')[0]);
+const chosen = Object.entries(BENCHMARKS).filter(
+  ([name]) => values.only === undefined || name === values.only.split(' ')[0],
+);
 if (chosen.length === 0) {
-  process.stderr.write(`bench: no benchmark is named "${values.only}"; there are: ${Object.keys(BENCHMARKS).join(', ')}\n`);
+  process.stderr.write(
+    `bench: no benchmark is named "${values.only}"; there are: ${Object.keys(BENCHMARKS).join(', ')}\n`,
+  );
   process.exit(2);
 }
 for (const [name, run] of chosen) {
   process.stderr.write(`bench ${name} …\n`);
-  for (const figure of await run()) process.stdout.write(`${values.json ? JSON.stringify(figure) : formatFigure(figure)}\n`);
+  for (const figure of await run())
+    process.stdout.write(`${values.json ? JSON.stringify(figure) : formatFigure(figure)}\n`);
 }
 process.exit(0);

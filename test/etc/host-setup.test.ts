@@ -4,15 +4,24 @@ import { describe, expect, it } from 'vitest';
 
 const hostSetup = join(import.meta.dirname, '../../etc/host-setup.sh');
 
+/** dpkg-query of a host where every package is installed: a host with systemd wants another NFS server than this one. */
+const everythingInstalled = `#!/bin/sh
+shift 3
+for package; do echo "installed $package"; done
+`;
+
 /**
  * Runs a script on a host of its own, as far as daemons go: empty /run and libvirt state, own network and processes,
  * all of which end with the script. $setup is the script under test.
  */
 function onFreshHost(script: string): { status: number | null; output: string } {
-  const prepare =
-    'for place in /run /var/lib/libvirt; do mount -t tmpfs tmpfs "$place" || exit 99; done; mkdir /run/lock';
+  const prepare = [
+    'for place in /run /var/lib/libvirt /mnt; do mount -t tmpfs tmpfs "$place" || exit 99; done',
+    `mkdir /run/lock && printf %s '${everythingInstalled}' > /mnt/dpkg-query && chmod 755 /mnt/dpkg-query`,
+    'export PATH=/mnt:$PATH',
+  ].join('\n');
   const namespaces = ['--net', '--mount', '--pid', '--fork', '--mount-proc', '--kill-child'];
-  const shell = ['bash', '-c', `${prepare}; setup=$1; exec 2>&1; ${script}`, 'host', hostSetup];
+  const shell = ['bash', '-c', `${prepare}\nsetup=$1\nexec 2>&1\n${script}`, 'host', hostSetup];
   const { status, stdout } = spawnSync('unshare', [...namespaces, ...shell], { encoding: 'utf8' });
   return { status, output: stdout };
 }

@@ -47,7 +47,7 @@ describe('backoff after an abort (SPEC 4: eligible when now > last abort + backo
 
   it('counts from the newest abort of all factories, whatever else ended since', () => {
     const known = [endNews('prod', 150, '300 Old'), endNews('prod', 50, '400 New'), endNews('prod', 1, '200 Success')];
-    expect(lastAbort(known, 'prod')?.message).toBe('400 New');
+    expect(lastAbort(known, 'prod', NOW)?.message).toBe('400 New');
     expect(judge(known)).toBe('backoff');
   });
 

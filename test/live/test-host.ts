@@ -6,7 +6,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -31,6 +31,8 @@ export class TestHost {
     created += 1;
     const namespace = `vt${process.pid}-${created}`;
     const directory = await mkdtemp(join(tmpdir(), 'vac-host-'));
+    // QEMU runs as a user of its own and must reach the state directory below.
+    await chmod(directory, 0o711);
     await exec('ip', ['netns', 'add', namespace]);
     const script = [
       'set -e',
@@ -46,10 +48,14 @@ export class TestHost {
       'echo ready',
       'exec sleep infinity',
     ].join('\n');
-    const keeper = spawn('ip', ['netns', 'exec', namespace, 'unshare', '--mount', '--uts', '--propagation', 'private', 'bash', '-c', script], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
+    const keeper = spawn(
+      'ip',
+      ['netns', 'exec', namespace, 'unshare', '--mount', '--uts', '--propagation', 'private', 'bash', '-c', script],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        detached: true,
+      },
+    );
     let said = '';
     keeper.stderr.on('data', (part: Buffer) => {
       said += part;
@@ -62,7 +68,10 @@ export class TestHost {
     keeper.stdout.destroy();
     keeper.stderr.destroy();
     const host = new TestHost(namespace, directory, keeper.pid!);
-    await host.until('libvirtd answers', async () => (await host.try('virsh', ['-c', 'qemu:///system', 'version'])) !== null);
+    await host.until(
+      'libvirtd answers',
+      async () => (await host.try('virsh', ['-c', 'qemu:///system', 'version'])) !== null,
+    );
     return host;
   }
 
@@ -94,7 +103,9 @@ export class TestHost {
 
   /** Pids of processes inside with this name. */
   async pidsOf(name: string): Promise<number[]> {
-    return words((await exec('ip', ['netns', 'pids', this.namespace])).stdout).map(Number).filter((pid) => commOf(pid) === name);
+    return words((await exec('ip', ['netns', 'pids', this.namespace])).stdout)
+      .map(Number)
+      .filter((pid) => commOf(pid) === name);
   }
 
   /** Waits until a condition holds. @throws after `seconds` with what was waited for */
@@ -105,7 +116,10 @@ export class TestHost {
   /** Starts the virtlogd and libvirtd of this host again, after a test has ended them. */
   async startLibvirtd(): Promise<void> {
     await this.run('libvirtd', ['-d']);
-    await this.until('libvirtd answers', async () => (await this.try('virsh', ['-c', 'qemu:///system', 'version'])) !== null);
+    await this.until(
+      'libvirtd answers',
+      async () => (await this.try('virsh', ['-c', 'qemu:///system', 'version'])) !== null,
+    );
   }
 
   /** Ends every process inside and removes what the host was made of. */

@@ -123,8 +123,12 @@ describe('a process with a connection', () => {
       process.on('uncaughtException', (error) => console.log('uncaught', error.message));
       const connection = await open('test:///default');
       connection.on('closed', () => { throw new Error('from closed'); });
-      connection.on('lifecycle', () => { throw new Error('from lifecycle'); });
+      const heard = new Promise((resolve) => connection.on('lifecycle', () => {
+        resolve();
+        throw new Error('from lifecycle');
+      }));
       await connection.destroyDomain((await connection.listDomains())[0].uuid);
+      await heard;
       await connection.close().catch((error) => console.log('close', error.message));`);
     expect(result).toMatchObject({ status: 0, stdout: 'uncaught from lifecycle\nuncaught from closed\n' });
   });
@@ -133,13 +137,12 @@ describe('a process with a connection', () => {
     const result = run(`
       import { Worker } from 'node:worker_threads';
       const work = \`
-        const { parentPort } = require('node:worker_threads');
-        import('libvirt').then(async ({ open }) => {
-          const connection = await open('test:///default');
-          connection.on('lifecycle', () => {});
-          for (let i = 0; i < 50; i++) connection.capabilitiesXml();
-          parentPort.postMessage('working');
-        });\`;
+        import { parentPort } from 'node:worker_threads';
+        import { open } from 'libvirt';
+        const connection = await open('test:///default');
+        connection.on('lifecycle', () => {});
+        for (let i = 0; i < 50; i++) connection.capabilitiesXml().catch(() => {});
+        parentPort.postMessage('working');\`;
       const connection = await open('test:///default');
       for (let i = 0; i < 5; i++) {
         const worker = new Worker(work, { eval: true });
