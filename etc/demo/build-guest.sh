@@ -21,7 +21,7 @@ fail() {
 
 # Prints "PACKAGE VERSION" of the kernel that the meta package stands for; nothing where apt does not know it.
 kernel_in_apt() {
-  apt-cache show --no-all-versions "$metaPackage" 2> /dev/null |
+  { apt-cache show --no-all-versions "$metaPackage" 2> /dev/null || true; } |
     sed -n 's/^Depends: \(linux-image-[^ ,]*\) (= \([^)]*\)).*/\1 \2/p' | head -n 1
 }
 
@@ -40,7 +40,7 @@ get_kernel() {
   if [ -z "$kernel" ]; then
     update_apt
     kernel=$(kernel_in_apt)
-    [ -n "$kernel" ] || fail "apt knows no package $metaPackage: add Debian's main archive to the apt sources"
+    [ -n "$kernel" ] || fail "apt finds no package $metaPackage: see that this host reaches its apt sources and Debian's main archive is one"
   fi
   read -r kernelPackage kernelVersion <<< "$kernel"
   kernelTree=$cache/kernel_${kernelPackage}_$kernelVersion

@@ -4,6 +4,7 @@
  */
 
 import { chmod, chown, readdir, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LockedError, lockFile } from 'libvirt';
 import type { Config } from '../config/types.js';
 import { isVacError, VacError } from '../errors.js';

@@ -227,7 +227,8 @@ function judge(
     state.creationFailures.get(type.name),
     models,
   );
-  if (verdict.eligible && type.minProcessors > freeProcessors) {
+  // With none free at all no type is too big, and another reason is the better one.
+  if (verdict.eligible && freeProcessors > 0 && type.minProcessors > freeProcessors) {
     const reason = `needs ${type.minProcessors} processors, ${freeProcessors} are free`;
     return { eligible: false as const, code: 'too-big' as const, reason };
   }
@@ -235,9 +236,11 @@ function judge(
 }
 
 function startReason(chosen: Score, scores: readonly Score[], refusals: readonly string[], eligible: string): string {
-  const list = scores.map((s) => `${s.machinetype} ${s.score.toFixed(2)}`).join(', ');
-  const skipped = refusals.length > 0 ? `; before it: ${refusals.join('; ')}` : '';
-  return `most starved of those eligible (power per share, ${chosen.groupScore.toFixed(2)} in its group: ${list}); ${eligible}${skipped}`;
+  const inLine = scores.map((s) => `${s.machinetype} ${s.score.toFixed(2)}`).join(', ');
+  const grouped = scores.some((s) => s.machinegroup === chosen.machinegroup && s !== chosen);
+  const group = grouped ? ` (its group ${chosen.machinegroup} ${chosen.groupScore.toFixed(2)})` : '';
+  const skipped = refusals.length > 0 ? `; passed over: ${refusals.join('; ')}` : '';
+  return `least power per share${group}: ${inLine}; ${eligible}${skipped}`;
 }
 
 /** For `vac why TYPE`: what would be said of each type if a slot were free now. */

@@ -20,14 +20,10 @@ export class DecisionLog {
 
   add(decisions: readonly Decision[]): void {
     for (const decision of decisions) {
-      let entry: LoggedDecision | null = null;
-      if (decision.slot !== null) entry = push(this.bySlot, decision.slot, decision);
-      if (decision.machinetype !== null) entry = push(this.byType, decision.machinetype, decision);
+      if (decision.slot !== null) push(listOf(this.bySlot, decision.slot), decision);
+      if (decision.machinetype !== null) push(listOf(this.byType, decision.machinetype), decision);
       // What was done, rather than what is still not done, is what the general list is for.
-      if (entry !== null && (decision.code === 'started' || decision.code === 'machine')) {
-        this.latest.push(entry);
-        if (this.latest.length > MAX_DECISIONS_PER_SUBJECT) this.latest.shift();
-      }
+      if (isDeed(decision)) push(this.latest, decision);
     }
   }
 
@@ -51,23 +47,30 @@ export class DecisionLog {
   }
 }
 
-function push<Key>(lists: Map<Key, LoggedDecision[]>, key: Key, decision: Decision): LoggedDecision {
-  let list = lists.get(key);
-  if (list === undefined) {
-    list = [];
-    lists.set(key, list);
-  }
+function listOf<Key>(lists: Map<Key, LoggedDecision[]>, key: Key): LoggedDecision[] {
+  const list = lists.get(key) ?? [];
+  lists.set(key, list);
+  return list;
+}
+
+function push(list: LoggedDecision[], decision: Decision): void {
   const last = list.at(-1);
-  const same =
-    last !== undefined &&
-    last.code === decision.code &&
-    last.machine === decision.machine &&
-    decision.code !== 'machine';
-  const entry: LoggedDecision = same
-    ? { ...decision, sinceSeconds: last.sinceSeconds, times: last.times + 1 }
-    : { ...decision, sinceSeconds: decision.timeSeconds, times: 1 };
-  if (same) list[list.length - 1] = entry;
-  else list.push(entry);
+  if (last !== undefined && isSame(last, decision)) {
+    list[list.length - 1] = { ...decision, sinceSeconds: last.sinceSeconds, times: last.times + 1 };
+    return;
+  }
+  list.push({ ...decision, sinceSeconds: decision.timeSeconds, times: 1 });
   if (list.length > MAX_DECISIONS_PER_SUBJECT) list.shift();
-  return entry;
+}
+
+/** Something done, as opposed to a verdict on what is not. */
+function isDeed(decision: Decision): boolean {
+  return decision.code === 'started' || decision.code === 'machine';
+}
+
+/** A verdict stays the same while its code does; a deed is the same only when it is done to the same thing again. */
+function isSame(last: LoggedDecision, decision: Decision): boolean {
+  if (last.code !== decision.code) return false;
+  if (!isDeed(decision)) return true;
+  return last.machine === decision.machine && last.slot === decision.slot && last.reason === decision.reason;
 }

@@ -47,8 +47,8 @@ export type UserDataSource = Pick<
 
 /** Limits for a template that comes from a server. */
 export const MAX_TEMPLATE_BYTES = 2 ** 20;
-export const FETCH_TIMEOUT_SECONDS = 30;
-export const MAX_REDIRECTS = 5;
+const FETCH_TIMEOUT_SECONDS = 30;
+const MAX_REDIRECTS = 5;
 
 /** Names as they stand in `##user_data_NAME##`; the second ones are of the predecessor's first years. */
 const NAMES: Readonly<Record<string, (values: UserDataValues) => string | null>> = {

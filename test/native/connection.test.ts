@@ -123,7 +123,9 @@ describe('a process with a connection', () => {
       process.on('uncaughtException', (error) => console.log('uncaught', error.message));
       const connection = await open('test:///default');
       connection.on('closed', () => { throw new Error('from closed'); });
+      const alive = setInterval(() => {}, 1e6);
       const heard = new Promise((resolve) => connection.on('lifecycle', () => {
+        clearInterval(alive);
         resolve();
         throw new Error('from lifecycle');
       }));

@@ -1,0 +1,193 @@
+/**
+ * What must hold of every plan, whatever the state it was made from: checked by the property tests and at each step
+ * of the simulator. Pure. Said a second time, from what a plan is for, and not in the terms that `decide` works in.
+ */
+
+import type { Config } from '../config/types.js';
+import { judgeMachinetype, type SupportedModels } from './eligibility.js';
+import { holdsProcessors, ownNews } from './news.js';
+import type { Action, FactoryState, MachinetypeNews, Plan } from './types.js';
+
+type Creation = Extract<Action, { kind: 'createMachine' }>;
+
+/** @returns what is violated, one line each; empty when all is well */
+export function checkInvariants(
+  state: FactoryState,
+  plan: Plan,
+  config: Config,
+  models: SupportedModels = new Set(config.machinetypes.map((type) => type.machineModel)),
+): string[] {
+  const creations = plan.actions.filter((action): action is Creation => action.kind === 'createMachine');
+  return [
+    ...checkProcessors(state, creations),
+    ...checkSlots(state, creations),
+    ...checkTypes(state, creations, config, models),
+    ...checkTimes(state, creations, config),
+    ...checkStartLimits(state, creations, config),
+    ...checkSubjects(state, plan),
+    ...checkReasons(plan),
+  ];
+}
+
+/** Machines never hold more processors than the factory has; those over an older, higher limit make no room. */
+function checkProcessors(state: FactoryState, creations: readonly Creation[]): string[] {
+  if (creations.length === 0) return [];
+  const held = state.machines.filter(holdsProcessors).reduce((sum, machine) => sum + machine.record.processors, 0);
+  const given = creations.reduce((sum, creation) => sum + creation.processors, 0);
+  if (held + given <= state.totalProcessors) return [];
+  return [`${held} processors held and ${given} given are more than ${state.totalProcessors}`];
+}
+
+/** A slot has one machine at a time, and a machine's name (second and slot) is its own for ever. */
+function checkSlots(state: FactoryState, creations: readonly Creation[]): string[] {
+  const problems: string[] = [];
+  const seen = new Set<number>();
+  for (const { slot } of creations) {
+    if (seen.has(slot)) problems.push(`slot ${slot} is given twice`);
+    seen.add(slot);
+    if (!Number.isInteger(slot) || slot < 0 || slot >= state.slots) problems.push(`there is no slot ${slot}`);
+    for (const { record, phase } of state.machines) {
+      if (record.slot !== slot) continue;
+      if (phase !== 'cleared') problems.push(`slot ${slot} is given while ${record.id} is ${phase} in it`);
+      else if (record.createdTimeSeconds === state.nowSeconds) problems.push(`slot ${slot} is given twice in a second`);
+    }
+    if (state.zombies.some((zombie) => zombie.slot === slot)) problems.push(`slot ${slot} is given to a zombie's mate`);
+  }
+  return problems;
+}
+
+/** Only types that may start are started; each start is news for the next, so that one scout goes at a time. */
+function checkTypes(
+  state: FactoryState,
+  creations: readonly Creation[],
+  config: Config,
+  models: SupportedModels,
+): string[] {
+  const problems: string[] = [];
+  const news: MachinetypeNews[] = [
+    ...state.peers,
+    ...config.machinetypes.map(({ name }) =>
+      ownNews(state.factory, name, state.machines, state.lastEnds, state.nowSeconds),
+    ),
+  ];
+  for (const { machinetype, processors } of creations) {
+    const type = config.machinetypes.find(({ name }) => name === machinetype);
+    if (type === undefined) {
+      problems.push(`${machinetype} is started and not configured`);
+      continue;
+    }
+    if (processors < type.minProcessors || processors > type.maxProcessors) {
+      problems.push(`${machinetype} gets ${processors} processors, not ${type.minProcessors} to ${type.maxProcessors}`);
+    }
+    const verdict = judgeMachinetype(
+      type,
+      news,
+      state.nowSeconds,
+      config.settings.shutdownTimeSeconds,
+      state.creationFailures.get(machinetype),
+      models,
+    );
+    if (!verdict.eligible) problems.push(`${machinetype} is started although ${verdict.reason}`);
+    const power = processors * (config.settings.hs06PerProcessor ?? 1);
+    news.push({
+      factory: state.factory,
+      machinetype,
+      runningHs06: power,
+      runningMachines: 1,
+      runningProcessors: processors,
+      beforeFizzle: 1,
+      lastEnd: null,
+    });
+  }
+  return problems;
+}
+
+/** A new machine's end is within max_wallclock_seconds and shutdown_time, and leaves it min_wallclock_seconds. */
+function checkTimes(state: FactoryState, creations: readonly Creation[], config: Config): string[] {
+  const { shutdownTimeSeconds } = config.settings;
+  return creations.flatMap(({ machinetype, shutdownTimeSeconds: ends }) => {
+    const type = config.machinetypes.find(({ name }) => name === machinetype);
+    if (type === undefined) return [];
+    const leftSeconds = ends - state.nowSeconds;
+    const problems: string[] = [];
+    if (leftSeconds > type.maxWallclockSeconds) problems.push(`${machinetype} may live for ${leftSeconds} s`);
+    if (leftSeconds < Math.min(type.minWallclockSeconds, type.maxWallclockSeconds)) {
+      problems.push(`${machinetype} has only ${leftSeconds} s to live`);
+    }
+    if (ends > (shutdownTimeSeconds ?? Number.POSITIVE_INFINITY)) {
+      problems.push(`${machinetype} may live beyond shutdown_time`);
+    }
+    return problems;
+  });
+}
+
+/** Orders, max_starting_machines, and what every machine needs of the host. */
+function checkStartLimits(state: FactoryState, creations: readonly Creation[], { settings }: Config): string[] {
+  if (creations.length === 0) return [];
+  const { host, orders } = state;
+  const starting = state.machines.filter((machine) => machine.phase === 'starting').length + creations.length;
+  const forbidden: readonly (readonly [boolean, string])[] = [
+    [starting > settings.maxStartingMachines, `${starting} machines are being created at once`],
+    [
+      creations.length > (orders.startsLeft ?? Number.POSITIVE_INFINITY),
+      `more starts than the ${orders.startsLeft} left`,
+    ],
+    [orders.stopAll || orders.draining || settings.draining, 'a start while draining'],
+    [host.hypervisorProblem !== null, 'a start without libvirt'],
+    [Object.values(host.services).some((service) => !service.ready), 'a start without a service'],
+    [host.stateFreeBytes < 1e9, 'a start on a full disk'],
+  ];
+  return forbidden.flatMap(([violated, problem]) => (violated ? [problem] : []));
+}
+
+/** Each machine, zombie and service has at most one action, and none while an earlier one is under way. */
+function checkSubjects(state: FactoryState, plan: Plan): string[] {
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  for (const action of plan.actions) {
+    const subject = subjectOf(action);
+    if (subject === null) continue;
+    if (seen.has(subject.name)) problems.push(`more than one action on ${subject.name}`);
+    seen.add(subject.name);
+    const there = subject.find(state);
+    if (there === undefined) problems.push(`${action.kind} of ${subject.name}, which is not there`);
+    else if (there.busy) problems.push(`${action.kind} of ${subject.name}, which is busy`);
+    else if ((there.retryInSeconds ?? 0) > 0)
+      problems.push(`${action.kind} of ${subject.name} before its retry is due`);
+  }
+  return problems;
+}
+
+interface Subject {
+  readonly name: string;
+  find(state: FactoryState): { readonly busy: boolean; readonly retryInSeconds?: number } | undefined;
+}
+
+function subjectOf(action: Action): Subject | null {
+  switch (action.kind) {
+    case 'createMachine':
+      return null;
+    case 'ensureService':
+      return { name: `service ${action.service}`, find: (state) => state.host.services[action.service] };
+    case 'destroyZombie':
+      return {
+        name: `zombie ${action.uuid}`,
+        find: (state) => state.zombies.find((zombie) => zombie.uuid === action.uuid),
+      };
+    default:
+      return {
+        name: `machine ${action.machine}`,
+        find: (state) => state.machines.find((machine) => machine.record.id === action.machine),
+      };
+  }
+}
+
+/** Nothing is done without saying why, and no entry of the decision log is empty. */
+function checkReasons(plan: Plan): string[] {
+  return [
+    ...plan.actions.filter((action) => action.reason === '').map((action) => `${action.kind} without a reason`),
+    ...plan.decisions
+      .filter((decision) => decision.reason === '')
+      .map(({ code }) => `decision ${code} without a reason`),
+  ];
+}
