@@ -25,6 +25,7 @@ export function checkInvariants(
     ...checkTimes(state, creations, config),
     ...checkStartLimits(state, creations, config),
     ...checkSubjects(state, plan),
+    ...checkJudgements(state, plan),
     ...checkReasons(plan),
   ];
 }
@@ -51,7 +52,8 @@ function checkSlots(state: FactoryState, creations: readonly Creation[]): string
       if (phase !== 'cleared') problems.push(`slot ${slot} is given while ${record.id} is ${phase} in it`);
       else if (record.createdTimeSeconds === state.nowSeconds) problems.push(`slot ${slot} is given twice in a second`);
     }
-    if (state.zombies.some((zombie) => zombie.slot === slot)) problems.push(`slot ${slot} is given to a zombie's mate`);
+    if (state.zombies.some((zombie) => zombie.slot === slot))
+      problems.push(`slot ${slot} is given while a zombie is in it`);
   }
   return problems;
 }
@@ -180,6 +182,36 @@ function subjectOf(action: Action): Subject | null {
         find: (state) => state.machines.find((machine) => machine.record.id === action.machine),
       };
   }
+}
+
+/** No machine is judged on what is not known of its domain, and a promised shutdowntime is kept. */
+function checkJudgements(state: FactoryState, plan: Plan): string[] {
+  return plan.actions.flatMap((action): string[] => {
+    if (!('machine' in action)) return [];
+    const machine = state.machines.find(({ record }) => record.id === action.machine);
+    if (machine === undefined) return [];
+    const { domain, startedTimeSeconds, shutdownTimeSeconds, record } = machine;
+    const wrong = (problem: string) => [`${action.kind} of ${record.id}, ${problem}`];
+    switch (action.kind) {
+      case 'endMachine':
+        if (domain !== 'gone') return wrong(`whose domain is ${domain}`);
+        return action.end.timeSeconds < (startedTimeSeconds ?? 0) ? wrong('dated before its start') : [];
+      case 'recordStarted':
+      case 'requestStop':
+      case 'destroyMachine':
+      case 'resumeMachine':
+        return domain === 'gone' || domain === 'unknown' ? wrong(`whose domain is ${domain}`) : [];
+      case 'lowerShutdownTime':
+        if (action.shutdownTimeSeconds >= shutdownTimeSeconds) return wrong('which would raise it');
+        return action.shutdownTimeSeconds < state.nowSeconds + record.graceSeconds ? wrong('at too short notice') : [];
+      case 'clearMachine':
+        return machine.phase === 'ended' ? [] : wrong(`which is ${machine.phase}`);
+      case 'forgetMachine':
+        return machine.phase === 'cleared' ? [] : wrong(`which is ${machine.phase}`);
+      case 'exportMachine':
+        return [];
+    }
+  });
 }
 
 /** Nothing is done without saying why, and no entry of the decision log is empty. */

@@ -1,0 +1,146 @@
+/** Random pictures of a factory for property tests: any mix of phases, domains, services, shares, news and orders. */
+
+import fc from 'fast-check';
+import type { Config, MachinetypeConfig } from '../../src/config/types.js';
+import type { FactoryState, HostFacts, LastEnd, Machine, MachinetypeNews } from '../../src/factory/types.js';
+import { config, end, host, machine, machinetype, NOW, news, record, service, state, stopRequest } from './builders.js';
+
+const NAMES = ['a', 'b', 'c', 'd'] as const;
+const message = fc.constantFrom(null, '200 Success', '299 x', '300 No more work', '700 Broken', 'no code');
+/** From two hours ago to ten minutes ahead (clocks differ), with the edges of backoff and fizzle in it. */
+const time = fc.integer({ min: NOW - 7200, max: NOW + 600 });
+const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
+
+const anyType = (name: string): fc.Arbitrary<MachinetypeConfig> =>
+  fc
+    .record({
+      machinegroup: fc.constantFrom('g1', 'g2', name),
+      targetShare: fc.constantFrom(0, 0.5, 1, 2, 10),
+      machineModel: fc.constantFrom('vm-raw' as const, 'vm-raw' as const, 'docker' as const),
+      minProcessors: fc.integer({ min: 1, max: 3 }),
+      more: fc.integer({ min: 0, max: 3 }),
+      minWallclockSeconds: fc.constantFrom(0, 600, 86_400),
+      backoffSeconds: fc.constantFrom(0, 10, 3600),
+      fizzleSeconds: fc.constantFrom(0, 600),
+    })
+    .map(({ more, ...changes }) => machinetype(name, { ...changes, maxProcessors: changes.minProcessors + more }));
+
+export const anyConfig: fc.Arbitrary<Config> = fc
+  .record({
+    names: fc.subarray([...NAMES]),
+    shutdownTimeSeconds: orNull(fc.integer({ min: NOW - 100, max: NOW + 100_000 })),
+    draining: fc.nat({ max: 9 }).map((n) => n === 0),
+    maxStartingMachines: fc.integer({ min: 1, max: 20 }),
+    hs06PerProcessor: orNull(fc.constantFrom(0.5, 10.3)),
+  })
+  .chain(({ names, ...changes }) => fc.tuple(...names.map(anyType)).map((types) => config(types, changes)));
+
+const anyMachine: fc.Arbitrary<Machine> = fc
+  .record({
+    phase: fc.constantFrom('starting' as const, 'running' as const, 'ended' as const, 'cleared' as const),
+    domain: fc.constantFrom(
+      'running' as const,
+      'paused' as const,
+      'shutdown' as const,
+      'gone' as const,
+      'unknown' as const,
+    ),
+    slot: fc.nat({ max: 15 }),
+    machinetype: fc.constantFrom(...NAMES, 'forgotten'),
+    processors: fc.integer({ min: 1, max: 6 }),
+    createdTimeSeconds: fc.oneof(time, fc.constant(NOW)),
+    leftSeconds: fc.integer({ min: -100, max: 90_000 }),
+    heartbeat: fc.constantFrom(null, 'heartbeat'),
+    seen: fc.record({
+      heartbeatTimeSeconds: orNull(time),
+      goneTimeSeconds: orNull(time),
+      pausedForSeconds: fc.nat({ max: 1000 }),
+      pausedByIoError: fc.boolean(),
+      stop: orNull(fc.boolean().map((politely) => stopRequest({ politely }))),
+      stopAskedForSeconds: orNull(fc.nat({ max: 60 })),
+      heartbeatFileAgeSeconds: orNull(fc.nat({ max: 1000 })),
+      shutdownMessage: message,
+      creationProblem: fc.constantFrom(null, 'creation failed'),
+      busy: fc.nat({ max: 4 }).map((n) => n === 0),
+      retryInSeconds: fc.constantFrom(0, 0, 0, 2.5),
+      exported: orNull(fc.boolean()),
+    }),
+    endTimeSeconds: time,
+  })
+  .map(({ phase, domain, leftSeconds, heartbeat, seen, endTimeSeconds, ...recipe }) =>
+    machine({
+      ...seen,
+      phase,
+      domain,
+      record: record({ ...recipe, heartbeatFile: heartbeat, heartbeatSeconds: 300 }),
+      shutdownTimeSeconds: NOW + leftSeconds,
+      end: phase === 'ended' || phase === 'cleared' ? end({ timeSeconds: endTimeSeconds }) : null,
+    }),
+  );
+
+const anyNews: fc.Arbitrary<MachinetypeNews> = fc
+  .record({
+    machinetype: fc.constantFrom(...NAMES, 'foreign'),
+    factory: fc.constantFrom('factory2.example.com', 'factory3.example.com'),
+    runningHs06: fc.nat({ max: 100 }),
+    beforeFizzle: fc.constantFrom(0, 0, 1),
+    lastEnd: orNull(fc.record({ timeSeconds: time, message, hostname: fc.constant('factory2-00.example.com') })),
+  })
+  .map(({ machinetype: name, ...changes }) => news(name, changes));
+
+const anyService = fc
+  .record({ ready: fc.nat({ max: 9 }).map((n) => n > 0), busy: fc.boolean(), retryInSeconds: fc.constantFrom(0, 3) })
+  .map((changes) => service({ ...changes, readyForSeconds: changes.ready ? 1000 : 0 }));
+
+const anyHost: fc.Arbitrary<HostFacts> = fc
+  .record({
+    processors: fc.integer({ min: 1, max: 16 }),
+    loadAverages: fc.tuple(fc.nat({ max: 6 }), fc.nat({ max: 6 }), fc.nat({ max: 6 })),
+    ioPressurePercent: orNull(fc.nat({ max: 70 })),
+    stateFreeBytes: fc.constantFrom(100e9, 100e9, 100e9, 2e8),
+    hypervisorProblem: fc.constantFrom(null, null, null, { sinceSeconds: NOW - 5, message: 'down' }),
+    services: fc.record({ network: anyService, metadata: anyService, nfs: anyService, syslog: anyService }),
+  })
+  .map((changes) => host(changes));
+
+const anyLastEnd: fc.Arbitrary<LastEnd> = fc.record({
+  createdTimeSeconds: time,
+  timeSeconds: time,
+  message,
+  hostname: fc.constant('factory1-00.example.com'),
+});
+
+export const anyState: fc.Arbitrary<FactoryState> = fc
+  .record({
+    slots: fc.integer({ min: 0, max: 16 }),
+    host: anyHost,
+    // One machine a second and slot, as names have it.
+    machines: fc.uniqueArray(anyMachine, {
+      maxLength: 12,
+      selector: ({ record: { createdTimeSeconds, slot } }) => `${createdTimeSeconds} ${slot}`,
+    }),
+    zombies: fc.uniqueArray(
+      fc.record({ slot: fc.nat({ max: 15 }), busy: fc.boolean() }).map(({ slot, busy }) => ({
+        uuid: `zombie-${slot}`,
+        name: `zombie-${slot}`,
+        slot,
+        busy,
+      })),
+      { maxLength: 2, selector: ({ uuid }) => uuid },
+    ),
+    peers: fc.array(anyNews, { maxLength: 6 }),
+    lastEnds: fc.dictionary(fc.constantFrom(...NAMES), anyLastEnd).map((ends) => new Map(Object.entries(ends))),
+    creationFailures: fc
+      .dictionary(
+        fc.constantFrom(...NAMES),
+        fc.record({ count: fc.integer({ min: 1, max: 40 }), timeSeconds: time, message: fc.constant('no image') }),
+      )
+      .map((failures) => new Map(Object.entries(failures))),
+    orders: fc.record({
+      draining: fc.nat({ max: 9 }).map((n) => n === 0),
+      drainingReason: fc.constant('asked to'),
+      startsLeft: orNull(fc.nat({ max: 10 })),
+      stopAll: fc.nat({ max: 9 }).map((n) => n === 0),
+    }),
+  })
+  .map(({ slots, ...changes }) => state({ ...changes, slots, totalProcessors: slots }));
