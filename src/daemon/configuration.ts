@@ -10,6 +10,7 @@ import {
   readConfigFiles,
 } from '../config/index.js';
 import { VacError } from '../errors.js';
+import { unkeptPromise } from '../factory/eligibility.js';
 
 /**
  * @param paths files or directories; undefined = where a site's configuration is
@@ -32,6 +33,23 @@ export async function loadForDaemon(
 /** What this host cannot give of what the configuration asks. */
 export function hostProblems(config: Config, processors: number = availableParallelism()): Problem[] {
   return checkHostFacts(config, { processors, volumeGroups: null });
+}
+
+/** What the configuration asks of a factory that this version does not do; for the log, a line each. */
+export function notDoneYet({ settings, vacuumPipes, machinetypes }: Config): string[] {
+  const lines: string[] = [];
+  if (settings.volumeGroup !== null) lines.push('volume_group is set, but disks are made as files by this version');
+  if (settings.processorsPerSuperslot > 1)
+    lines.push('processors_per_superslot is set, but this version makes no superslots');
+  if (vacuumPipes.length > 0)
+    lines.push(`${vacuumPipes.length} vacuum pipes are configured, but this version fetches none`);
+  if (settings.factories.length > 1)
+    lines.push('factories are listed, but this version does not talk to other factories');
+  for (const type of machinetypes) {
+    const promise = unkeptPromise(type);
+    if (promise !== null) lines.push(`machinetype ${type.name} is not started: ${promise}`);
+  }
+  return lines;
 }
 
 function bad(problems: readonly Problem[]): VacError {

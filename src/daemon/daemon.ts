@@ -10,7 +10,7 @@ import type { Config } from '../config/types.js';
 import { isVacError, VacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
 import type { ServiceName } from '../factory/types.js';
-import { makeDirs, readTextIfThere } from '../host/files.js';
+import { makeDirs, readTextIfThere, removeTemporaries, removeTree } from '../host/files.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
@@ -81,7 +81,7 @@ export class Daemon {
         { address: GATEWAY_IP, port: 80 },
       ],
       this.metadataSource(),
-      { guestOwner: parts.guestOwner },
+      { guestOwner: parts.guestOwner, onProblem: (message) => log.warn(message) },
     );
     const logs = machineLogs(syslog);
     this.tools = {
@@ -103,7 +103,11 @@ export class Daemon {
     const services = {
       network: networkService(hypervisor, () => ({
         factory,
-        slots: this.memory.totalProcessors(),
+        // Machines of slots that the configuration has since taken away keep their leases.
+        slots: Math.max(
+          this.memory.totalProcessors(),
+          ...this.unclearedMachines().map((machine) => machine.entry.record.slot + 1),
+        ),
         forwardDev: this.memory.config.settings.forwardDev,
         mayRepair: this.memory.config.settings.fixNetworking,
         machineUuids: [...this.memory.machines.values()]
@@ -158,6 +162,7 @@ export class Daemon {
     await this.observer.start();
     await this.bringUp();
     await this.control.listen();
+    log.info(`machines here run by ${this.hypervisorFacts?.domainTypeReason}`);
     const found = this.unclearedMachines().length;
     log.info(
       `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${found === 0 ? 'no machine was' : `${found} found again that were`} left by an earlier vacd`,
@@ -240,8 +245,11 @@ export class Daemon {
   /** What a vacd that died in the middle of writing left behind; nothing there is worth keeping. */
   private async sweep(): Promise<void> {
     const { layout } = this.parts;
-    for (const name of await readdir(layout.tmp()))
-      await rm(`${layout.tmp()}/${name}`, { recursive: true, force: true });
+    for (const name of await readdir(layout.tmp())) await removeTree(`${layout.tmp()}/${name}`);
+    const machines = await readdir(layout.machines());
+    for (const directory of [layout.root, layout.slots(), layout.finishes(), ...machines.map(layout.machine)]) {
+      await removeTemporaries(directory);
+    }
   }
 
   private async recover(): Promise<void> {

@@ -200,8 +200,9 @@ export class Memory {
       if (entry.phase === 'starting' || entry.phase === 'running') living.add(entry.record.uuid);
     }
     return this.listing.domains.flatMap(({ uuid, name }) => {
+      if (living.has(uuid)) return [];
       const slot = slotOfHostname(this.factory, name);
-      return slot === null || living.has(uuid) ? [] : [{ uuid, name, slot, busy: this.zombiesBusy.has(uuid) }];
+      return slot === null ? [] : [{ uuid, name, slot, busy: this.zombiesBusy.has(uuid) }];
     });
   }
 

@@ -21,7 +21,7 @@ const HOST_SECONDS = 2;
 /** Between two looks at whether network, NFS, metadata and syslog still work. */
 const SERVICES_SECONDS = 10;
 /** A machine's `heartbeat` file is written at least this often while it runs. */
-const HEARTBEAT_SECONDS = 15;
+const HEARTBEAT_SECONDS = 30;
 /** What a shutdown message may be at most; the rest of a longer file is not read. */
 const MAX_SHUTDOWN_MESSAGE_BYTES = 4096;
 

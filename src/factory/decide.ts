@@ -146,7 +146,11 @@ function planStarts(
       ),
       reason,
     });
-    note({ slot, machinetype: type.name }, 'started', `start ${type.name} with ${processors} processors: ${reason}`);
+    note(
+      { slot, machinetype: type.name },
+      'started',
+      `start ${type.name} (${processors} ${processors === 1 ? 'processor' : 'processors'}): ${reason}`,
+    );
     announce(news, state.factory, type.name, processors, settings.hs06PerProcessor ?? 1);
     freeProcessors -= processors;
     starting += 1;
@@ -266,7 +270,7 @@ function explainTypes(
       note(
         { machinetype: type.name },
         freeProcessors > 0 ? 'may-start' : 'all-taken',
-        `may start; ${place}. of ${scores.length} in line by share; ${left}`,
+        `may start, number ${place} of ${scores.length} in line by share; ${left}`,
       );
     }
   }

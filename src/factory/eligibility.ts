@@ -57,6 +57,8 @@ export function judgeMachinetype(
   if (!models.has(type.machineModel)) {
     return no('unsupported-model', `machine_model ${type.machineModel} cannot be created by this version`);
   }
+  const promise = unkeptPromise(type);
+  if (promise !== null) return no('unsupported-option', promise);
   if (endByTimeSeconds !== null) {
     const leftSeconds = endByTimeSeconds - nowSeconds;
     if (leftSeconds < type.minWallclockSeconds) {
@@ -76,6 +78,19 @@ export function judgeMachinetype(
     }
   }
   return judgeBackoff(type, news, nowSeconds);
+}
+
+/**
+ * What the configuration promises of a type that this version cannot keep. Such a machine must not start: an image
+ * whose signature nobody checked, a job without its proxy (SPEC 6).
+ */
+export function unkeptPromise(type: MachinetypeConfig): string | null {
+  if (type.imageSigningDn !== null) return 'image_signing_dn is set, and this version cannot check signatures';
+  if (type.userDataProxy) return 'user_data_proxy is set, and this version makes no X.509 proxies';
+  if (/^https?:/.test(type.rootImage)) {
+    return `root_image ${type.rootImage} is a URL, which this version cannot fetch; download it and give its path`;
+  }
+  return null;
 }
 
 function judgeBackoff(type: MachinetypeConfig, news: readonly MachinetypeNews[], nowSeconds: number): Verdict {

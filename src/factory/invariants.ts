@@ -6,7 +6,7 @@
 import type { Config } from '../config/types.js';
 import { judgeMachinetype, type SupportedModels } from './eligibility.js';
 import { holdsProcessors, ownNews } from './news.js';
-import type { Action, FactoryState, MachinetypeNews, Plan } from './types.js';
+import type { Action, FactoryState, Machine, MachinetypeNews, Plan } from './types.js';
 
 type Creation = Extract<Action, { kind: 'createMachine' }>;
 
@@ -186,32 +186,34 @@ function subjectOf(action: Action): Subject | null {
 
 /** No machine is judged on what is not known of its domain, and a promised shutdowntime is kept. */
 function checkJudgements(state: FactoryState, plan: Plan): string[] {
-  return plan.actions.flatMap((action): string[] => {
-    if (!('machine' in action)) return [];
-    const machine = state.machines.find(({ record }) => record.id === action.machine);
-    if (machine === undefined) return [];
-    const { domain, startedTimeSeconds, shutdownTimeSeconds, record } = machine;
-    const wrong = (problem: string) => [`${action.kind} of ${record.id}, ${problem}`];
-    switch (action.kind) {
-      case 'endMachine':
-        if (domain !== 'gone') return wrong(`whose domain is ${domain}`);
-        return action.end.timeSeconds < (startedTimeSeconds ?? 0) ? wrong('dated before its start') : [];
-      case 'recordStarted':
-      case 'requestStop':
-      case 'destroyMachine':
-      case 'resumeMachine':
-        return domain === 'gone' || domain === 'unknown' ? wrong(`whose domain is ${domain}`) : [];
-      case 'lowerShutdownTime':
-        if (action.shutdownTimeSeconds >= shutdownTimeSeconds) return wrong('which would raise it');
-        return action.shutdownTimeSeconds < state.nowSeconds + record.graceSeconds ? wrong('at too short notice') : [];
-      case 'clearMachine':
-        return machine.phase === 'ended' ? [] : wrong(`which is ${machine.phase}`);
-      case 'forgetMachine':
-        return machine.phase === 'cleared' ? [] : wrong(`which is ${machine.phase}`);
-      case 'exportMachine':
-        return [];
-    }
+  return plan.actions.flatMap((action) => {
+    const machine = 'machine' in action ? state.machines.find(({ record }) => record.id === action.machine) : undefined;
+    const problem = machine === undefined ? null : misjudged(machine, action, state.nowSeconds);
+    return problem === null ? [] : [`${action.kind} of ${machine?.record.id}, ${problem}`];
   });
+}
+
+function misjudged(machine: Machine, action: Action, nowSeconds: number): string | null {
+  const { phase, domain, startedTimeSeconds, shutdownTimeSeconds, record } = machine;
+  switch (action.kind) {
+    case 'endMachine':
+      if (domain !== 'gone') return `whose domain is ${domain}`;
+      return action.end.timeSeconds < (startedTimeSeconds ?? 0) ? 'dated before its start' : null;
+    case 'recordStarted':
+    case 'requestStop':
+    case 'destroyMachine':
+    case 'resumeMachine':
+      return domain === 'gone' || domain === 'unknown' ? `whose domain is ${domain}` : null;
+    case 'lowerShutdownTime':
+      if (action.shutdownTimeSeconds >= shutdownTimeSeconds) return 'which would raise it';
+      return action.shutdownTimeSeconds < nowSeconds + record.graceSeconds ? 'at too short notice' : null;
+    case 'clearMachine':
+      return phase === 'ended' ? null : `which is ${phase}`;
+    case 'forgetMachine':
+      return phase === 'cleared' ? null : `which is ${phase}`;
+    default:
+      return null;
+  }
 }
 
 /** Nothing is done without saying why, and no entry of the decision log is empty. */

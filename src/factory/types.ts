@@ -261,6 +261,7 @@ export type DecisionCode =
   | 'may-start'
   | 'nothing-eligible'
   | 'unsupported-model'
+  | 'unsupported-option'
   | 'same-second'
   | 'machine';
 

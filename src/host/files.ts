@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 
@@ -50,6 +50,16 @@ export async function writeFileAtomic(
     throw error;
   }
   if (durable) await syncDirectory(dirname(path));
+}
+
+/** The names that `writeFileAtomic` gives its temporary files. */
+const TEMPORARY_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+/** Removes what writes that were cut off by a crash left in a directory; nobody may be writing there now. */
+export async function removeTemporaries(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (TEMPORARY_NAME.test(name)) await rm(join(directory, name), { force: true });
+  }
 }
 
 /** Makes renames and removals in a directory outlive a crash of the host. */

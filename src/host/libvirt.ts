@@ -209,7 +209,7 @@ async function kvmFacts(): Promise<Omit<HypervisorFacts, 'emulatorGid'>> {
   if (flags === null) {
     return {
       domainType: 'qemu',
-      domainTypeReason: 'no KVM: the processor shows neither vmx nor svm, so machines are emulated (TCG, slow)',
+      domainTypeReason: 'emulation (TCG, slow): this processor shows neither vmx nor svm',
     };
   }
   const { exitCode } = await run('test', ['-r', '/dev/kvm', '-a', '-w', '/dev/kvm'], { allowExitCodes: [0, 1] });
@@ -217,6 +217,6 @@ async function kvmFacts(): Promise<Omit<HypervisorFacts, 'emulatorGid'>> {
     ? { domainType: 'kvm', domainTypeReason: `KVM (${flags[1]})` }
     : {
         domainType: 'qemu',
-        domainTypeReason: 'no KVM: /dev/kvm is missing or cannot be opened, so machines are emulated (TCG, slow)',
+        domainTypeReason: 'emulation (TCG, slow): /dev/kvm is missing or cannot be opened',
       };
 }

@@ -48,7 +48,7 @@ describe('filling an empty factory', () => {
       machinetype: 'prod',
       processors: 1,
       shutdownTimeSeconds: NOW + 86_400,
-      reason: expect.stringContaining('most starved'),
+      reason: expect.stringContaining('power per share'),
     });
     expect(slotDecision(made, 7)).toMatchObject({ code: 'started', machinetype: 'prod' });
   });
@@ -179,7 +179,7 @@ describe('limits on starts', () => {
     const machines = [machine({}, { processors: 8 })];
     expect(typeDecision(plan(state({ machines }), config([prod])), 'prod')).toMatchObject({
       code: 'all-taken',
-      reason: 'may start; 1. of 1 in line by share; all processors are given to machines',
+      reason: expect.stringContaining('all processors are given to machines'),
     });
   });
 });

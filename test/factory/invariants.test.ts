@@ -30,7 +30,7 @@ const create = (changes: Partial<ActionOf<'createMachine'>> = {}): Action => ({
   reason: 'because',
   ...changes,
 });
-const prod = config([machinetype('prod')]);
+const prod = config([machinetype('prod', { minWallclockSeconds: 1000 })]);
 const own = machine({ domain: 'running' });
 const id = own.record.id;
 const reason = 'because';
@@ -84,7 +84,7 @@ describe('checkInvariants', () => {
       {},
     ],
     ['prod may live for 86401 s', {}, of(create({ shutdownTimeSeconds: NOW + 86_401 })), {}],
-    ['prod has only 86399 s to live', {}, of(create({ shutdownTimeSeconds: NOW + 86_399 })), {}],
+    ['prod has only 999 s to live', {}, of(create({ shutdownTimeSeconds: NOW + 999 })), {}],
     ['prod may live beyond shutdown_time', {}, of(create()), { shutdownTimeSeconds: NOW + 86_399 }],
     ['2 machines are being created at once', {}, of(create(), create({ slot: 1 })), { maxStartingMachines: 1 }],
     ['more starts than the 0 left', { orders: { ...drained, draining: false, startsLeft: 0 } }, of(create()), {}],

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type ClosedEvent, type Connection, LibvirtError, LibvirtTimeoutError, open } from 'libvirt';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PrivateLibvirtd, privateLibvirtdUnavailable } from './private-libvirtd.js';
 
 const title =
@@ -13,16 +13,15 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, () => {
   let libvirtd: PrivateLibvirtd;
   const opened: Connection[] = [];
 
-  beforeAll(async () => {
+  // One for each test: libvirtd 9.0 itself may crash when it wakes and finds its clients gone.
+  beforeEach(async () => {
     libvirtd = await PrivateLibvirtd.start();
   });
 
   afterEach(async () => {
-    libvirtd.resume();
+    await libvirtd.stop();
     await Promise.allSettled(opened.splice(0).map((connection) => connection.close()));
   });
-
-  afterAll(() => libvirtd.stop());
 
   async function openRemote(options?: Parameters<typeof open>[1]): Promise<Connection> {
     const connection = await open(libvirtd.testUri, options);

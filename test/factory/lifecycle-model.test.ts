@@ -1,0 +1,167 @@
+/**
+ * The pure core at the wheel of a whole host for hours of virtual time, with everything going wrong now and then.
+ * Each run is a seed and replays exactly.
+ */
+
+import { describe, expect, it } from 'vitest';
+import { decide } from '../../src/factory/decide.js';
+import { checkInvariants } from '../../src/factory/invariants.js';
+import { config, MODELS, machinetype, seededRng } from './builders.js';
+import { type Directory, FakeHost, isLiving, zombieDomain } from './fake-host.js';
+
+const PROCESSORS = 6;
+const STEPS = 4000;
+const CALM_STEPS = 600;
+/** A machine without a domain is cleared, and one asked to stop is off, within this of the last trouble. */
+const BOUND_SECONDS = 120;
+
+const TYPES = config(
+  [
+    machinetype('prod', { maxWallclockSeconds: 900, minWallclockSeconds: 600, fizzleSeconds: 60, backoffSeconds: 10 }),
+    machinetype('wide', {
+      minProcessors: 2,
+      maxProcessors: 4,
+      maxWallclockSeconds: 400,
+      minWallclockSeconds: 100,
+      fizzleSeconds: 60,
+    }),
+    machinetype('beating', {
+      targetShare: 2,
+      maxWallclockSeconds: 2000,
+      minWallclockSeconds: 600,
+      fizzleSeconds: 60,
+      heartbeatFile: 'heartbeat',
+      heartbeatSeconds: 90,
+    }),
+  ],
+  { maxStartingMachines: 3 },
+);
+
+const MESSAGES = [null, '200 Success', '300 No more work', '700 Broken', 'no code at all'];
+
+class Model {
+  readonly rng: () => number;
+  readonly host: FakeHost;
+  /** Since when nothing was wrong that could hold a machine up; monotonic seconds. */
+  private calmSince = 0;
+  private readonly withoutDomainSince = new Map<string, number>();
+  private readonly stopSince = new Map<string, number>();
+  private serial = 0;
+
+  constructor(
+    seed: number,
+    private readonly clockJumps: boolean,
+  ) {
+    this.rng = seededRng(seed);
+    this.host = new FakeHost(PROCESSORS, TYPES, this.rng);
+  }
+
+  step(withTrouble: boolean): void {
+    if (withTrouble && this.host.chance(8)) this.trouble();
+    this.host.tick();
+    const facts = this.host.facts();
+    const made = decide(facts, TYPES, this.rng, MODELS);
+    expect(checkInvariants(facts, made, TYPES, MODELS)).toEqual([]);
+    for (const action of made.actions) this.host.start(action);
+    this.check();
+  }
+
+  /** Something that happens to hosts. */
+  private trouble(): void {
+    const { host, rng } = this;
+    const domains = [...host.domains.values()];
+    const some = domains[Math.floor(rng() * domains.length)];
+    const kind = Math.floor(rng() * 10);
+    if (kind <= 3) {
+      if (some !== undefined) host.powerOff(some, MESSAGES[Math.floor(rng() * MESSAGES.length)]!);
+      return;
+    }
+    this.calmSince = host.monotonic;
+    if (kind === 4) host.restartVacd();
+    if (kind === 5) host.libvirtDownUntil = host.monotonic + Math.floor(rng() * 60);
+    if (kind === 6 && some !== undefined) {
+      some.state = 'paused';
+      some.byIoError = host.chance(50);
+    }
+    if (kind === 7) {
+      host.nfsReadySince = null;
+      host.failurePercent = host.chance(50) ? 10 : 0;
+    }
+    if (kind === 8) {
+      this.serial += 1;
+      host.addDomain(zombieDomain(Math.floor(rng() * PROCESSORS), this.serial));
+      host.stateFreeBytes = host.chance(50) ? 50e6 : 100e9;
+    }
+    if (kind === 9) {
+      if (this.clockJumps) host.wall += Math.floor((rng() - 0.5) * 2000);
+      // A reboot of the host: vacd and all machines end together.
+      else if (host.chance(20)) {
+        for (const domain of domains) host.powerOff(domain, null);
+        host.restartVacd();
+      }
+    }
+  }
+
+  private check(): void {
+    const { host } = this;
+    const living = [...host.directories.values()].filter(isLiving);
+    const slots = living.map(({ record }) => record.slot);
+    expect(new Set(slots).size, 'slots with two living machines').toBe(slots.length);
+    const held = living.reduce((sum, { record }) => sum + record.processors, 0);
+    expect(held, 'processors held').toBeLessThanOrEqual(PROCESSORS);
+    if (!host.libvirtIsUp || host.failurePercent > 0) this.calmSince = host.monotonic;
+    for (const directory of host.directories.values()) this.checkProgress(directory);
+  }
+
+  private checkProgress(directory: Directory): void {
+    const { host } = this;
+    const { record, phase, started, end, stop } = directory;
+    if (end !== null && started !== null) expect(end.timeSeconds).toBeGreaterThanOrEqual(started);
+    if (phase === 'ended' || phase === 'cleared') expect(end, `${record.id} is ${phase}`).not.toBeNull();
+    const domain = host.domainOf(directory);
+    this.boundedWait(this.withoutDomainSince, record.id, domain === undefined && phase !== 'cleared', 'not cleared');
+    this.boundedWait(this.stopSince, record.id, stop !== null && domain !== undefined, 'not stopped');
+    if (!this.clockJumps && domain?.beats && stop !== null) {
+      expect(stop.message, `${record.id} wrote its heartbeat file`).not.toMatch(/^700 Heartbeat/);
+    }
+  }
+
+  private boundedWait(since: Map<string, number>, id: string, waits: boolean, what: string): void {
+    if (!waits) {
+      since.delete(id);
+      return;
+    }
+    const began = since.get(id) ?? this.host.monotonic;
+    since.set(id, began);
+    const seconds = this.host.monotonic - Math.max(began, this.calmSince);
+    expect(seconds, `${id} is ${what} for ${seconds} s`).toBeLessThan(BOUND_SECONDS);
+  }
+}
+
+describe.each([
+  ['with a steady clock', false],
+  ['with a clock that jumps', true],
+])('a host in trouble, %s', (_, clockJumps) => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('seed %i: none stuck, none doubled, none over-committed; all stop', (seed) => {
+    const model = new Model(seed, clockJumps);
+    for (let step = 0; step < STEPS; step++) model.step(true);
+
+    const { host } = model;
+    host.failurePercent = 0;
+    host.stateFreeBytes = 100e9;
+    for (let step = 0; step < CALM_STEPS; step++) model.step(false);
+    const living = [...host.directories.values()].filter(isLiving);
+    const held = living.reduce((sum, { record }) => sum + record.processors, 0);
+    // One type needs two processors at least, so one may stay free for it.
+    expect(held, 'processors in use in calm times').toBeGreaterThanOrEqual(PROCESSORS - 1);
+
+    host.stopAll = true;
+    for (let step = 0; step < BOUND_SECONDS; step++) model.step(false);
+    expect([...host.domains.keys()]).toEqual([]);
+    expect([...host.directories.values()].filter(({ phase }) => phase !== 'cleared')).toEqual([]);
+    // The run was worth something: machines lived, were stopped, and ended in several ways.
+    const messages = new Set([...host.directories.values()].map(({ end }) => end?.message?.slice(0, 3)));
+    expect(host.directories.size).toBeGreaterThan(50);
+    expect([...messages]).toEqual(expect.arrayContaining(['100', '200', '300', '700']));
+  });
+});
