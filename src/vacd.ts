@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { formatProblem, watchConfig } from './config/index.js';
 import { composeDaemon, hostFqdn, requireRoot } from './daemon/compose.js';
-import { hostProblems, loadForDaemon, notDoneYet } from './daemon/configuration.js';
+import { expectations, hostProblems, loadForDaemon } from './daemon/configuration.js';
 import { createLogger } from './daemon/log.js';
 import { notifySystemd } from './daemon/systemd.js';
 import { VacError } from './errors.js';
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     process.stdout.write(`${line}\n`),
   );
   const { config, warnings } = await loadForDaemon(values.config, values.factory);
-  for (const warning of [...warnings.map(formatProblem), ...notDoneYet(config)]) log.warn(warning);
+  for (const warning of [...warnings.map(formatProblem), ...expectations(config)]) log.warn(warning);
 
   const { daemon, hypervisor } = await composeDaemon({
     factory: values.factory,
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
       const problems = hostProblems(changed);
       for (const problem of problems) log.error(`configuration changed but is not used: ${formatProblem(problem)}`);
       if (problems.length > 0) return;
-      for (const warning of [...changedWarnings.map(formatProblem), ...notDoneYet(changed)]) log.warn(warning);
+      for (const warning of [...changedWarnings.map(formatProblem), ...expectations(changed)]) log.warn(warning);
       inForce = JSON.stringify(changed);
       daemon.reconfigure(changed);
       log.info('the changed configuration is in force');

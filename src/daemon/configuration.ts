@@ -1,6 +1,6 @@
 /** Configuration as the daemon takes it: checked against this host, and explained line by line where it is bad. */
 
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import {
   type Config,
   checkHostFacts,
@@ -35,9 +35,19 @@ export function hostProblems(config: Config, processors: number = availableParal
   return checkHostFacts(config, { processors, volumeGroups: null });
 }
 
-/** What the configuration asks of a factory that this version does not do; for the log, a line each. */
-export function notDoneYet({ settings, vacuumPipes, machinetypes }: Config): string[] {
+/**
+ * What will not come out as the configuration asks: more memory than the host has, and what this version does not do
+ * yet. For the log, a line each.
+ */
+export function expectations({ settings, vacuumPipes, machinetypes }: Config, hostMemoryBytes = totalmem()): string[] {
   const lines: string[] = [];
+  const memoryMiB = settings.mibPerProcessor * (settings.totalProcessors ?? availableParallelism());
+  const hostMiB = Math.floor(hostMemoryBytes / 2 ** 20);
+  if (memoryMiB > hostMiB) {
+    lines.push(
+      `machines may take ${memoryMiB} MiB of memory (mb_per_processor × processors), this host has ${hostMiB} MiB`,
+    );
+  }
   if (settings.volumeGroup !== null) lines.push('volume_group is set, but disks are made as files by this version');
   if (settings.processorsPerSuperslot > 1)
     lines.push('processors_per_superslot is set, but this version makes no superslots');

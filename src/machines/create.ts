@@ -96,7 +96,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   {
     name: 'disks',
     async run(creation) {
-      const files = creation.layout.machinetypeFiles(creation.type.name);
+      const files = creation.layout.machinetypeFiles(creation.type.directoryName);
       await creation.model.makeDisks(creation, resolveImage(creation.type.rootImage, files));
     },
   },
@@ -163,7 +163,7 @@ async function makeFeatures({ tools, layout, record, settings, scratchBytes, swa
 }
 
 async function makeUserData({ tools, layout, record, type, settings }: Creation): Promise<void> {
-  const data = await loadUserData(type, layout.machinetypeFiles(type.name), {
+  const data = await loadUserData(type, layout.machinetypeFiles(type.directoryName), {
     space: settings.vacSpace,
     machinetype: record.machinetype,
     hostname: record.hostname,

@@ -39,6 +39,7 @@ export interface Domain {
   readonly obeys: boolean;
   readonly beats: boolean;
   state: DomainState;
+  wasPaused: boolean;
   byIoError: boolean;
   /** Monotonic second at which the guest will have powered off. */
   offAt: number | null;
@@ -72,6 +73,8 @@ export class FakeHost {
   failurePercent = 0;
   /** Domains that libvirt makes although vacd no longer waits for them. */
   readonly lateDomains: { at: number; domain: Domain }[] = [];
+  /** Message of each machine that was cleared, by its id. */
+  readonly outcomes = new Map<string, string | null>();
   private memories = new Map<string, Memory>();
   private zombiesBusy = new Set<string>();
   private created = 0;
@@ -198,6 +201,7 @@ export class FakeHost {
       fizzleSeconds: type.fizzleSeconds,
       heartbeatFile: type.heartbeatFile,
       heartbeatSeconds: type.heartbeatSeconds,
+      machinesDirDays: type.machinesDirDays,
     });
     const directory: Directory = {
       record: made,
@@ -219,6 +223,7 @@ export class FakeHost {
       obeys: this.chance(80),
       beats: !this.chance(10),
       state: 'running',
+      wasPaused: false,
       byIoError: false,
       offAt: null,
     };
@@ -283,6 +288,8 @@ export class FakeHost {
         return [
           () => {},
           () => {
+            if (this.outcomes.has(id)) throw new Error(`${id} is cleared twice`);
+            this.outcomes.set(id, directory.end?.message ?? null);
             directory.phase = 'cleared';
           },
         ];
@@ -395,7 +402,7 @@ export function isLiving(directory: Directory): boolean {
   return directory.phase === 'starting' || directory.phase === 'running';
 }
 
-/** The name of the factory whose slots these are, for domains that nobody explains. */
+/** A domain with a slot's name that no directory explains. */
 export const zombieDomain = (slot: number, serial: number): Domain => ({
   uuid: `zombie-${FACTORY}-${serial}`,
   slot,
@@ -403,6 +410,7 @@ export const zombieDomain = (slot: number, serial: number): Domain => ({
   obeys: false,
   beats: false,
   state: 'running',
+  wasPaused: false,
   byIoError: false,
   offAt: null,
 });

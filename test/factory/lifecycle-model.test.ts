@@ -3,6 +3,7 @@
  * Each run is a seed and replays exactly.
  */
 
+import assert from 'node:assert/strict';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/factory/decide.js';
 import { checkInvariants } from '../../src/factory/invariants.js';
@@ -15,10 +16,20 @@ const CALM_STEPS = 600;
 /** A machine without a domain is cleared, and one asked to stop is off, within this of the last trouble. */
 const BOUND_SECONDS = 120;
 
+/** Directories go after seven minutes, so that the run sees that too. */
+const machinesDirDays = 0.005;
+
 const TYPES = config(
   [
-    machinetype('prod', { maxWallclockSeconds: 900, minWallclockSeconds: 600, fizzleSeconds: 60, backoffSeconds: 10 }),
+    machinetype('prod', {
+      machinesDirDays,
+      maxWallclockSeconds: 900,
+      minWallclockSeconds: 600,
+      fizzleSeconds: 60,
+      backoffSeconds: 10,
+    }),
     machinetype('wide', {
+      machinesDirDays,
       minProcessors: 2,
       maxProcessors: 4,
       maxWallclockSeconds: 400,
@@ -26,6 +37,7 @@ const TYPES = config(
       fizzleSeconds: 60,
     }),
     machinetype('beating', {
+      machinesDirDays,
       targetShare: 2,
       maxWallclockSeconds: 2000,
       minWallclockSeconds: 600,
@@ -61,7 +73,7 @@ class Model {
     this.host.tick();
     const facts = this.host.facts();
     const made = decide(facts, TYPES, this.rng, MODELS);
-    expect(checkInvariants(facts, made, TYPES, MODELS)).toEqual([]);
+    assert.deepEqual(checkInvariants(facts, made, TYPES, MODELS), []);
     for (const action of made.actions) this.host.start(action);
     this.check();
   }
@@ -81,6 +93,7 @@ class Model {
     if (kind === 5) host.libvirtDownUntil = host.monotonic + Math.floor(rng() * 60);
     if (kind === 6 && some !== undefined) {
       some.state = 'paused';
+      some.wasPaused = true;
       some.byIoError = host.chance(50);
     }
     if (kind === 7) {
@@ -106,9 +119,9 @@ class Model {
     const { host } = this;
     const living = [...host.directories.values()].filter(isLiving);
     const slots = living.map(({ record }) => record.slot);
-    expect(new Set(slots).size, 'slots with two living machines').toBe(slots.length);
+    assert.equal(new Set(slots).size, slots.length, 'two living machines in one slot');
     const held = living.reduce((sum, { record }) => sum + record.processors, 0);
-    expect(held, 'processors held').toBeLessThanOrEqual(PROCESSORS);
+    assert(held <= PROCESSORS, `${held} processors are held`);
     if (!host.libvirtIsUp || host.failurePercent > 0) this.calmSince = host.monotonic;
     for (const directory of host.directories.values()) this.checkProgress(directory);
   }
@@ -116,13 +129,14 @@ class Model {
   private checkProgress(directory: Directory): void {
     const { host } = this;
     const { record, phase, started, end, stop } = directory;
-    if (end !== null && started !== null) expect(end.timeSeconds).toBeGreaterThanOrEqual(started);
-    if (phase === 'ended' || phase === 'cleared') expect(end, `${record.id} is ${phase}`).not.toBeNull();
+    assert(end === null || end.timeSeconds >= (started ?? 0), `${record.id} ended before it started`);
+    assert(isLiving(directory) || end !== null, `${record.id} is ${phase} without an end`);
     const domain = host.domainOf(directory);
     this.boundedWait(this.withoutDomainSince, record.id, domain === undefined && phase !== 'cleared', 'not cleared');
     this.boundedWait(this.stopSince, record.id, stop !== null && domain !== undefined, 'not stopped');
-    if (!this.clockJumps && domain?.beats && stop !== null) {
-      expect(stop.message, `${record.id} wrote its heartbeat file`).not.toMatch(/^700 Heartbeat/);
+    // One that was paused could not write it, and is judged all the same.
+    if (!this.clockJumps && domain?.beats && !domain.wasPaused && stop !== null) {
+      assert.doesNotMatch(stop.message, /^700 Heartbeat/, `${record.id} wrote its heartbeat file`);
     }
   }
 
@@ -134,7 +148,7 @@ class Model {
     const began = since.get(id) ?? this.host.monotonic;
     since.set(id, began);
     const seconds = this.host.monotonic - Math.max(began, this.calmSince);
-    expect(seconds, `${id} is ${what} for ${seconds} s`).toBeLessThan(BOUND_SECONDS);
+    assert(seconds < BOUND_SECONDS, `${id} is ${what} for ${seconds} s`);
   }
 }
 
@@ -160,8 +174,8 @@ describe.each([
     expect([...host.domains.keys()]).toEqual([]);
     expect([...host.directories.values()].filter(({ phase }) => phase !== 'cleared')).toEqual([]);
     // The run was worth something: machines lived, were stopped, and ended in several ways.
-    const messages = new Set([...host.directories.values()].map(({ end }) => end?.message?.slice(0, 3)));
-    expect(host.directories.size).toBeGreaterThan(50);
+    const messages = new Set([...host.outcomes.values()].map((message) => message?.slice(0, 3)));
+    expect(host.outcomes.size).toBeGreaterThan(50);
     expect([...messages]).toEqual(expect.arrayContaining(['100', '200', '300', '700']));
   });
 });
