@@ -14,7 +14,9 @@ import { composeDaemon, requireRoot } from './daemon/compose.js';
 import { loadForDaemon } from './daemon/configuration.js';
 import { createLogger } from './daemon/log.js';
 import { VacError } from './errors.js';
-import { StateLayout } from './machines/layout.js';
+import type { Hypervisor } from './host/hypervisor.js';
+import { StateLayout, slotOfHostname } from './machines/layout.js';
+import { leaseNames, NETWORK_NAME } from './machines/network-xml.js';
 
 /** A name no site's factory has, so that the demo's machines and a site's are never taken for each other. */
 const DEMO_FACTORY = 'vac-demo.localdomain';
@@ -62,7 +64,22 @@ async function main(): Promise<number> {
     { factory: DEMO_FACTORY, config, stateDir, log },
     { hostProcessors: slots, onCleared: run.takeCleared, ...(machines === null ? {} : { startsLimit: machines }) },
   );
+  await refuseSitesHost(composed.hypervisor);
   return run.run(composed);
+}
+
+/**
+ * There is one private network a host. A site's factory that is stopped may still have machines on it, which the demo
+ * must not touch; one that the demo itself left behind (after a crash) is taken over.
+ */
+async function refuseSitesHost(hypervisor: Hypervisor): Promise<void> {
+  const network = await hypervisor.network(NETWORK_NAME);
+  const foreign = leaseNames(network?.xml ?? '').find((name) => slotOfHostname(DEMO_FACTORY, name) === null);
+  if (foreign === undefined) return;
+  throw new VacError(
+    'address-in-use',
+    `libvirt network ${NETWORK_NAME} belongs to another factory on this host (it has a lease for ${foreign}); run the demo on a host without one`,
+  );
 }
 
 /** The demo's user_data where a site would put its experiments' files. */

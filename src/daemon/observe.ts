@@ -84,7 +84,8 @@ export class Observer {
   }
 
   private onEvent(event: HypervisorEvent): void {
-    if (event.event === 'stopped' || event.event === 'crashed') {
+    const ours = [...this.parts.memory.machines.values()].some(({ entry }) => entry.record.uuid === event.uuid);
+    if (ours && (event.event === 'stopped' || event.event === 'crashed')) {
       this.stoppedTimes.set(event.uuid, Math.floor(Date.now() / 1000));
     }
     void this.listDomains();

@@ -116,6 +116,12 @@ export function compareNetwork(
   return { wrong, missingHosts, staleHosts: [...new Set(staleHosts)] };
 }
 
+/** Host names that the network has leases for: they tell whose network it is. */
+export function leaseNames(xmlText: string): string[] {
+  const addresses = (parser.parse(xmlText) as ParsedNetwork).network?.ip ?? [];
+  return addresses.flatMap(({ dhcp }) => (dhcp?.host ?? []).map(({ name }) => name));
+}
+
 /** Name of the bridge that libvirt gave the network. */
 export function bridgeOf(xmlText: string): string | null {
   return (parser.parse(xmlText) as ParsedNetwork).network?.bridge?.name ?? null;

@@ -69,7 +69,7 @@ class Model {
   }
 
   step(withTrouble: boolean): void {
-    if (withTrouble && this.host.chance(8)) this.trouble();
+    if (withTrouble && this.host.monotonic % 400 < 150 && this.host.chance(12)) this.trouble();
     this.host.tick();
     const facts = this.host.facts();
     const made = decide(facts, TYPES, this.rng, MODELS);
