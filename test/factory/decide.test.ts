@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { freeSlots } from '../../src/factory/decide.js';
+import { freeSlots } from '../../src/factory/starts.js';
 import type { FactoryState, Machine, RunOrders, Zombie } from '../../src/factory/types.js';
 import {
   actionsOf,
@@ -156,7 +156,7 @@ describe('limits on starts', () => {
   it.each([
     ['no machinetype is configured', []],
     [
-      '2 machinetypes have target_share 0',
+      'every machinetype has target_share 0',
       [machinetype('a', { targetShare: 0 }), machinetype('b', { targetShare: 0 })],
     ],
   ])('says why nothing is eligible: %s', (reason, types) => {

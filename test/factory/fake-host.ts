@@ -73,7 +73,7 @@ export class FakeHost {
   failurePercent = 0;
   /** Domains that libvirt makes although vacd no longer waits for them. */
   readonly lateDomains: { at: number; domain: Domain }[] = [];
-  /** Message of each machine that was cleared, by its id. */
+  /** Message of each machine that was cleared, by its uuid. */
   readonly outcomes = new Map<string, string | null>();
   private memories = new Map<string, Memory>();
   private zombiesBusy = new Set<string>();
@@ -288,8 +288,7 @@ export class FakeHost {
         return [
           () => {},
           () => {
-            if (this.outcomes.has(id)) throw new Error(`${id} is cleared twice`);
-            this.outcomes.set(id, directory.end?.message ?? null);
+            this.outcomes.set(uuid, directory.end?.message ?? null);
             directory.phase = 'cleared';
           },
         ];

@@ -147,7 +147,7 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, () => {
       libvirtd.pause();
       const exit = once(child, 'exit');
       child.stdin.write('go\n');
-      // The other calls have 30 s: a process that waits for them overruns this test's 10 s.
+      // The other calls have 30 s: a process that waits for them is killed after 9 s.
       expect(await exit).toEqual([code, null]);
       expect(output).toBe('opened\nLibvirtTimeoutError\n');
     },

@@ -1,0 +1,209 @@
+/**
+ * Which machines to start: for each free slot the most starved machinetype that is eligible and fits (SPEC 4), or the
+ * reason why none. Each start counts as soon as it is intended, so one pass fills a host in proportion.
+ */
+
+import type { Config, MachinetypeConfig } from '../config/types.js';
+import { judgeMachinetype, type SupportedModels, type Verdict } from './eligibility.js';
+import { refuseAllStarts } from './limits.js';
+import { holdsProcessors, ownNews } from './news.js';
+import { type Score, scoreMachinetypes } from './shares.js';
+import type { Action, Decision, DecisionCode, FactoryState, MachinetypeNews, Plan } from './types.js';
+
+export interface StartsInput {
+  readonly state: FactoryState;
+  readonly config: Config;
+  readonly rng: () => number;
+  readonly models: SupportedModels;
+}
+
+/** Slots with nothing in them that could still hold their address, name or disks. */
+export function freeSlots(state: FactoryState): number[] {
+  const taken = new Set<number>();
+  for (const machine of state.machines) if (machine.phase !== 'cleared') taken.add(machine.record.slot);
+  for (const zombie of state.zombies) taken.add(zombie.slot);
+  const free: number[] = [];
+  for (let slot = 0; slot < state.slots; slot++) if (!taken.has(slot)) free.push(slot);
+  return free;
+}
+
+export function planStarts(input: StartsInput): Plan {
+  const slots = freeSlots(input.state);
+  const refusal = refuseAllStarts(input.state, input.config.settings);
+  const starts = new Starts(input);
+  if (refusal === null) {
+    for (const slot of slots) starts.fill(slot);
+    starts.explainTypes();
+  } else {
+    for (const slot of slots) starts.note({ slot }, refusal.code, refusal.reason);
+    for (const { name } of input.config.machinetypes) starts.note({ machinetype: name }, refusal.code, refusal.reason);
+  }
+  return starts;
+}
+
+/** One pass over the free slots, with what is left after each start. */
+class Starts implements Plan {
+  readonly actions: Action[] = [];
+  readonly decisions: Decision[] = [];
+  /** Everybody's news, with this pass's own intents counted. */
+  private readonly news: MachinetypeNews[];
+  private freeProcessors: number;
+  private starting: number;
+  private startsLeft: number;
+
+  constructor(private readonly input: StartsInput) {
+    const { state, config } = input;
+    this.news = [
+      ...state.peers,
+      ...config.machinetypes.map(({ name }) =>
+        ownNews(state.factory, name, state.machines, state.lastEnds, state.nowSeconds),
+      ),
+    ];
+    const held = state.machines.filter(holdsProcessors);
+    this.freeProcessors = state.totalProcessors - held.reduce((sum, { record }) => sum + record.processors, 0);
+    this.starting = state.machines.filter((machine) => machine.phase === 'starting').length;
+    this.startsLeft = state.orders.startsLeft ?? Number.POSITIVE_INFINITY;
+  }
+
+  fill(slot: number): void {
+    const { state, config } = this.input;
+    const limit = this.limit(slot);
+    if (limit !== null) {
+      this.note({ slot }, limit.code, limit.reason);
+      return;
+    }
+    const { type, reason } = this.choose();
+    if (type === null) {
+      this.note({ slot }, 'nothing-eligible', reason);
+      return;
+    }
+    const processors = Math.min(this.freeProcessors, type.maxProcessors);
+    const endBySeconds = config.settings.shutdownTimeSeconds ?? Number.POSITIVE_INFINITY;
+    this.actions.push({
+      kind: 'createMachine',
+      slot,
+      machinetype: type.name,
+      processors,
+      shutdownTimeSeconds: Math.min(state.nowSeconds + type.maxWallclockSeconds, endBySeconds),
+      reason,
+    });
+    const size = `${processors} ${processors === 1 ? 'processor' : 'processors'}`;
+    this.note({ slot, machinetype: type.name }, 'started', `start ${type.name} (${size}): ${reason}`);
+    this.count(type.name, processors);
+  }
+
+  /** For `vac why TYPE`: what would be said of each type if a slot were free now. */
+  explainTypes(): void {
+    const line = scoreMachinetypes(this.input.config.machinetypes, this.news, this.input.rng);
+    for (const type of this.input.config.machinetypes) {
+      const verdict = this.judge(type);
+      if (!verdict.eligible) {
+        this.note({ machinetype: type.name }, verdict.code, verdict.reason);
+        continue;
+      }
+      const place = `number ${line.findIndex((score) => score.machinetype === type.name) + 1} of ${line.length} in line by share`;
+      if (this.freeProcessors > 0) {
+        this.note(
+          { machinetype: type.name },
+          'may-start',
+          `may start, ${place}; ${this.freeProcessors} processors are free`,
+        );
+      } else {
+        this.note({ machinetype: type.name }, 'all-taken', `may start, ${place}; all processors are given to machines`);
+      }
+    }
+  }
+
+  note(subject: { slot?: number; machinetype?: string }, code: DecisionCode, reason: string): void {
+    this.decisions.push({
+      timeSeconds: this.input.state.nowSeconds,
+      slot: subject.slot ?? null,
+      machinetype: subject.machinetype ?? null,
+      machine: null,
+      code,
+      reason,
+    });
+  }
+
+  /** What forbids a start in this slot whatever the type. */
+  private limit(slot: number): { code: DecisionCode; reason: string } | null {
+    const { state, config } = this.input;
+    if (this.startsLeft <= 0) {
+      return { code: 'starts-limit', reason: 'as many machines as were asked for have been started' };
+    }
+    if (this.freeProcessors <= 0) return { code: 'all-taken', reason: 'all processors are given to machines' };
+    if (this.starting >= config.settings.maxStartingMachines) {
+      return {
+        code: 'starting-limit',
+        reason: `${this.starting} machines are being created at once (max_starting_machines)`,
+      };
+    }
+    const takenName = state.machines.some(
+      ({ record }) => record.slot === slot && record.createdTimeSeconds === state.nowSeconds,
+    );
+    if (takenName) {
+      return {
+        code: 'same-second',
+        reason: 'a machine was created in it this very second; the name is taken until the next',
+      };
+    }
+    return null;
+  }
+
+  /** The most starved machinetype that is eligible and fits; or why there is none. */
+  private choose(): { type: MachinetypeConfig | null; reason: string } {
+    const { machinetypes } = this.input.config;
+    const scores = scoreMachinetypes(machinetypes, this.news, this.input.rng);
+    const refusals: string[] = [];
+    for (const score of scores) {
+      const type = machinetypes.find((candidate) => candidate.name === score.machinetype)!;
+      const verdict = this.judge(type);
+      if (verdict.eligible) return { type, reason: startReason(score, scores, refusals, verdict.reason) };
+      refusals.push(`${type.name} ${verdict.reason}`);
+    }
+    if (refusals.length > 0) return { type: null, reason: refusals.join('; ') };
+    if (machinetypes.length === 0) return { type: null, reason: 'no machinetype is configured' };
+    return { type: null, reason: 'every machinetype has target_share 0' };
+  }
+
+  private judge(type: MachinetypeConfig): Verdict {
+    const { state, config, models } = this.input;
+    const verdict = judgeMachinetype(
+      type,
+      this.news,
+      state.nowSeconds,
+      config.settings.shutdownTimeSeconds,
+      state.creationFailures.get(type.name),
+      models,
+    );
+    // With nothing free at all it is not the type that is too big.
+    if (!verdict.eligible || this.freeProcessors <= 0 || type.minProcessors <= this.freeProcessors) return verdict;
+    const reason = `needs ${type.minProcessors} processors, ${this.freeProcessors} are free`;
+    return { eligible: false, code: 'too-big', reason };
+  }
+
+  /** Counts a start as soon as it is intended, so that the next choice of this very pass already sees it. */
+  private count(machinetype: string, processors: number): void {
+    const { state, config } = this.input;
+    const index = this.news.findIndex((item) => item.factory === state.factory && item.machinetype === machinetype);
+    const own = this.news[index]!;
+    this.news[index] = {
+      ...own,
+      runningHs06: own.runningHs06 + processors * (config.settings.hs06PerProcessor ?? 1),
+      runningMachines: own.runningMachines + 1,
+      runningProcessors: own.runningProcessors + processors,
+      beforeFizzle: own.beforeFizzle + 1,
+    };
+    this.freeProcessors -= processors;
+    this.starting += 1;
+    this.startsLeft -= 1;
+  }
+}
+
+function startReason(chosen: Score, scores: readonly Score[], refusals: readonly string[], eligible: string): string {
+  const inLine = scores.map((s) => `${s.machinetype} ${s.score.toFixed(2)}`).join(', ');
+  const grouped = scores.some((s) => s.machinegroup === chosen.machinegroup && s !== chosen);
+  const group = grouped ? ` (its group ${chosen.machinegroup} ${chosen.groupScore.toFixed(2)})` : '';
+  const skipped = refusals.length > 0 ? `; passed over: ${refusals.join('; ')}` : '';
+  return `least power per share${group}: ${inLine}; ${eligible}${skipped}`;
+}
