@@ -78,7 +78,7 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       xml(
         'devices',
         {},
-        options.disks.map(disk),
+        options.disks.map((spec) => disk(spec, options.machineType)),
         xml(
           'interface',
           { type: 'network' },
@@ -112,20 +112,21 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
   );
 }
 
-function disk(spec: DomainDisk): Xml {
+function disk(spec: DomainDisk, machineType: DomainOptions['machineType']): Xml {
   return xml(
     'disk',
     { type: 'file', device: 'disk' },
     // cache unsafe: a machine never outlives its host's crash (SPEC 5).
     xml('driver', { name: 'qemu', type: spec.format, cache: 'unsafe', error_policy: 'enospace', discard: 'unmap' }),
     xml('source', { file: spec.path }),
-    xml('target', { dev: spec.device, bus: busOf(spec.device) }),
+    xml('target', { dev: spec.device, bus: busOf(spec.device, machineType) }),
     spec.bootOrder === undefined ? null : xml('boot', { order: spec.bootOrder }),
     xml('serial', {}, spec.serial),
   );
 }
 
-function busOf(device: string): string {
+/** q35 has no IDE; a disk named hda there is on SATA, where guests of today call it sda as on IDE. */
+function busOf(device: string, machineType: DomainOptions['machineType']): string {
   if (device.startsWith('vd')) return 'virtio';
-  return device.startsWith('hd') ? 'ide' : 'sata';
+  return device.startsWith('hd') && machineType === 'pc' ? 'ide' : 'sata';
 }

@@ -15,6 +15,9 @@ export interface DhcpHost {
   readonly name: string;
 }
 
+/** A lease as somebody else may have written it. */
+export type FoundDhcpHost = Partial<DhcpHost>;
+
 /** The fixed lease of every slot. */
 export function dhcpHosts(factory: string, slots: number): DhcpHost[] {
   return Array.from({ length: slots }, (_, slot) => ({
@@ -24,8 +27,15 @@ export function dhcpHosts(factory: string, slots: number): DhcpHost[] {
   }));
 }
 
-export function dhcpHostXml(host: DhcpHost): string {
-  return renderXml(xml('host', { mac: host.mac, name: host.name, ip: host.ip }));
+/** Only with the attributes that it has: libvirt finds the lease to delete by all that are given. */
+export function dhcpHostXml({ mac, name, ip }: FoundDhcpHost): string {
+  return renderXml(
+    xml('host', {
+      ...(mac === undefined ? {} : { mac }),
+      ...(name === undefined ? {} : { name }),
+      ...(ip === undefined ? {} : { ip }),
+    }),
+  );
 }
 
 /** @param forwardDev NAT through this interface only; null = any */
@@ -59,14 +69,14 @@ export interface NetworkDifference {
   /** Leases that can be added while it runs. */
   readonly missingHosts: readonly DhcpHost[];
   /** Leases of ours that say something else (an old name, say); replaced while it runs. */
-  readonly staleHosts: readonly DhcpHost[];
+  readonly staleHosts: readonly FoundDhcpHost[];
 }
 
 interface ParsedNetwork {
   network?: {
     forward?: { mode?: string; dev?: string };
     bridge?: { name?: string };
-    ip?: { address?: string; netmask?: string; prefix?: string; dhcp?: { host?: DhcpHost[] } }[];
+    ip?: { address?: string; netmask?: string; prefix?: string; dhcp?: { host?: FoundDhcpHost[] } }[];
   };
 }
 
@@ -102,7 +112,7 @@ export function compareNetwork(
 
   const present = gateway?.dhcp?.host ?? [];
   const missingHosts: DhcpHost[] = [];
-  const staleHosts: DhcpHost[] = [];
+  const staleHosts: FoundDhcpHost[] = [];
   for (const wanted of dhcpHosts(factory, slots)) {
     const same = present.find(
       (h) => h.mac?.toLowerCase() === wanted.mac && h.ip === wanted.ip && h.name === wanted.name,

@@ -6,12 +6,11 @@ import { confManPage, REFERENCE_FILES } from '../../src/config/reference.js';
 
 const COMMITTED = new URL('../../etc/man/', import.meta.url);
 
-it.each(Object.entries(REFERENCE_FILES))(
-  '%s is as generated (if not: npx tsx src/config/reference.ts etc/man)',
-  (name, generate) => {
-    expect(readFileSync(new URL(name, COMMITTED), 'utf8')).toBe(generate());
-  },
-);
+it.each(
+  Object.entries(REFERENCE_FILES),
+)('%s is as generated (if not: npx tsx src/config/reference.ts etc/man)', (name, generate) => {
+  expect(readFileSync(new URL(name, COMMITTED), 'utf8')).toBe(generate());
+});
 
 it('describes every option in both', () => {
   for (const generate of Object.values(REFERENCE_FILES)) {

@@ -40,37 +40,36 @@ describe('the demo guest', { timeout: 2 * bootSeconds * 1000 }, () => {
   it.for([
     { features: 'nfs4', machine: 'q35', nfs_version: '4.1' },
     { features: 'nfs3', machine: 'pc', nfs_version: '3' },
-  ] as const)(
-    'mounts by NFS and reports what it found ($features, $machine)',
-    async ({ nfs_version, ...options }, { skip }) => {
-      skip(spawnSync('ganesha.nfsd', ['-v']).error !== undefined, 'this host has no nfs-ganesha to mount from');
-      const userData = demoUserData({ option_work_seconds: '2', space: 'vac01.example.com', option_mode: 'work' });
-      const machine = await runToEnd(userData, options);
-      expect(machine.report()).toMatchObject({
-        access: 'nfs',
-        nfs_version,
-        ro_refused: 'yes',
-        machinefeatures_total_cpu: '1',
-        jobfeatures_job_id: '6f1c3c5e-8d1f-4b0c-9a57-000000000005',
-        uuid: '6f1c3c5e-8d1f-4b0c-9a57-000000000005',
-        hostname: 'vac-05.example.com',
-        address: '169.254.169.5',
-        scratch: 'ok',
-        scratch_device: 'vdc',
-        swap: 'ok',
-        syslog: 'sent',
-        power_button: 'yes',
-        user_data_space: 'vac01.example.com',
-        user_data_unknown: '',
-      });
-      expect(machine.read('joboutputs/heartbeat')).toMatch(/^\d+\n$/);
-      expect(machine.read('joboutputs/shutdown_message')).toBe('200 Success\n');
-      // From the first line on, which was written before the destination was known.
-      expect(machine.read('syslog.log')).toMatch(/^<14>... .\d \d\d:\d\d:\d\d \S+ vac-demo: .* processors/);
-      expect(machine.read('syslog.log')).toContain('vac-05.example.com vac-demo: finished: 200 Success');
-      expect(machine.read('console.log')).toContain('finished: 200 Success');
-    },
-  );
+  ] as const)('mounts by NFS and reports what it found ($features, $machine)', async ({ nfs_version, ...options }, {
+    skip,
+  }) => {
+    skip(spawnSync('ganesha.nfsd', ['-v']).error !== undefined, 'this host has no nfs-ganesha to mount from');
+    const userData = demoUserData({ option_work_seconds: '2', space: 'vac01.example.com', option_mode: 'work' });
+    const machine = await runToEnd(userData, options);
+    expect(machine.report()).toMatchObject({
+      access: 'nfs',
+      nfs_version,
+      ro_refused: 'yes',
+      machinefeatures_total_cpu: '1',
+      jobfeatures_job_id: '6f1c3c5e-8d1f-4b0c-9a57-000000000005',
+      uuid: '6f1c3c5e-8d1f-4b0c-9a57-000000000005',
+      hostname: 'vac-05.example.com',
+      address: '169.254.169.5',
+      scratch: 'ok',
+      scratch_device: 'vdc',
+      swap: 'ok',
+      syslog: 'sent',
+      power_button: 'yes',
+      user_data_space: 'vac01.example.com',
+      user_data_unknown: '',
+    });
+    expect(machine.read('joboutputs/heartbeat')).toMatch(/^\d+\n$/);
+    expect(machine.read('joboutputs/shutdown_message')).toBe('200 Success\n');
+    // From the first line on, which was written before the destination was known.
+    expect(machine.read('syslog.log')).toMatch(/^<14>... .\d \d\d:\d\d:\d\d \S+ vac-demo: .* processors/);
+    expect(machine.read('syslog.log')).toContain('vac-05.example.com vac-demo: finished: 200 Success');
+    expect(machine.read('console.log')).toContain('finished: 200 Success');
+  });
 
   it('uses HTTP where the metadata names no NFS exports', async () => {
     const result = '300 No more work';

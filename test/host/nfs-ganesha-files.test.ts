@@ -54,12 +54,15 @@ describe('an export file', () => {
     expect(parseExportFile(text)).toEqual(FILE);
   });
 
-  test.each(['', 'EXPORT { Export_Id = 1; }', '# vacd {"firstExportId":1', '# vacd {}', '# vacd null'])(
-    'that is torn or not ours (%j) is none',
-    (other) => {
-      expect(parseExportFile(other)).toBeNull();
-    },
-  );
+  test.each([
+    '',
+    'EXPORT { Export_Id = 1; }',
+    '# vacd {"firstExportId":1',
+    '# vacd {}',
+    '# vacd null',
+  ])('that is torn or not ours (%j) is none', (other) => {
+    expect(parseExportFile(other)).toBeNull();
+  });
 });
 
 test('a cut at any place gives the whole file’s meaning or none', () => {

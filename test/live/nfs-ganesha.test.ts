@@ -151,28 +151,28 @@ test('vacd killed and started anew finds server and exports, and starts no secon
   expect(await vacd.call<string[]>('list')).not.toContain(machine.machineId);
 });
 
-test.each(['ganesha.nfsd', 'dbus-daemon', 'rpcbind'])(
-  '%s killed: all exports are back under their ids',
-  async (program) => {
-    const machine = await makeMachine(0);
-    await vacd.call('add', machine);
-    const gone = await makeMachine(0);
-    await vacd.call('add', gone);
-    await rm(gone.directory, { recursive: true });
-    const idsBefore = await shownIds();
-    const [victim] = await hosts.pidsOf(program);
-    process.kill(victim!, 'SIGKILL');
-    await waitUntil(async () => !(await hosts.pidsOf(program)).includes(victim!), 10);
-    await vacd.call('ensureRunning');
-    expect(await hosts.pidsOf('ganesha.nfsd')).toHaveLength(1);
-    expect(await vacd.call<string[]>('list')).toContain(machine.machineId);
-    expect((await shownIds()).get(`${machine.directory}/machinefeatures`)).toBe(
-      idsBefore.get(`${machine.directory}/machinefeatures`),
-    );
-    expect(await guestReads(0, `${machine.directory}/machinefeatures/total_cpu`, 3)).not.toBeNull();
-  },
-  60_000,
-);
+test.each([
+  'ganesha.nfsd',
+  'dbus-daemon',
+  'rpcbind',
+])('%s killed: all exports are back under their ids', async (program) => {
+  const machine = await makeMachine(0);
+  await vacd.call('add', machine);
+  const gone = await makeMachine(0);
+  await vacd.call('add', gone);
+  await rm(gone.directory, { recursive: true });
+  const idsBefore = await shownIds();
+  const [victim] = await hosts.pidsOf(program);
+  process.kill(victim!, 'SIGKILL');
+  await waitUntil(async () => !(await hosts.pidsOf(program)).includes(victim!), 10);
+  await vacd.call('ensureRunning');
+  expect(await hosts.pidsOf('ganesha.nfsd')).toHaveLength(1);
+  expect(await vacd.call<string[]>('list')).toContain(machine.machineId);
+  expect((await shownIds()).get(`${machine.directory}/machinefeatures`)).toBe(
+    idsBefore.get(`${machine.directory}/machinefeatures`),
+  );
+  expect(await guestReads(0, `${machine.directory}/machinefeatures/total_cpu`, 3)).not.toBeNull();
+}, 60_000);
 
 test('a mount of before the restart of ganesha goes on: the old file handles are good', async () => {
   const machine = await makeMachine(0);

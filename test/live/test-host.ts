@@ -80,6 +80,11 @@ export class TestHost {
     return ['nsenter', ['--target', String(this.keeperPid), '--mount', '--net', '--uts', command, ...args]];
   }
 
+  /** Where this process finds a file of the namespace: a file system that was mounted inside is seen only there. */
+  seenInside(path: string): string {
+    return `/proc/${this.keeperPid}/root${path}`;
+  }
+
   async run(command: string, args: readonly string[]): Promise<string> {
     const { stdout } = await exec(...this.inside(command, args), { timeout: 60_000 });
     return stdout;

@@ -1,21 +1,48 @@
-// The built daemon as `vacd` runs it, and ends by SIGKILL at a named step if asked to. For crash tests.
-// Argument: JSON {stateDir, configPath, factory, processors, startsLimit, killAt: "step moment" | null}
+// The built daemon as `vacd` runs it, and ends by SIGKILL at a named point if asked to. For crash tests.
+// Argument: JSON {stateDir, configPath, factory, processors, startsLimit, killAt}; for killAt see worker.ts.
+import { statSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { composeDaemon } from '../../dist/daemon/compose.js';
 import { loadForDaemon } from '../../dist/daemon/configuration.js';
 import { createLogger } from '../../dist/daemon/log.js';
 
 const { stateDir, configPath, factory, processors, startsLimit, killAt } = JSON.parse(process.argv[2]);
+
+const die = () => process.kill(process.pid, 'SIGKILL');
+
+/** Dies when the next file of a machine, or its type's last end, is written but does not yet have its name. */
+function dieAtNextRename(hostname) {
+  const { rename } = fs;
+  fs.rename = (from, to) => {
+    if (to.includes(hostname) || to.includes('/finishes/')) die();
+    return rename(from, to);
+  };
+  syncBuiltinESMExports();
+}
+
+/** Dies when libvirtd has taken the order for a domain: the domain's log grows before QEMU is there. */
+function dieWhenLibvirtBegins(hostname) {
+  const logBytes = () => statSync(`/var/log/libvirt/qemu/${hostname}.log`, { throwIfNoEntry: false })?.size ?? 0;
+  const before = logBytes();
+  setInterval(() => {
+    if (logBytes() > before) die();
+  }, 1);
+}
+
+function listen(machineId, step, moment) {
+  if (`${step} ${moment}` === killAt) die();
+  if (moment !== 'begin') return;
+  const hostname = machineId.split('_')[2];
+  if (killAt === `${step} torn`) dieAtNextRename(hostname);
+  if (killAt === 'libvirt underway' && step === 'libvirt') dieWhenLibvirtBegins(hostname);
+}
+
 const { config } = await loadForDaemon([configPath], factory, processors);
 const log = createLogger('text', (line) => process.stdout.write(`${line}\n`));
 const { daemon, hypervisor } = await composeDaemon(
   { factory, config, stateDir, log },
-  {
-    hostProcessors: processors,
-    startsLimit,
-    listen: (_id, step, moment) => {
-      if (`${step} ${moment}` === killAt) process.kill(process.pid, 'SIGKILL');
-    },
-  },
+  { hostProcessors: processors, startsLimit, listen },
 );
 await daemon.start();
 process.on('SIGTERM', async () => {

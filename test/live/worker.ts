@@ -4,9 +4,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { askDaemon } from '../../src/daemon/control.js';
 import type { FactoryStatus } from '../../src/daemon/status.js';
+import type { LoggedDecision } from '../../src/factory/decision-log.js';
 import { type TestHost, until } from './test-host.js';
 
 const WORKER = fileURLToPath(new URL('./vacd-worker.mjs', import.meta.url));
+const VACD = fileURLToPath(new URL('../../dist/vacd.js', import.meta.url));
 
 export interface WorkerOptions {
   readonly stateDir: string;
@@ -15,7 +17,10 @@ export interface WorkerOptions {
   readonly processors: number;
   /** How many machines it may start; the default is as many as fit. */
   readonly startsLimit?: number;
-  /** "step begin" or "step end": the worker kills itself there. */
+  /**
+   * Where the worker kills itself: "STEP begin", "STEP end", "STEP torn" (a file of that step is written but does not
+   * have its name yet), or "libvirt underway" (libvirtd makes the domain, and nobody waits for its answer any more).
+   */
   readonly killAt?: string;
 }
 
@@ -25,7 +30,7 @@ export class Worker {
 
   private constructor(
     private readonly child: ChildProcess,
-    private readonly stateDir: string,
+    private readonly socketPath: string,
   ) {
     const keep = (part: Buffer) => {
       this.output += part;
@@ -38,13 +43,36 @@ export class Worker {
   }
 
   static start(host: TestHost, options: WorkerOptions): Worker {
-    const [command, args] = host.inside(process.execPath, [WORKER, JSON.stringify(options)]);
-    return new Worker(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }), options.stateDir);
+    return Worker.spawn(host, options.stateDir, [WORKER, JSON.stringify(options)]);
+  }
+
+  /** The program `vacd` itself, which watches its configuration; on all processors that this host has. */
+  static startVacd(host: TestHost, options: Pick<WorkerOptions, 'stateDir' | 'configPath' | 'factory'>): Worker {
+    const { stateDir, configPath, factory } = options;
+    const args = ['--state-dir', stateDir, '--config', configPath, '--factory', factory];
+    return Worker.spawn(host, stateDir, [VACD, ...args]);
+  }
+
+  private static spawn(host: TestHost, stateDir: string, programAndArgs: readonly string[]): Worker {
+    const [command, args] = host.inside(process.execPath, programAndArgs);
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    return new Worker(child, host.seenInside(`${stateDir}/vacd.sock`));
   }
 
   async status(): Promise<FactoryStatus | null> {
-    const reply = await askDaemon(`${this.stateDir}/vacd.sock`, { command: 'status' }).catch(() => null);
+    const reply = await askDaemon(this.socketPath, { command: 'status' }).catch(() => null);
     return reply?.ok ? reply.status : null;
+  }
+
+  /** What `vac why` prints of a slot or a machinetype, oldest first; nothing where no daemon answers. */
+  async why(about: { slot: number } | { machinetype: string }): Promise<readonly LoggedDecision[]> {
+    const reply = await askDaemon(this.socketPath, { command: 'why', ...about }).catch(() => null);
+    return reply?.ok ? reply.decisions : [];
+  }
+
+  /** As Ctrl-C of a foreground run: every machine is asked to stop, and nothing more starts. */
+  stopMachines(): void {
+    this.child.kill('SIGUSR2');
   }
 
   /** Waits until the status shows what is wanted; fails at once when the worker has ended instead. */
@@ -69,6 +97,13 @@ export class Worker {
     return this.ended!;
   }
 
+  /** Ends it at once, as a test that failed must; fine when it has ended. */
+  async kill(): Promise<void> {
+    if (this.ended === null) this.child.kill('SIGKILL');
+    await this.untilEnded('the daemon ends after SIGKILL');
+  }
+
+  /** As systemd ends vacd: machines go on. */
   async stop(): Promise<void> {
     if (this.ended === null) this.child.kill('SIGTERM');
     await this.untilEnded('the daemon ends after SIGTERM');

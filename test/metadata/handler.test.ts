@@ -115,12 +115,13 @@ describe('OpenStack metadata', () => {
     expect(await get(`/openstack${path}`)).toMatchObject({ status: 200, body });
   });
 
-  it.each(['latest/network_data.json', 'latest/user_data/x', 'content/0000'])(
-    '/openstack/%s is not there',
-    async (path) => {
-      expect((await get(`/openstack/${path}`)).status).toBe(404);
-    },
-  );
+  it.each([
+    'latest/network_data.json',
+    'latest/user_data/x',
+    'content/0000',
+  ])('/openstack/%s is not there', async (path) => {
+    expect((await get(`/openstack/${path}`)).status).toBe(404);
+  });
 });
 
 describe('machine/job features', () => {
