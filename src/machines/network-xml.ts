@@ -129,7 +129,7 @@ export function compareNetwork(
 /** Host names that the network has leases for: they tell whose network it is. */
 export function leaseNames(xmlText: string): string[] {
   const addresses = (parser.parse(xmlText) as ParsedNetwork).network?.ip ?? [];
-  return addresses.flatMap(({ dhcp }) => (dhcp?.host ?? []).map(({ name }) => name));
+  return addresses.flatMap(({ dhcp }) => (dhcp?.host ?? []).flatMap(({ name }) => name ?? []));
 }
 
 /** Name of the bridge that libvirt gave the network. */

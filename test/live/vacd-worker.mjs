@@ -50,3 +50,4 @@ process.on('SIGTERM', async () => {
   await hypervisor.close();
   process.exit(0);
 });
+process.on('SIGUSR2', () => daemon.stopMachines());

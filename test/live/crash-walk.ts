@@ -1,0 +1,299 @@
+/**
+ * A walk through kill -9 of vacd at every step. A bystander, a real guest at work, runs from the beginning to the end
+ * of the walk. At each point a machine of another type, the subject, is created or ended by a vacd that dies there; the
+ * next vacd must clean up after it or know it, and the bystander must not notice.
+ */
+
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { archivedRecords } from '../../src/accounting/archive.js';
+import { localJobId } from '../../src/accounting/record.js';
+import type { MachineStatus } from '../../src/daemon/status.js';
+import type { MachineRecord } from '../../src/factory/types.js';
+import { ganeshaPaths, parseExportFile, parseShowExports } from '../../src/host/nfs-ganesha-files.js';
+import { diskPaths, JOURNAL, StateLayout } from '../../src/machines/layout.js';
+import { TestHost, until } from './test-host.js';
+import { Worker } from './worker.js';
+
+export const FACTORY = 'vac.example.com';
+const DEMO_IMAGE = '/var/cache/vac-demo/vac-demo.qcow2';
+const DEMO_USER_DATA = fileURLToPath(new URL('../../etc/demo/user_data', import.meta.url));
+/** One for the bystander, one for the subject. */
+const SLOTS = 2;
+const IMAGE_BYTES = 2 ** 20;
+/** Longer than any walk. */
+const WORK_SECONDS = 3600;
+
+/** A machine that a vacd died over, as its directory and libvirt tell of it right afterwards. */
+export interface Subject {
+  readonly record: MachineRecord;
+  /** Libvirt had made it when vacd died; so it ran, and must be accounted for. */
+  readonly ran: boolean;
+}
+
+export class CrashWalk {
+  private readonly workers: Worker[] = [];
+  /** Every subject that ran, by uuid: each must have one accounting record in the end. */
+  private readonly accountable = new Set<string>();
+  /** Uuids of the records that the sender has taken. */
+  private readonly sent: string[] = [];
+  bystander!: MachineStatus;
+
+  private constructor(
+    readonly host: TestHost,
+    readonly layout: StateLayout,
+  ) {}
+
+  /** Makes the host and starts the bystander; it is at work when this returns. */
+  static async create(): Promise<CrashWalk> {
+    const host = await TestHost.create();
+    try {
+      const walk = new CrashWalk(host, new StateLayout(`${host.directory}/state`));
+      await walk.prepare();
+      const worker = walk.start('bystander', { startsLimit: 1 });
+      const { machines } = await worker.until('the bystander runs', ({ machines: [first] }) => isRunning(first));
+      walk.bystander = machines[0]!;
+      await until('the bystander works', async () => (await walk.bystanderHeartbeatMs()) > 0);
+      await worker.stop();
+      return walk;
+    } catch (error) {
+      await host.destroy();
+      throw error;
+    }
+  }
+
+  async destroy(): Promise<void> {
+    await this.host.destroy();
+  }
+
+  /** A vacd in the host; its type of machine is the only one that it may start. */
+  start(starts: 'bystander' | 'subject', how: { startsLimit: number; killAt?: string }): Worker {
+    const worker = Worker.start(this.host, {
+      stateDir: this.layout.root,
+      configPath: this.configPath(starts),
+      factory: FACTORY,
+      processors: SLOTS,
+      ...how,
+    });
+    this.workers.push(worker);
+    return worker;
+  }
+
+  configPath(starts: 'bystander' | 'subject'): string {
+    return `${this.host.directory}/${starts}.conf`;
+  }
+
+  /** Ends what a test that failed left running. */
+  async endWorkers(): Promise<void> {
+    for (const worker of this.workers.splice(0)) await worker.kill();
+  }
+
+  /** Lets a vacd die at a point of a creation. @returns null when not even the subject's directory is there */
+  async crashCreating(point: string): Promise<Subject | null> {
+    const known = new Set(await readdir(this.layout.machines()));
+    const worker = this.start('subject', { startsLimit: 1, killAt: point });
+    await this.expectKilled(worker, point);
+    const id = (await readdir(this.layout.machines())).find((name) => !known.has(name));
+    if (id === undefined) return null;
+    const record = await this.record(id);
+    const ran = (await this.domains()).has(record.uuid);
+    if (ran) this.accountable.add(record.uuid);
+    return { record, ran };
+  }
+
+  /** Creates a subject, ends it as if it had powered off, and lets vacd die at a point of what is then owed to it. */
+  async crashFinishing(point: string): Promise<Subject> {
+    const worker = this.start('subject', { startsLimit: 1, killAt: point });
+    const machine = await this.runningSubject(worker);
+    this.accountable.add(machine.uuid);
+    await this.powerOff(machine.uuid);
+    await this.expectKilled(worker, point);
+    return { record: await this.record(machine.id), ran: true };
+  }
+
+  /** Waits for the machine that is not the bystander to run. */
+  async runningSubject(worker: Worker): Promise<MachineStatus> {
+    const find = (machines: readonly MachineStatus[]) =>
+      machines.find((machine) => isRunning(machine) && machine.uuid !== this.bystander.uuid);
+    return find((await worker.until('the subject runs', ({ machines }) => find(machines) !== undefined)).machines)!;
+  }
+
+  /** The next vacd: ready when it has found the bystander and decided about what it found of the subject. */
+  async recover(subject: Subject | null): Promise<{ worker: Worker; found: MachineStatus | null }> {
+    const worker = this.start('subject', { startsLimit: 0 });
+    const find = (machines: readonly MachineStatus[]) => machines.find(({ id }) => id === subject?.record.id) ?? null;
+    const { machines } = await worker.until('the machines are found again', (status) => {
+      const machine = find(status.machines);
+      const decided = subject === null || isRunning(machine) || machine?.phase === 'cleared';
+      return decided && isRunning(status.machines.find(({ uuid }) => uuid === this.bystander.uuid));
+    });
+    return { worker, found: find(machines) };
+  }
+
+  /** A subject that was found running is all there and once only; then it ends, and that is seen. */
+  async expectKnown(worker: Worker, found: MachineStatus): Promise<void> {
+    this.accountable.add(found.uuid);
+    expect((await this.record(found.id)).uuid).toBe(found.uuid);
+    expect(await this.domains()).toEqual(new Set([this.bystander.uuid, found.uuid]));
+    expect(await this.exportedMachines()).toEqual(new Set([this.bystander.id, found.id]));
+    await this.powerOff(found.uuid);
+    await this.untilCleared(worker, found.id);
+  }
+
+  async untilCleared(worker: Worker, id: string): Promise<void> {
+    await worker.until('the subject is cleared', ({ machines }) =>
+      machines.some((machine) => machine.id === id && machine.phase === 'cleared'),
+    );
+  }
+
+  /** Nothing is left of any machine but the bystander, except its directory and its one accounting record. */
+  async expectClean(): Promise<void> {
+    const { layout, bystander } = this;
+    const sinceMs = Date.now();
+    expect(await this.domains()).toEqual(new Set([bystander.uuid]));
+    expect(await readdir(layout.slots())).toEqual([bystander.hostname]);
+    expect(await readdir(layout.tmp())).toEqual([]);
+    expect(await this.exportedMachines()).toEqual(new Set([bystander.id]));
+    expect(await this.exportFiles()).toEqual([`${bystander.id}.conf`]);
+    expect(await this.loggedMachines()).toEqual([bystander.id]);
+    await this.expectNoStrayFiles();
+    await this.expectAccounts();
+    await until('the bystander reaches its joboutputs', async () => (await this.bystanderHeartbeatMs()) > sinceMs);
+  }
+
+  /** What the sender of records does: takes away what is in apel-outgoing, and the emptied day. */
+  async send(): Promise<void> {
+    for (const day of await readdir(this.layout.apelOutgoing())) {
+      const directory = `${this.layout.apelOutgoing()}/${day}`;
+      for (const name of await readdir(directory)) {
+        this.sent.push(localJobId(await readFile(`${directory}/${name}`, 'utf8')) ?? name);
+        await rm(`${directory}/${name}`);
+      }
+      await rm(directory, { recursive: true });
+    }
+  }
+
+  /** Ends a machine as its own power-off does: vacd is told by libvirt alone. */
+  async powerOff(uuid: string): Promise<void> {
+    await this.host.virsh('destroy', uuid);
+  }
+
+  /** Uuids of the domains that there are, those that libvirt is still making included. */
+  async domains(): Promise<Set<string>> {
+    return new Set((await this.host.virsh('list', '--all', '--uuid')).split(/\s+/).filter((word) => word !== ''));
+  }
+
+  private async prepare(): Promise<void> {
+    await mkdir(this.layout.root, { mode: 0o755 });
+    // A boot sector that does nothing, for ever, at no cost: cli; hlt; jmp back to hlt.
+    const image = Buffer.alloc(IMAGE_BYTES);
+    Buffer.from([0xfa, 0xf4, 0xeb, 0xfd]).copy(image);
+    image.writeUInt16LE(0xaa55, 510);
+    await writeFile(`${this.host.directory}/subject.img`, image);
+    for (const starts of ['bystander', 'subject'] as const) await writeFile(this.configPath(starts), this.config(starts));
+  }
+
+  private config(starts: 'bystander' | 'subject'): string {
+    const share = (type: string) => (type === starts ? 1 : 0);
+    return `[settings]
+vac_space = vac01.example.com
+gocdb_sitename = UKI-EXAMPLE
+hs06_per_processor = 10
+total_processors = ${SLOTS}
+mb_per_processor = 256
+swap_mb_per_processor = 16
+disk_gb_per_processor = 1
+overload_per_processor = 1000
+io_pressure_percent = 0
+nfs = ganesha
+
+[machinetype bystander]
+target_share = ${share('bystander')}
+machine_model = vm-raw
+root_image = ${DEMO_IMAGE}
+user_data = ${DEMO_USER_DATA}
+user_data_option_work_seconds = ${WORK_SECONDS}
+heartbeat_file = heartbeat
+
+[machinetype subject]
+target_share = ${share('subject')}
+machine_model = vm-raw
+root_image = ${this.host.directory}/subject.img
+user_data = ${DEMO_USER_DATA}
+fizzle_seconds = 0
+`;
+  }
+
+  private async expectKilled(worker: Worker, point: string): Promise<void> {
+    expect(await worker.untilEnded(`vacd dies at "${point}"`)).toEqual({ code: null, signal: 'SIGKILL' });
+  }
+
+  private async record(id: string): Promise<MachineRecord> {
+    return JSON.parse(await readFile(this.layout.inMachine(id, JOURNAL.record), 'utf8')) as MachineRecord;
+  }
+
+  /** When the bystander last wrote into its NFS mount, Unix milliseconds by this host's clock; 0: not yet. */
+  private async bystanderHeartbeatMs(): Promise<number> {
+    const path = this.layout.inMachine(this.bystander.id, 'joboutputs/heartbeat');
+    return (await stat(path).catch(() => null))?.mtimeMs ?? 0;
+  }
+
+  /** Ids of the machines of which ganesha, asked itself, exports anything. */
+  private async exportedMachines(): Promise<Set<string>> {
+    const answer = await this.host.run('dbus-send', [
+      `--bus=unix:path=${ganeshaPaths(this.layout.root).busSocket}`,
+      '--print-reply',
+      '--dest=org.ganesha.nfsd',
+      '/org/ganesha/nfsd/ExportMgr',
+      'org.ganesha.nfsd.exportmgr.ShowExports',
+    ]);
+    const records = await Promise.all((await readdir(this.layout.machines())).map((id) => this.record(id)));
+    return new Set(
+      parseShowExports(answer).map(
+        ({ pseudo }) => records.find(({ id, uuid }) => pseudo.includes(id) || pseudo.includes(uuid))?.id ?? pseudo,
+      ),
+    );
+  }
+
+  private async exportFiles(): Promise<string[]> {
+    const { exports } = ganeshaPaths(this.layout.root);
+    const names = await readdir(exports);
+    for (const name of names) expect(parseExportFile(await readFile(`${exports}/${name}`, 'utf8'))).not.toBeNull();
+    return names;
+  }
+
+  private async loggedMachines(): Promise<string[]> {
+    const table = JSON.parse(await readFile(`${this.layout.root}/syslog/machines.json`, 'utf8')) as {
+      table: { value: string }[];
+    };
+    return table.table.map(({ value }) => value);
+  }
+
+  /** No disks of cleared machines, no unfinished files, no record still on its way. */
+  private async expectNoStrayFiles(): Promise<void> {
+    const files = await readdir(this.layout.root, { recursive: true });
+    expect(files.filter((file) => /\.tmp$|\/apel-record/.test(file))).toEqual([]);
+    const disks = Object.values(diskPaths(new StateLayout(''), { id: '' } as MachineRecord)).map((path) => basename(path));
+    const machinesWithDisks = files.filter((file) => disks.includes(basename(file))).map((file) => file.split('/')[1]);
+    expect(new Set(machinesWithDisks)).toEqual(new Set([this.bystander.id]));
+  }
+
+  /** One record in the archive and one given to the sender for each subject that ran, and none for any other. */
+  private async expectAccounts(): Promise<void> {
+    const archived = await archivedRecords(this.layout, await readdir(this.layout.apelArchive()));
+    expect(archived).toEqual(new Map([...this.accountable].map((uuid) => [uuid, 1])));
+    const outgoing: string[] = [];
+    for (const day of await readdir(this.layout.apelOutgoing())) {
+      for (const name of await readdir(`${this.layout.apelOutgoing()}/${day}`)) {
+        outgoing.push(localJobId(await readFile(`${this.layout.apelOutgoing()}/${day}/${name}`, 'utf8')) ?? name);
+      }
+    }
+    expect([...this.sent, ...outgoing].sort()).toEqual([...this.accountable].sort());
+  }
+}
+
+function isRunning(machine: MachineStatus | null | undefined): boolean {
+  return machine?.phase === 'running' && machine.domain === 'running';
+}
