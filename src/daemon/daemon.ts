@@ -3,14 +3,13 @@
  * foreground with a view, tests with whatever they need.
  */
 
-import { chmod, chown, readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LockedError, lockFile } from 'libvirt';
 import type { Config } from '../config/types.js';
-import { isVacError, VacError } from '../errors.js';
+import { isVacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
 import type { ServiceName } from '../factory/types.js';
-import { makeDirs, readTextIfThere, removeTemporaries, removeTree } from '../host/files.js';
+import { readTextIfThere } from '../host/files.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
@@ -18,14 +17,15 @@ import { Journal } from '../machines/journal.js';
 import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import type { GuestOwner, MachineTools, StepListener } from '../machines/tools.js';
-import type { MetadataMachine, MetadataSource } from '../metadata/handler.js';
 import { MetadataServer } from '../metadata/server.js';
 import { ControlServer } from './control.js';
 import type { Logger } from './log.js';
 import { Loop } from './loop.js';
 import { type MachineMemory, Memory } from './memory.js';
+import { metadataSource } from './metadata-source.js';
 import { Observer } from './observe.js';
 import { Performer } from './perform.js';
+import { closeMachinesDirectory, recoverMachines, sweep, takeStateDirectory } from './recover.js';
 import { machineLogs, metadataService, networkService, nfsService, type Service, syslogService } from './services.js';
 import { type FactoryStatus, factoryStatus, writeStatusFiles } from './status.js';
 
@@ -80,7 +80,7 @@ export class Daemon {
         { address: METADATA_IP, port: 80 },
         { address: GATEWAY_IP, port: 80 },
       ],
-      this.metadataSource(),
+      metadataSource({ memory: this.memory, nfs, layout, rootPublicKey: () => this.rootPublicKey }),
       { guestOwner: parts.guestOwner, onProblem: (message) => log.warn(message) },
     );
     const logs = machineLogs(syslog);
@@ -153,12 +153,11 @@ export class Daemon {
    */
   async start(): Promise<void> {
     const { layout, log } = this.parts;
-    await makeDirs(layout.directories());
-    this.lock = await takeLock(layout);
-    await this.sweep();
-    await this.recover();
-    this.rootPublicKey = await readTextIfThere(this.memory.config.settings.rootPublicKeyPath);
-    await this.closeMachinesDirectory();
+    this.lock = await takeStateDirectory(layout);
+    await sweep(layout);
+    await recoverMachines(this.journal, this.memory, this.tools.logs, log);
+    this.rootPublicKey = (await readTextIfThere(this.memory.config.settings.rootPublicKeyPath))?.trim() ?? null;
+    await closeMachinesDirectory(layout, (await this.tools.hypervisorFacts()).emulatorGid);
     await this.observer.start();
     await this.bringUp();
     await this.control.listen();
@@ -189,12 +188,6 @@ export class Daemon {
     this.loop.wake();
   }
 
-  /** Starts nothing more. */
-  drain(reason: string): void {
-    this.memory.orders = { ...this.memory.orders, draining: true, drainingReason: reason };
-    this.loop.wake();
-  }
-
   /** Asks every machine to stop, and starts nothing more. */
   stopMachines(): void {
     this.memory.orders = { ...this.memory.orders, stopAll: true };
@@ -217,18 +210,6 @@ export class Daemon {
     this.lock?.release();
   }
 
-  /**
-   * Only QEMU's group may pass through `machines/`: an NFS client that forges file handles (nfs-ganesha does not tie
-   * them to an export) acts as `nobody`, and so cannot walk from one machine's directory to another's.
-   */
-  private async closeMachinesDirectory(): Promise<void> {
-    const { emulatorGid } = await this.tools.hypervisorFacts();
-    if (emulatorGid === null) return;
-    const directory = this.parts.layout.machines();
-    await chown(directory, 0, emulatorGid);
-    await chmod(directory, 0o710);
-  }
-
   private async bringUp(): Promise<void> {
     for (const name of ['network', 'metadata', 'nfs', 'syslog'] as const) {
       try {
@@ -240,30 +221,6 @@ export class Daemon {
         this.memory.serviceFailed(name, (error as Error).message, performance.now());
       }
     }
-  }
-
-  /** What a vacd that died in the middle of writing left behind; nothing there is worth keeping. */
-  private async sweep(): Promise<void> {
-    const { layout } = this.parts;
-    for (const name of await readdir(layout.tmp())) await removeTree(`${layout.tmp()}/${name}`);
-    const machines = await readdir(layout.machines());
-    for (const directory of [layout.root, layout.slots(), layout.finishes(), ...machines.map(layout.machine)]) {
-      await removeTemporaries(directory);
-    }
-  }
-
-  private async recover(): Promise<void> {
-    const { log } = this.parts;
-    const { entries, unreadable } = await this.journal.readAll();
-    for (const { name, problem } of unreadable) {
-      log.error(
-        `${this.parts.layout.machine(name)} is no machine directory (${problem}); it is left alone, remove it if you know why it is there`,
-      );
-    }
-    this.memory.lastEnds = await this.journal.lastEnds();
-    for (const entry of entries) this.memory.remember(entry, performance.now());
-    const living = entries.filter(({ phase }) => phase === 'starting' || phase === 'running');
-    await this.tools.logs.restore(new Map(living.map(({ record }) => [record.ip, record.id])));
   }
 
   private async writeStatus(): Promise<void> {
@@ -281,63 +238,5 @@ export class Daemon {
     } catch (error) {
       this.parts.log.error(`status files not written: ${(error as Error).message}`);
     }
-  }
-
-  /** The metadata server's narrow view: who has this address now. */
-  private metadataSource(): MetadataSource {
-    return {
-      machineByIp: (ip): MetadataMachine | null => {
-        const memory = this.memory.holderOfIp(ip);
-        if (memory === null) return null;
-        const { record } = memory.entry;
-        const nfs =
-          this.parts.nfs.name === 'none'
-            ? null
-            : this.parts.nfs.addressOf({
-                machineId: record.id,
-                uuid: record.uuid,
-                hostname: record.hostname,
-                machinetype: record.machinetype,
-                clientIp: record.ip,
-                directory: this.parts.layout.machine(record.id),
-              });
-        return {
-          id: record.id,
-          uuid: record.uuid,
-          hostname: record.hostname,
-          ip: record.ip,
-          factory: this.parts.factory,
-          machinetype: record.machinetype,
-          directory: this.parts.layout.machine(record.id),
-          rootPublicKey: this.rootPublicKey?.trim() ?? null,
-          meta: {
-            machinefeatures: `http://${GATEWAY_IP}/machinefeatures`,
-            jobfeatures: `http://${GATEWAY_IP}/jobfeatures`,
-            joboutputs: `http://${GATEWAY_IP}/joboutputs`,
-            machinetype: record.machinetype,
-            ...(nfs === null
-              ? {}
-              : {
-                  machinefeatures_nfs: nfs.machinefeatures,
-                  jobfeatures_nfs: nfs.jobfeatures,
-                  joboutputs_nfs: nfs.joboutputs,
-                }),
-          },
-        };
-      },
-    };
-  }
-}
-
-async function takeLock(layout: StateLayout): Promise<{ release(): void }> {
-  try {
-    return lockFile(layout.lock());
-  } catch (cause) {
-    if (!(cause instanceof LockedError)) throw cause;
-    throw new VacError(
-      'already-running',
-      `another vacd uses the state directory ${layout.root}; there can be one at a time (stop it, or give this one --state-dir)`,
-      { cause },
-    );
   }
 }

@@ -112,7 +112,7 @@ export class Performer {
         );
         return;
       case 'exportMachine':
-        await tools.nfs.add(exportsOf(tools, record));
+        await tools.nfs.add(exportsOf(tools.layout, record));
         machine.exported = true;
         log.info({ machine: record.id }, `${record.hostname}: exported again: ${action.reason}`);
         return;

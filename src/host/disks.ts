@@ -48,7 +48,8 @@ const HEAD_BYTES = 64 * 1024;
 
 async function readHead(path: string): Promise<Buffer> {
   try {
-    const file = await open(path, constants.O_RDONLY);
+    // O_NONBLOCK: a FIFO must be refused, and not waited for until somebody writes into it.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!(await file.stat()).isFile()) throw new VacError('image-unusable', `image ${path} is not a regular file`);
       const buffer = Buffer.alloc(HEAD_BYTES);

@@ -9,10 +9,11 @@ import type { MachinetypeConfig, Settings } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
 import { resolveImage } from '../host/images.js';
+import type { MachineExports } from '../host/nfs.js';
 import { VERSION } from '../version.js';
 import { domainXml } from './domain-xml.js';
 import { machineFeatures, writeFeatures } from './features.js';
-import { GATEWAY_IP, machineId, slotHostname, slotIp, slotMac } from './layout.js';
+import { GATEWAY_IP, machineId, type StateLayout, slotHostname, slotIp, slotMac } from './layout.js';
 import { MODELS } from './models/index.js';
 import type { MachineModel, ModelContext } from './models/model.js';
 import type { MachineTools, Step } from './tools.js';
@@ -103,7 +104,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   { name: 'features', run: makeFeatures },
   { name: 'user-data', run: makeUserData },
   { name: 'logs', run: ({ tools, record }) => tools.logs.assign(record.ip, record.id) },
-  { name: 'exports', run: (creation) => creation.tools.nfs.add(exportsOf(creation.tools, creation.record)) },
+  { name: 'exports', run: (creation) => creation.tools.nfs.add(exportsOf(creation.layout, creation.record)) },
   {
     name: 'domain-xml',
     async run({ tools, record, ...creation }) {
@@ -131,14 +132,15 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   { name: 'started', run: ({ tools, record }) => tools.journal.started(record, Math.floor(Date.now() / 1000)) },
 ];
 
-export function exportsOf(tools: MachineTools, record: MachineRecord) {
+/** What a machine is given by NFS. */
+export function exportsOf(layout: StateLayout, record: MachineRecord): MachineExports {
   return {
     machineId: record.id,
     uuid: record.uuid,
     hostname: record.hostname,
     machinetype: record.machinetype,
     clientIp: record.ip,
-    directory: tools.layout.machine(record.id),
+    directory: layout.machine(record.id),
   };
 }
 

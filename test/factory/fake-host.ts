@@ -66,7 +66,9 @@ export class FakeHost {
   readonly directories = new Map<string, Directory>();
   readonly domains = new Map<string, Domain>();
   libvirtDownUntil = 0;
+  /** Null while the NFS server is down, which cannot be brought up again before `nfsDownUntil`. */
   nfsReadySince: number | null = 0;
+  nfsDownUntil = 0;
   stateFreeBytes = 100e9;
   stopAll = false;
   /** Of 100 effects, how many fail. */
@@ -174,7 +176,7 @@ export class FakeHost {
         this.domains.delete(action.uuid);
         return;
       case 'ensureService':
-        if (!this.chance(this.failurePercent)) this.nfsReadySince = this.monotonic;
+        if (this.monotonic >= this.nfsDownUntil) this.nfsReadySince = this.monotonic;
         return;
       default: {
         const directory = this.directories.get(action.machine)!;

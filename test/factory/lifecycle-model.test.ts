@@ -100,6 +100,7 @@ class Model {
     }
     if (kind === 7) {
       host.nfsReadySince = null;
+      host.nfsDownUntil = host.monotonic + Math.floor(rng() * 200);
       host.failurePercent = host.chance(50) ? 10 : 0;
     }
     if (kind === 8) {
@@ -134,7 +135,7 @@ class Model {
     assert.equal(new Set(slots).size, slots.length, 'two living machines in one slot');
     const held = living.reduce((sum, { record }) => sum + record.processors, 0);
     assert(held <= PROCESSORS, `${held} processors are held`);
-    if (!host.libvirtIsUp || host.failurePercent > 0) this.calmSince = host.monotonic;
+    if (!host.libvirtIsUp || host.nfsReadySince === null || host.failurePercent > 0) this.calmSince = host.monotonic;
     for (const directory of host.directories.values()) this.checkProgress(directory);
     return held;
   }

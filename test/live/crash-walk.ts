@@ -29,8 +29,7 @@ const WORK_SECONDS = 3600;
 /** A machine that a vacd died over, as its directory and libvirt tell of it right afterwards. */
 export interface Subject {
   readonly record: MachineRecord;
-  /** Libvirt had made it when vacd died; so it ran, and must be accounted for. */
-  readonly ran: boolean;
+  readonly hasDomain: boolean;
 }
 
 export class CrashWalk {
@@ -98,9 +97,7 @@ export class CrashWalk {
     const id = (await readdir(this.layout.machines())).find((name) => !known.has(name));
     if (id === undefined) return null;
     const record = await this.record(id);
-    const ran = (await this.domains()).has(record.uuid);
-    if (ran) this.accountable.add(record.uuid);
-    return { record, ran };
+    return { record, hasDomain: (await this.domains()).has(record.uuid) };
   }
 
   /** Creates a subject, ends it as if it had powered off, and lets vacd die at a point of what is then owed to it. */
@@ -110,7 +107,7 @@ export class CrashWalk {
     this.accountable.add(machine.uuid);
     await this.powerOff(machine.uuid);
     await this.expectKilled(worker, point);
-    return { record: await this.record(machine.id), ran: true };
+    return { record: await this.record(machine.id), hasDomain: false };
   }
 
   /** Waits for the machine that is not the bystander to run. */
@@ -192,7 +189,8 @@ export class CrashWalk {
     Buffer.from([0xfa, 0xf4, 0xeb, 0xfd]).copy(image);
     image.writeUInt16LE(0xaa55, 510);
     await writeFile(`${this.host.directory}/subject.img`, image);
-    for (const starts of ['bystander', 'subject'] as const) await writeFile(this.configPath(starts), this.config(starts));
+    for (const starts of ['bystander', 'subject'] as const)
+      await writeFile(this.configPath(starts), this.config(starts));
   }
 
   private config(starts: 'bystander' | 'subject'): string {
@@ -275,7 +273,9 @@ fizzle_seconds = 0
   private async expectNoStrayFiles(): Promise<void> {
     const files = await readdir(this.layout.root, { recursive: true });
     expect(files.filter((file) => /\.tmp$|\/apel-record/.test(file))).toEqual([]);
-    const disks = Object.values(diskPaths(new StateLayout(''), { id: '' } as MachineRecord)).map((path) => basename(path));
+    const disks = Object.values(diskPaths(new StateLayout(''), { id: '' } as MachineRecord)).map((path) =>
+      basename(path),
+    );
     const machinesWithDisks = files.filter((file) => disks.includes(basename(file))).map((file) => file.split('/')[1]);
     expect(new Set(machinesWithDisks)).toEqual(new Set([this.bystander.id]));
   }

@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import { dirname } from 'node:path';
 import { composeDaemon } from '../../dist/daemon/compose.js';
 import { loadForDaemon } from '../../dist/daemon/configuration.js';
 import { createLogger } from '../../dist/daemon/log.js';
@@ -11,11 +12,12 @@ const { stateDir, configPath, factory, processors, startsLimit, killAt } = JSON.
 
 const die = () => process.kill(process.pid, 'SIGKILL');
 
-/** Dies when the next file of a machine, or its type's last end, is written but does not yet have its name. */
-function dieAtNextRename(hostname) {
+/** Dies when the next file of a machine's life is written but does not have its name yet. */
+function dieAtNextRename() {
   const { rename } = fs;
   fs.rename = (from, to) => {
-    if (to.includes(hostname) || to.includes('/finishes/')) die();
+    // What lies in the state directory itself is written for site monitoring, at any time.
+    if (dirname(to) !== stateDir) die();
     return rename(from, to);
   };
   syncBuiltinESMExports();
@@ -33,9 +35,8 @@ function dieWhenLibvirtBegins(hostname) {
 function listen(machineId, step, moment) {
   if (`${step} ${moment}` === killAt) die();
   if (moment !== 'begin') return;
-  const hostname = machineId.split('_')[2];
-  if (killAt === `${step} torn`) dieAtNextRename(hostname);
-  if (killAt === 'libvirt underway' && step === 'libvirt') dieWhenLibvirtBegins(hostname);
+  if (killAt === `${step} torn`) dieAtNextRename();
+  if (killAt === 'libvirt underway' && step === 'libvirt') dieWhenLibvirtBegins(machineId.split('_')[2]);
 }
 
 const { config } = await loadForDaemon([configPath], factory, processors);

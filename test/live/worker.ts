@@ -18,8 +18,8 @@ export interface WorkerOptions {
   /** How many machines it may start; the default is as many as fit. */
   readonly startsLimit?: number;
   /**
-   * Where the worker kills itself: "STEP begin", "STEP end", "STEP torn" (a file of that step is written but does not
-   * have its name yet), or "libvirt underway" (libvirtd makes the domain, and nobody waits for its answer any more).
+   * Where the worker kills itself: "STEP begin", "STEP end", "STEP torn" (the next file from that step on
+   * is written but does not have its name yet), or "libvirt underway" (libvirtd makes the domain, and nobody waits for its answer any more).
    */
   readonly killAt?: string;
 }

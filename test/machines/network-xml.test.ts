@@ -5,6 +5,7 @@ import {
   compareNetwork,
   dhcpHosts,
   dhcpHostXml,
+  leaseNames,
   NETWORK_NAME,
   networkXml,
 } from '../../src/machines/network-xml.js';
@@ -117,6 +118,16 @@ describe('compareNetwork', () => {
     const nameless = FROM_LIBVIRT.replace(" name='factory1-01.example.com'", '');
     const { staleHosts } = compared(nameless);
     expect(staleHosts.map(dhcpHostXml)).toEqual(["<host mac='56:4D:A9:FE:A9:01' ip='169.254.169.1'/>\n"]);
+  });
+});
+
+describe('leaseNames', () => {
+  it('tells whose network it is, leases without a name aside', () => {
+    expect(leaseNames(FROM_LIBVIRT)).toEqual(['factory1-00.example.com', 'factory1-01.example.com']);
+    expect(leaseNames(FROM_LIBVIRT.replace(" name='factory1-00.example.com'", ''))).toEqual([
+      'factory1-01.example.com',
+    ]);
+    expect(leaseNames('<network/>')).toEqual([]);
   });
 });
 

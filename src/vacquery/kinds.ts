@@ -1,0 +1,122 @@
+/**
+ * What a value on the wire may be. One kind reads and checks, and writes so that what is written can be read again.
+ *
+ * Numbers are written as deployed factories write them: a benchmark power is always a float (`42.0`), a time or a count
+ * never. JSON knows no such difference; a client in a language that does finds the types that it is used to.
+ */
+
+import { MACHINE_STATES } from './messages.js';
+
+/** Why a value is refused. */
+export type FaultReason = 'wrong-type' | 'out-of-range' | 'too-long' | 'bad-name';
+
+export class Fault {
+  constructor(readonly reason: FaultReason) {}
+}
+
+const WRONG_TYPE = new Fault('wrong-type');
+const OUT_OF_RANGE = new Fault('out-of-range');
+const TOO_LONG = new Fault('too-long');
+const BAD_NAME = new Fault('bad-name');
+
+export interface Kind {
+  /** The value, or why it is none of this kind. */
+  readonly read: (value: unknown) => string | number | Fault;
+  /** JSON text of a value that `read` accepts. */
+  readonly write: (value: string | number) => string;
+}
+
+/** Times end with the year 2286: ten digits. */
+export const MAX_TIME_SECONDS = 9_999_999_999;
+/** More slots or machinetypes than any factory has: a poll must not wait for, or keep, more than this of a peer. */
+export const MAX_MACHINES = 65_536;
+export const MAX_MACHINETYPES = 1_024;
+export const MAX_COOKIE_CHARACTERS = 128;
+/** Of the cookie as JSON text. All that need no escapes fit; 128 control characters (768 bytes) would not. */
+export const MAX_COOKIE_BYTES = 400;
+/** Longer free text is cut, not refused: a machine's own words must not silence its factory. */
+export const MAX_TEXT_CHARACTERS = 255;
+const MAX_NAME_CHARACTERS = 255;
+const MAX_AMOUNT = 1e12;
+
+function integer(max: number): Kind {
+  return {
+    read: (value) => {
+      if (typeof value !== 'number') return WRONG_TYPE;
+      if (!Number.isInteger(value)) return Number.isFinite(value) ? WRONG_TYPE : OUT_OF_RANGE;
+      return value >= 0 && value <= max ? value : OUT_OF_RANGE;
+    },
+    write: String,
+  };
+}
+
+function readAmount(value: unknown): number | Fault {
+  if (typeof value !== 'number') return WRONG_TYPE;
+  return value >= 0 && value <= MAX_AMOUNT ? value : OUT_OF_RANGE;
+}
+
+/** As Python writes a float, where its exponents do not differ from ours. */
+function writeFloat(value: string | number): string {
+  return Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
+function name(pattern: RegExp, maxCharacters = MAX_NAME_CHARACTERS): Kind {
+  return {
+    read: (value) => {
+      if (typeof value !== 'string') return WRONG_TYPE;
+      if (value.length > maxCharacters) return TOO_LONG;
+      return pattern.test(value) ? value : BAD_NAME;
+    },
+    write: JSON.stringify,
+  };
+}
+
+/** Characters that could steer a terminal, a log or a line-based reader, and halves of surrogate pairs. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** UTF-16 units that `text` would take as JSON in UTF-8, quotes included. */
+export function jsonBytes(text: string): number {
+  let bytes = 2;
+  for (const character of JSON.stringify(text).slice(1, -1)) {
+    const code = character.codePointAt(0)!;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
+
+export const time: Kind = integer(MAX_TIME_SECONDS);
+export const machineCount: Kind = integer(MAX_MACHINES);
+export const machinetypeCount: Kind = integer(MAX_MACHINETYPES);
+export const count: Kind = integer(1_000_000);
+export const size: Kind = integer(Number.MAX_SAFE_INTEGER);
+export const amount: Kind = { read: readAmount, write: String };
+export const float: Kind = { read: readAmount, write: writeFloat };
+/** A sum that deployed factories begin at the integer 0 and add floats to. */
+export const floatUnlessZero: Kind = {
+  read: readAmount,
+  write: (value) => (value === 0 ? '0' : writeFloat(value)),
+};
+
+/** Host names, spaces: what DNS could hold, and underscores. */
+export const hostname: Kind = name(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+export const machinetypeName: Kind = name(/^[a-z0-9-]+$/, 128);
+export const word: Kind = name(/^[A-Za-z0-9][A-Za-z0-9._:-]*$/, 64);
+export const state: Kind = name(new RegExp(`^(?:${MACHINE_STATES.join('|')})$`));
+
+/** Free text, one line: unprintable characters become `?`, and what is over the limit is cut off. */
+export const text: Kind = {
+  read: (value) => {
+    if (typeof value !== 'string') return WRONG_TYPE;
+    return value.slice(0, MAX_TEXT_CHARACTERS).replace(UNPRINTABLE, '?');
+  },
+  write: JSON.stringify,
+};
+
+export const cookie: Kind = {
+  read: (value) => {
+    if (typeof value !== 'string') return WRONG_TYPE;
+    if (value.length > MAX_COOKIE_CHARACTERS) return TOO_LONG;
+    return jsonBytes(value) > MAX_COOKIE_BYTES ? TOO_LONG : value;
+  },
+  write: JSON.stringify,
+};

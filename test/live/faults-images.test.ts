@@ -1,0 +1,104 @@
+/** Root images that cannot be used: their type waits longer after each try, leaves nothing behind, and disturbs no other. */
+
+import { execFile } from 'node:child_process';
+import { readdir, truncate, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { why } from '../../src/cli/why.js';
+import { FaultSite, running } from './faults-site.js';
+import type { Worker } from './worker.js';
+
+const exec = promisify(execFile);
+
+const BAD_IMAGES = {
+  missing: { make: async () => {}, says: 'cannot be read' },
+  'error-page': {
+    make: (path: string) => writeFile(path, `<!DOCTYPE html><title>404</title>${' '.repeat(2000)}`),
+    says: 'neither qcow2 nor a raw disk with a boot sector',
+  },
+  'backing-file': {
+    make: async (path: string) => {
+      await exec('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', '/etc/passwd', '-F', 'raw', path]);
+    },
+    says: 'refers to another file (/etc/passwd)',
+  },
+  'data-file': {
+    make: async (path: string) => {
+      await exec('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', `data_file=${path}.data`, path, '1M']);
+    },
+    says: 'refers to another file',
+  },
+  'torn-header': {
+    make: async (path: string) => {
+      await exec('qemu-img', ['create', '-q', '-f', 'qcow2', path, '1M']);
+      await truncate(path, 100_000);
+    },
+    says: 'begins as qcow2',
+  },
+  fifo: {
+    make: async (path: string) => {
+      await exec('mkfifo', [path]);
+    },
+    says: 'is not a regular file',
+  },
+} as const;
+
+test('each type waits longer and longer and says why, nothing is left of it, and another type has the slots', () =>
+  FaultSite.use(async (site) => {
+    const types: Record<string, Record<string, string | number>> = {};
+    for (const [name, image] of Object.entries(BAD_IMAGES)) {
+      await image.make(site.file(name));
+      types[name] = site.halting({ root_image: site.file(name), backoff_seconds: 1 });
+    }
+    await site.configure(types);
+    const alone = site.start(2);
+
+    const names = Object.keys(BAD_IMAGES);
+    const waits = new Map(names.map((name) => [name, new Map<number, number>()]));
+    await site.host.until('each has failed four times', async () => {
+      for (const name of names) await noteWait(alone, name, waits.get(name)!);
+      return names.every((name) => waits.get(name)!.has(4));
+    });
+    for (const [name, image] of Object.entries(BAD_IMAGES)) {
+      // Whole seconds, and looked at a moment after the failure: up to the wait itself, and more than the one before.
+      for (const [failures, seconds] of waits.get(name)!) {
+        expect(seconds, `${name} after ${failures} failures`).toBeLessThanOrEqual(2 ** (failures - 1));
+        expect(seconds, `${name} after ${failures} failures`).toBeGreaterThan(failures === 1 ? 0 : 2 ** (failures - 2));
+      }
+      const told = await why(`${site.stateDir}/vacd.sock`, name, false);
+      expect(told).toContain(image.says);
+      expect(told).toContain(site.file(name));
+    }
+
+    await alone.stop();
+    // The most starved types are tried before it, and it gets the slots in spite of them.
+    await site.configure({ ...types, good: site.halting({ target_share: 0.001 }) });
+    const daemon = site.start(2);
+    const after = await daemon.until(
+      'the good type has both slots, and what failed is cleared',
+      (s) =>
+        running(s, 'good').length === 2 &&
+        s.machines.every(({ machinetype, phase }) => machinetype === 'good' || phase === 'cleared'),
+    );
+    const good = running(after);
+    const hostnames = good.map(({ hostname }) => hostname).sort();
+    expect((await site.host.domains()).sort()).toEqual(hostnames);
+    expect((await readdir(`${site.stateDir}/slots`)).sort()).toEqual(hostnames);
+    expect((await readdir(`${site.stateDir}/nfs/exports`)).sort()).toEqual(good.map(({ id }) => `${id}.conf`).sort());
+    expect(await readdir(`${site.stateDir}/tmp`)).toEqual([]);
+    for (const { id, machinetype } of after.machines) {
+      if (machinetype === 'good') continue;
+      const left = await readdir(`${site.stateDir}/machines/${id}`);
+      expect(left.filter((name) => /\.(qcow2|img)$/.test(name))).toEqual([]);
+    }
+  }));
+
+/** Keeps the longest wait that is told after each number of failures. */
+async function noteWait(daemon: Worker, machinetype: string, waits: Map<number, number>): Promise<void> {
+  for (const { code, reason } of await daemon.why({ machinetype })) {
+    const told = /failed (?:once|(\d+) times).*next try in (\d+) s/.exec(reason);
+    if (code !== 'creation-failed' || told === null) continue;
+    const failures = Number(told[1] ?? 1);
+    waits.set(failures, Math.max(waits.get(failures) ?? 0, Number(told[2])));
+  }
+}
