@@ -135,7 +135,7 @@ export class Daemon {
       services,
       log,
       wake,
-      relist: () => void this.observer.listDomains(),
+      relist: () => this.observer.listDomains(),
       listen: parts.listen ?? (() => {}),
       onCleared: (machine) => parts.onCleared?.(machine),
     });

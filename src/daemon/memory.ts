@@ -9,13 +9,15 @@ import type {
   FactoryState,
   LastEnd,
   Machine,
+  MachineEnd,
+  MachineRecord,
   MachinetypeNews,
   RunOrders,
   ServiceName,
 } from '../factory/types.js';
 import type { DomainFact, DomainListing } from '../host/hypervisor.js';
 import type { JournalEntry } from '../machines/journal.js';
-import { slotOfHostname } from '../machines/layout.js';
+import { MAX_SLOTS, slotOfHostname } from '../machines/layout.js';
 
 /** Monotonic clock, milliseconds: for waits and ages that a step of the wall clock must not touch. */
 export type MonotonicMs = number;
@@ -34,9 +36,12 @@ export interface MachineMemory {
   gone: boolean;
   goneTimeSeconds: number | null;
   shutdownMessage: string | null;
+  /** Latest sign that its guest ran, Unix seconds. */
+  lastTraceTimeSeconds: number | null;
   pausedSinceMs: MonotonicMs | null;
+  resumedAtMs: MonotonicMs | null;
   stopAskedAtMs: MonotonicMs | null;
-  heartbeatFileTimeSeconds: number | null;
+  heartbeatFile: HeartbeatFile | null;
   cpuSeconds: number;
   cpuPercent: number;
   /** When it was last seen running, Unix seconds. */
@@ -45,6 +50,15 @@ export interface MachineMemory {
   exported: boolean | null;
   /** Why this process could not finish creating it. */
   creationProblem: string | null;
+}
+
+/**
+ * joboutputs/<heartbeat_file> as last looked at. Its age runs on the monotonic clock from the last change that was
+ * seen, so that a step of the wall clock does not make it look stale.
+ */
+export interface HeartbeatFile {
+  readonly mtimeMs: number;
+  readonly changedAtMs: MonotonicMs;
 }
 
 export interface ServiceMemory {
@@ -66,7 +80,9 @@ const SERVICES: readonly ServiceName[] = ['network', 'metadata', 'nfs', 'syslog'
 
 export class Memory {
   readonly machines = new Map<string, MachineMemory>();
-  readonly zombiesBusy = new Set<string>();
+  /** Domains that nothing explains, while they are being destroyed (busy) or after that failed. */
+  readonly zombieEfforts = new Map<string, { busy: boolean; failures: number; retryAtMs: MonotonicMs }>();
+  blockedSlots: readonly number[] = [];
   lastEnds = new Map<string, LastEnd>();
   readonly creationFailures = new Map<string, CreationFailure>();
   readonly services: Record<ServiceName, ServiceMemory>;
@@ -96,9 +112,11 @@ export class Memory {
       gone: false,
       goneTimeSeconds: null,
       shutdownMessage: null,
+      lastTraceTimeSeconds: null,
       pausedSinceMs: null,
+      resumedAtMs: null,
       stopAskedAtMs: null,
-      heartbeatFileTimeSeconds: null,
+      heartbeatFile: null,
       cpuSeconds: entry.cpuSeconds,
       cpuPercent: 0,
       seenTimeSeconds: entry.heartbeatTimeSeconds,
@@ -142,11 +160,11 @@ export class Memory {
 
   /** @param nowSeconds Unix time */
   state(nowSeconds: number, nowMs: MonotonicMs): FactoryState {
-    const machines = [...this.machines.values()].map((memory) => this.machineFacts(memory, nowSeconds, nowMs));
+    const machines = [...this.machines.values()].map((memory) => this.machineFacts(memory, nowMs));
     return {
       nowSeconds,
       factory: this.factory,
-      slots: this.totalProcessors(),
+      slots: Math.min(this.totalProcessors(), MAX_SLOTS),
       totalProcessors: this.totalProcessors(),
       host: {
         ...this.host,
@@ -156,7 +174,8 @@ export class Memory {
         ) as FactoryState['host']['services'],
       },
       machines,
-      zombies: this.zombies(),
+      zombies: this.zombies(nowMs),
+      blockedSlots: this.blockedSlots,
       peers: this.peers,
       lastEnds: this.lastEnds,
       creationFailures: this.creationFailures,
@@ -164,7 +183,7 @@ export class Memory {
     };
   }
 
-  private machineFacts(memory: MachineMemory, nowSeconds: number, nowMs: MonotonicMs): Machine {
+  private machineFacts(memory: MachineMemory, nowMs: MonotonicMs): Machine {
     const { entry } = memory;
     return {
       ...entry,
@@ -173,11 +192,13 @@ export class Memory {
       cpuPercent: memory.cpuPercent,
       domain: this.domainState(memory),
       pausedForSeconds: memory.pausedSinceMs === null ? 0 : Math.floor((nowMs - memory.pausedSinceMs) / 1000),
+      resumedForSeconds: memory.resumedAtMs === null ? null : Math.floor((nowMs - memory.resumedAtMs) / 1000),
       pausedByIoError: memory.domain?.pausedByIoError ?? false,
       goneTimeSeconds: memory.goneTimeSeconds,
+      lastTraceTimeSeconds: memory.lastTraceTimeSeconds,
       stopAskedForSeconds: memory.stopAskedAtMs === null ? null : Math.floor((nowMs - memory.stopAskedAtMs) / 1000),
       heartbeatFileAgeSeconds:
-        memory.heartbeatFileTimeSeconds === null ? null : Math.max(0, nowSeconds - memory.heartbeatFileTimeSeconds),
+        memory.heartbeatFile === null ? null : Math.floor((nowMs - memory.heartbeatFile.changedAtMs) / 1000),
       shutdownMessage: memory.shutdownMessage,
       creationProblem: memory.creationProblem,
       busy: memory.busy,
@@ -193,7 +214,7 @@ export class Memory {
   }
 
   /** Domains with one of our slots' names that no living machine's directory explains. */
-  private zombies(): FactoryState['zombies'] {
+  private zombies(nowMs: MonotonicMs): FactoryState['zombies'] {
     if (this.listing === null || this.hypervisorProblem !== null) return [];
     const living = new Set<string>();
     for (const { entry } of this.machines.values()) {
@@ -202,7 +223,21 @@ export class Memory {
     return this.listing.domains.flatMap(({ uuid, name }) => {
       if (living.has(uuid)) return [];
       const slot = slotOfHostname(this.factory, name);
-      return slot === null ? [] : [{ uuid, name, slot, busy: this.zombiesBusy.has(uuid) }];
+      if (slot === null || this.blockedSlots.includes(slot)) return [];
+      const { busy = false, retryAtMs = 0 } = this.zombieEfforts.get(uuid) ?? {};
+      return [{ uuid, name, slot, busy, retryInSeconds: Math.max(0, (retryAtMs - nowMs) / 1000) }];
+    });
+  }
+
+  /** A type's last outcome outlives the machine's directory, here as in `finishes/`. */
+  keepLastEnd(record: MachineRecord, startedTimeSeconds: number | null, end: MachineEnd): void {
+    const known = this.lastEnds.get(record.machinetype);
+    if (startedTimeSeconds === null || (known?.createdTimeSeconds ?? 0) > record.createdTimeSeconds) return;
+    this.lastEnds.set(record.machinetype, {
+      createdTimeSeconds: record.createdTimeSeconds,
+      timeSeconds: end.timeSeconds,
+      message: end.message,
+      hostname: record.hostname,
     });
   }
 

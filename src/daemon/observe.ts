@@ -3,11 +3,11 @@
  * them acts, and none waits for another: a libvirt that hangs leaves the other facts fresh.
  */
 
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile, stat, statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import type { ServiceName } from '../factory/types.js';
-import { firstLineHarmless, hostileFileAgeSeconds, readHostileFile } from '../host/files.js';
-import type { DomainFact, Hypervisor, HypervisorEvent } from '../host/hypervisor.js';
+import { firstLineHarmless, hostileFileTimeMs, readHostileFile } from '../host/files.js';
+import type { DomainFact, DomainListing, Hypervisor, HypervisorEvent } from '../host/hypervisor.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { Journal } from '../machines/journal.js';
 import type { Logger } from './log.js';
@@ -39,8 +39,8 @@ export interface ObserverParts {
 
 export class Observer {
   private readonly timers: NodeJS.Timeout[] = [];
-  private listingUnderWay = false;
-  private listingWantedAgain = false;
+  private listing: Promise<void> | null = null;
+  private nextListing: Promise<void> | null = null;
   /** When libvirt said that a domain stopped, by uuid; Unix seconds. */
   private readonly stoppedTimes = new Map<string, number>();
   private closed = false;
@@ -54,11 +54,9 @@ export class Observer {
     hypervisor.onConnectionChange(() => void this.listDomains());
     await this.lookAtHost();
     void this.listDomains();
-    this.every(LISTING_SECONDS, () => this.listDomains());
-    this.every(HOST_SECONDS, async () => {
-      await this.lookAtHost();
-      await this.lookAtHeartbeatFiles();
-    });
+    this.every(LISTING_SECONDS, this.listDomains);
+    this.every(HOST_SECONDS, () => this.lookAtHost());
+    this.every(HOST_SECONDS, () => this.lookAtHeartbeatFiles());
     this.every(SERVICES_SECONDS, () => this.lookAtServices());
   }
 
@@ -91,35 +89,48 @@ export class Observer {
     void this.listDomains();
   }
 
-  /** One listing at a time; a wish that comes meanwhile is granted by one more. */
-  async listDomains(): Promise<void> {
-    if (this.closed) return;
-    if (this.listingUnderWay) {
-      this.listingWantedAgain = true;
-      return;
+  /**
+   * Resolves after a listing that was asked for after this call. There is one at a time: a wish that comes while one is
+   * under way is granted by the next, together with all others that come meanwhile.
+   */
+  readonly listDomains = (): Promise<void> => {
+    if (this.listing === null) {
+      this.listing = this.listOnce().finally(() => {
+        this.listing = null;
+      });
+      return this.listing;
     }
-    this.listingUnderWay = true;
+    this.nextListing ??= this.listing.then(() => {
+      this.nextListing = null;
+      return this.listDomains();
+    });
+    return this.nextListing;
+  };
+
+  private async listOnce(): Promise<void> {
+    if (this.closed) return;
     const { memory, hypervisor, log } = this.parts;
+    let listing: DomainListing;
     try {
-      const listing = await hypervisor.listDomains();
-      if (memory.hypervisorProblem !== null && memory.listing !== null) log.info('libvirt answers again');
-      memory.listing = listing;
-      await this.take(listing.domains, listing.askedAtMs);
-      memory.hypervisorProblem = null;
+      listing = await hypervisor.listDomains();
     } catch (error) {
-      const message = (error as Error).message;
+      const { message } = error as Error;
       if (memory.hypervisorProblem === null || memory.hypervisorProblem.sinceSeconds === 0) {
         memory.hypervisorProblem = { sinceSeconds: Math.floor(Date.now() / 1000), message };
         log.error(`libvirt does not answer: ${message}; machines go on, nothing new starts`);
       }
-    } finally {
-      this.listingUnderWay = false;
+      this.parts.wake();
+      return;
+    }
+    try {
+      await this.take(listing.domains, listing.askedAtMs);
+      if (memory.hypervisorProblem !== null && memory.listing !== null) log.info('libvirt answers again');
+      memory.listing = listing;
+      memory.hypervisorProblem = null;
+    } catch (error) {
+      log.error(`the listing of domains could not be taken in: ${(error as Error).message}`);
     }
     this.parts.wake();
-    if (this.listingWantedAgain) {
-      this.listingWantedAgain = false;
-      await this.listDomains();
-    }
   }
 
   private async take(domains: readonly DomainFact[], askedAtMs: number): Promise<void> {
@@ -146,7 +157,11 @@ export class Observer {
     // libvirt counts from the domain's creation, so it stays right over restarts of either daemon.
     machine.cpuSeconds = Math.max(machine.cpuSeconds, domain.cpuSeconds);
     machine.seenTimeSeconds = nowSeconds;
-    machine.pausedSinceMs = domain.state === 'paused' ? (machine.pausedSinceMs ?? performance.now()) : null;
+    if (domain.state === 'paused') machine.pausedSinceMs ??= performance.now();
+    else if (machine.pausedSinceMs !== null) {
+      machine.pausedSinceMs = null;
+      machine.resumedAtMs = performance.now();
+    }
     if (machine.entry.phase === 'running' && askedAtMs - machine.heartbeatWrittenAtMs >= HEARTBEAT_SECONDS * 1000) {
       machine.heartbeatWrittenAtMs = askedAtMs;
       this.parts.journal
@@ -160,11 +175,17 @@ export class Observer {
   /** Its last words are read before it counts as gone, so that the decision has them. */
   private async lost(machine: MachineMemory, nowSeconds: number): Promise<void> {
     const { record } = machine.entry;
-    const text = await readHostileFile(
-      this.parts.journal.layout.inMachine(record.id, 'joboutputs/shutdown_message'),
-      MAX_SHUTDOWN_MESSAGE_BYTES,
-    );
+    const { layout } = this.parts.journal;
+    const joboutputs = layout.inMachine(record.id, 'joboutputs');
+    const text = await readHostileFile(`${joboutputs}/shutdown_message`, MAX_SHUTDOWN_MESSAGE_BYTES);
     machine.shutdownMessage = text === null ? null : firstLineHarmless(text);
+    // QEMU makes the console's file before the guest runs: only what was written there is a trace of it.
+    const console = await stat(layout.inMachine(record.id, 'console.log')).catch(() => null);
+    const traceMs = Math.max(
+      (await hostileFileTimeMs(joboutputs, 'shutdown_message')) ?? 0,
+      console !== null && console.size > 0 ? console.mtimeMs : 0,
+    );
+    machine.lastTraceTimeSeconds = traceMs > 0 ? Math.min(nowSeconds, Math.floor(traceMs / 1000)) : null;
     const stoppedTime = this.stoppedTimes.get(record.uuid);
     this.stoppedTimes.delete(record.uuid);
     machine.goneTimeSeconds = stoppedTime ?? (machine.domain === null ? null : nowSeconds);
@@ -185,13 +206,17 @@ export class Observer {
   }
 
   private async lookAtHeartbeatFiles(): Promise<void> {
-    const nowMs = Date.now();
     for (const machine of this.parts.memory.machines.values()) {
       const { record, phase } = machine.entry;
       if (phase !== 'running' || record.heartbeatFile === null) continue;
       const directory = this.parts.journal.layout.inMachine(record.id, 'joboutputs');
-      const age = await hostileFileAgeSeconds(directory, record.heartbeatFile, nowMs);
-      machine.heartbeatFileTimeSeconds = age === null ? null : Math.floor(nowMs / 1000 - age);
+      const mtimeMs = await hostileFileTimeMs(directory, record.heartbeatFile);
+      const nowMs = performance.now();
+      if (mtimeMs === null) machine.heartbeatFile = null;
+      // First seen after a restart of vacd: then the wall clock is all there is to tell its age.
+      else if (machine.heartbeatFile === null) {
+        machine.heartbeatFile = { mtimeMs, changedAtMs: nowMs - Math.max(0, Date.now() - mtimeMs) };
+      } else if (machine.heartbeatFile.mtimeMs !== mtimeMs) machine.heartbeatFile = { mtimeMs, changedAtMs: nowMs };
     }
   }
 

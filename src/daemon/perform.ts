@@ -3,10 +3,12 @@
  * next passes leave it alone. What comes of it is written into the Memory, and the loop is woken.
  */
 
-import type { Action, MachineEnd } from '../factory/types.js';
+import type { Action, MachineEnd, StopRequest } from '../factory/types.js';
+import { removeDisks } from '../host/disks.js';
 import { CREATE_STEPS, exportsOf, newCreation, newRecord } from '../machines/create.js';
 import { writeShutdownTime } from '../machines/features.js';
 import { CLEAR_STEPS } from '../machines/finish.js';
+import { diskPaths } from '../machines/layout.js';
 import { type MachineTools, runSteps, type StepListener } from '../machines/tools.js';
 import type { Logger } from './log.js';
 import { type MachineMemory, type Memory, retryDelayMs } from './memory.js';
@@ -19,7 +21,7 @@ export interface PerformerParts {
   readonly log: Logger;
   readonly wake: () => void;
   /** Asks for a fresh listing of domains: after anything that may have changed which there are. */
-  readonly relist: () => void;
+  readonly relist: () => Promise<void>;
   readonly listen: StepListener;
   /** Told of each machine that has been cleared. */
   readonly onCleared: (machine: MachineMemory) => void;
@@ -47,15 +49,14 @@ export class Performer {
   }
 
   private carryOut(action: Action): Promise<void> {
-    const { memory, tools, log } = this.parts;
+    const { memory, tools } = this.parts;
     switch (action.kind) {
       case 'createMachine':
         return this.create(action);
       case 'ensureService':
         return this.ensureService(action);
       case 'destroyZombie':
-        log.warn(`destroying a domain: ${action.reason}`);
-        return this.destroyZombie(action.uuid);
+        return this.destroyZombie(action);
       default: {
         const machine = memory.machines.get(action.machine);
         if (machine === undefined) throw new Error(`action ${action.kind} on unknown machine ${action.machine}`);
@@ -80,18 +81,18 @@ export class Performer {
         return;
       }
       case 'requestStop':
-        await tools.journal.stopping(record, action.stop);
-        memory.update(machine, { stop: action.stop });
+        await this.noteStop(machine, action.stop);
         // From here on it counts as asked, even if libvirt is slow to answer: its 30 s run.
         machine.stopAskedAtMs = performance.now();
         log.info({ machine: record.id }, `${record.hostname}: asked to stop: ${action.reason}`);
         await tools.hypervisor.shutdownDomain(record.uuid);
         return;
       case 'destroyMachine':
-        if (machine.entry.stop === null) await tools.journal.stopping(record, action.stop);
-        memory.update(machine, { stop: action.stop });
+        await this.noteStop(machine, action.stop);
         log.warn({ machine: record.id }, `${record.hostname}: destroyed: ${action.reason}`);
-        await tools.hypervisor.destroyDomain(record.uuid).finally(this.parts.relist);
+        await tools.hypervisor.destroyDomain(record.uuid);
+        // Only then is it no longer busy, and the next pass sees that it is gone.
+        await this.parts.relist();
         return;
       case 'endMachine':
         await this.end(machine, action.end);
@@ -117,7 +118,8 @@ export class Performer {
         log.info({ machine: record.id }, `${record.hostname}: exported again: ${action.reason}`);
         return;
       case 'resumeMachine':
-        await tools.hypervisor.resumeDomain(record.uuid).finally(this.parts.relist);
+        await tools.hypervisor.resumeDomain(record.uuid);
+        await this.parts.relist();
         log.info({ machine: record.id }, `${record.hostname}: resumed: ${action.reason}`);
         return;
     }
@@ -161,14 +163,11 @@ export class Performer {
       memory.creationFailures.set(type.name, { count, timeSeconds: Math.floor(Date.now() / 1000), message });
       machine.creationProblem = `creation failed: ${message}`;
       log.error({ machine: record.id }, `${record.hostname}: ${type.name} could not be created: ${message}`);
-      // A start that was ordered but came to nothing does not count against the order.
-      if (memory.orders.startsLeft !== null)
-        memory.orders = { ...memory.orders, startsLeft: memory.orders.startsLeft + 1 };
       await this.dropIfNeverOpened(machine);
     } finally {
       machine.busy = false;
       machine.changedAtMs = performance.now();
-      this.parts.relist();
+      void this.parts.relist();
     }
   }
 
@@ -176,15 +175,38 @@ export class Performer {
   private async dropIfNeverOpened(machine: MachineMemory): Promise<void> {
     const { entries } = await this.parts.tools.journal.readAll();
     const id = machine.entry.record.id;
-    if (!entries.some((entry) => entry.record.id === id)) this.parts.memory.machines.delete(id);
+    if (entries.some((entry) => entry.record.id === id)) return;
+    this.parts.memory.machines.delete(id);
+    this.giveStartBack();
+  }
+
+  /** A start that was ordered but came to nothing does not count against the order. */
+  private giveStartBack(): void {
+    const { memory } = this.parts;
+    const { startsLeft } = memory.orders;
+    if (startsLeft !== null) memory.orders = { ...memory.orders, startsLeft: startsLeft + 1 };
+  }
+
+  /** Written before libvirt is asked; where it cannot be (a full disk), the machine is stopped all the same. */
+  private async noteStop(machine: MachineMemory, stop: StopRequest): Promise<void> {
+    const { memory, tools, log } = this.parts;
+    const known = machine.entry.stop !== null;
+    memory.update(machine, { stop });
+    if (known) return;
+    await tools.journal.stopping(machine.entry.record, stop).catch((error: Error) => {
+      log.error(`${machine.entry.record.hostname}: why it is stopped could not be written down: ${error.message}`);
+    });
   }
 
   private async end(machine: MachineMemory, end: MachineEnd): Promise<void> {
     const { memory, tools, log } = this.parts;
     const { record, startedTimeSeconds } = machine.entry;
     await this.parts.listen(record.id, 'finished', 'begin', 0);
+    // What a machine that is over had on its disks is of no use, and its space may be what is missing to write this.
+    await removeDisks(Object.values(diskPaths(tools.layout, record)));
     await tools.journal.finished(record, end);
     memory.update(machine, { phase: 'ended', end });
+    if (startedTimeSeconds === null) this.giveStartBack();
     const ran = startedTimeSeconds === null ? 'never ran' : `ran ${end.timeSeconds - startedTimeSeconds} s`;
     log.info(
       { machine: record.id },
@@ -203,6 +225,7 @@ export class Performer {
       listen,
     );
     memory.update(machine, { phase: 'cleared' });
+    memory.keepLastEnd(record, startedTimeSeconds, end);
     this.parts.onCleared(machine);
   }
 
@@ -223,17 +246,23 @@ export class Performer {
     }
   }
 
-  private async destroyZombie(uuid: string): Promise<void> {
-    const { memory, tools } = this.parts;
-    memory.zombiesBusy.add(uuid);
+  private async destroyZombie(action: Extract<Action, { kind: 'destroyZombie' }>): Promise<void> {
+    const { memory, tools, log } = this.parts;
+    const failures = memory.zombieEfforts.get(action.uuid)?.failures ?? 0;
+    memory.zombieEfforts.set(action.uuid, { busy: true, failures, retryAtMs: 0 });
+    if (failures === 0) log.warn(`destroying a domain: ${action.reason}`);
     try {
-      await tools.hypervisor.destroyDomain(uuid);
-    } finally {
-      memory.zombiesBusy.delete(uuid);
+      await tools.hypervisor.destroyDomain(action.uuid);
       // What the old listing says of it is no longer true.
       memory.listing = null;
-      this.parts.relist();
+      memory.zombieEfforts.delete(action.uuid);
+    } catch (error) {
+      if (failures === 0)
+        log.error(`domain ${action.name} could not be destroyed, will be tried again: ${(error as Error).message}`);
+      const retryAtMs = performance.now() + retryDelayMs(failures);
+      memory.zombieEfforts.set(action.uuid, { busy: false, failures: failures + 1, retryAtMs });
     }
+    await this.parts.relist();
   }
 
   /** Runs an operation on a machine; a failure is logged once and tried again after a growing wait. */

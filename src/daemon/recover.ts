@@ -6,7 +6,7 @@ import { LockedError, lockFile } from 'libvirt';
 import { VacError } from '../errors.js';
 import { makeDirs, removeTemporaries, removeTree } from '../host/files.js';
 import type { Journal } from '../machines/journal.js';
-import type { StateLayout } from '../machines/layout.js';
+import { type StateLayout, slotOfHostname } from '../machines/layout.js';
 import type { MachineLogs } from '../machines/tools.js';
 import type { Logger } from './log.js';
 import type { Memory } from './memory.js';
@@ -47,9 +47,13 @@ export async function recoverMachines(journal: Journal, memory: Memory, logs: Ma
   const { entries, unreadable } = await journal.readAll();
   for (const { name, problem } of unreadable) {
     log.error(
-      `${journal.layout.machine(name)} is no machine directory (${problem}); it is left alone, remove it if you know why it is there`,
+      `${journal.layout.machine(name)} cannot be read as a machine's directory (${problem}); it and its slot are left alone, remove it if you know why it is there`,
     );
   }
+  memory.blockedSlots = unreadable.flatMap(({ name }) => {
+    const slot = slotOfHostname(memory.factory, name.split('_').slice(2).join('_'));
+    return slot === null ? [] : [slot];
+  });
   memory.lastEnds = await journal.lastEnds();
   for (const entry of entries) memory.remember(entry, performance.now());
   const living = entries.filter(({ phase }) => phase === 'starting' || phase === 'running');

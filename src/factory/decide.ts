@@ -54,8 +54,8 @@ function lookAfterMachines(state: FactoryState, config: Config): Plan {
 function endZombies(state: FactoryState): Plan {
   const actions: Action[] = [];
   const decisions: Decision[] = [];
-  for (const { uuid, name, slot, busy } of state.zombies) {
-    if (busy) continue;
+  for (const { uuid, name, slot, busy, retryInSeconds } of state.zombies) {
+    if (busy || retryInSeconds > 0) continue;
     const reason = `domain ${name} (${uuid}) has a slot's name but no machine directory explains it`;
     actions.push({ kind: 'destroyZombie', uuid, name, reason });
     decisions.push({

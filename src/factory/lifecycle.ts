@@ -24,8 +24,8 @@ const MIN_RESUME_FREE_BYTES = 100_000_000;
 /** It is paused again at once where the space that it lacks is not the one we see: so it is not resumed at once. */
 const MIN_PAUSED_BEFORE_RESUME_SECONDS = 5;
 
-/** Heartbeat rules wait at least this long after the NFS server came (back) up: our outage is not their fault. */
-const MIN_NFS_READY_SECONDS = 60;
+/** Heartbeat rules wait at least this long after the NFS server is back, or a pause is over: neither is their fault. */
+const MIN_BACK_SECONDS = 60;
 
 /** At most one action a machine and pass; null when nothing is due. */
 export function machineAction(machine: Machine, state: FactoryState, settings: Settings): Action | null {
@@ -51,6 +51,10 @@ function recoverStart(machine: Machine, state: FactoryState): Action | null {
     case 'shutdown':
       return { kind: 'recordStarted', machine: id, reason: 'libvirt runs it, its start was not recorded' };
     case 'gone': {
+      // It left traces, so it ran: its start is written down first, and then it has ended like any other.
+      if (machine.lastTraceTimeSeconds !== null) {
+        return { kind: 'recordStarted', machine: id, reason: 'it left traces of having run' };
+      }
       const reason = machine.creationProblem ?? 'its creation was interrupted before libvirt had it';
       return {
         kind: 'endMachine',
@@ -160,7 +164,9 @@ function heartbeatStop(
   if (heartbeatFile === null || machine.startedTimeSeconds === null) return null;
   if (state.nowSeconds < machine.startedTimeSeconds + fizzleSeconds) return null;
   const { nfs } = state.host.services;
-  if (!nfs.ready || nfs.readyForSeconds < Math.max(heartbeatSeconds, MIN_NFS_READY_SECONDS)) return null;
+  const patience = Math.max(heartbeatSeconds, MIN_BACK_SECONDS);
+  if (!nfs.ready || nfs.readyForSeconds < patience) return null;
+  if (machine.resumedForSeconds !== null && machine.resumedForSeconds < patience) return null;
 
   const age = machine.heartbeatFileAgeSeconds;
   if (age === null) {
@@ -183,15 +189,17 @@ function heartbeatStop(
 /** How a running machine whose domain is gone has ended. */
 function endOf(machine: Machine, nowSeconds: number): MachineEnd {
   const startedTime = machine.startedTimeSeconds ?? machine.record.createdTimeSeconds;
-  // If it went while nobody watched, only the time that it was last seen is certain.
-  const seenTime = machine.goneTimeSeconds ?? machine.heartbeatTimeSeconds ?? startedTime;
+  // If it went while nobody watched, its last trace is the best evidence.
+  const traceTime = Math.max(startedTime, machine.heartbeatTimeSeconds ?? 0, machine.lastTraceTimeSeconds ?? 0);
+  const seenTime = machine.goneTimeSeconds ?? traceTime;
   // Not before its start, even if the clock was set back since: nothing has run for less than no time.
   const timeSeconds = Math.max(startedTime, Math.min(nowSeconds, seenTime));
   const message = endMessage({
     own: machine.shutdownMessage,
     asked: machine.stop,
     ranSeconds: timeSeconds - startedTime,
-    fizzleSeconds: machine.record.fizzleSeconds,
+    // A host that went down under its machines says nothing about the experiments' queues.
+    fizzleSeconds: machine.goneTimeSeconds === null ? 0 : machine.record.fizzleSeconds,
   });
   const why = machine.stop !== null ? `stopped: ${machine.stop.reason}` : 'it shut down by itself';
   const unseen = machine.goneTimeSeconds === null ? ' while vacd was not watching' : '';

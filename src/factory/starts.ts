@@ -22,6 +22,7 @@ export function freeSlots(state: FactoryState): number[] {
   const taken = new Set<number>();
   for (const machine of state.machines) if (machine.phase !== 'cleared') taken.add(machine.record.slot);
   for (const zombie of state.zombies) taken.add(zombie.slot);
+  for (const slot of state.blockedSlots) taken.add(slot);
   const free: number[] = [];
   for (let slot = 0; slot < state.slots; slot++) if (!taken.has(slot)) free.push(slot);
   return free;
@@ -54,7 +55,8 @@ class Starts implements Plan {
   constructor(private readonly input: StartsInput) {
     const { state, config } = input;
     this.news = [
-      ...state.peers,
+      // Whoever else speaks in our name is not believed: we know best.
+      ...state.peers.filter(({ factory }) => factory !== state.factory),
       ...config.machinetypes.map(({ name }) =>
         ownNews(state.factory, name, state.machines, state.lastEnds, state.nowSeconds),
       ),

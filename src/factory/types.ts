@@ -87,10 +87,14 @@ export interface Machine {
   readonly domain: DomainState;
   /** Seconds since libvirt first showed it paused; 0 when it is not. */
   readonly pausedForSeconds: number;
+  /** Seconds since it went on after a pause that this process saw; null: there was none. */
+  readonly resumedForSeconds: number | null;
   /** QEMU paused it because a disk could not be written, as when the state directory is full. */
   readonly pausedByIoError: boolean;
   /** When its domain was seen to go (Unix seconds), if it was seen. */
   readonly goneTimeSeconds: number | null;
+  /** Latest sign that its guest ran (console, last words; Unix seconds), looked at once it is gone; null: there is none. */
+  readonly lastTraceTimeSeconds: number | null;
   readonly stop: StopRequest | null;
   /** Seconds on the monotonic clock since this process asked it by ACPI; null: not asked by this process yet. */
   readonly stopAskedForSeconds: number | null;
@@ -114,6 +118,8 @@ export interface Zombie {
   readonly name: string;
   readonly slot: number;
   readonly busy: boolean;
+  /** Destroying it failed: it is not tried again before this many seconds have passed. */
+  readonly retryInSeconds: number;
 }
 
 /** What one factory says of one machinetype: the decision's view of a machinetype_status (SPEC 3). */
@@ -185,6 +191,8 @@ export interface FactoryState {
   readonly host: HostFacts;
   readonly machines: readonly Machine[];
   readonly zombies: readonly Zombie[];
+  /** Slots of machine directories that cannot be read: left alone, with whatever domain they have. */
+  readonly blockedSlots: readonly number[];
   /** News of the other factories; empty for a factory on its own. */
   readonly peers: readonly MachinetypeNews[];
   /** Outcomes of this factory's machines whose directories are gone already, by machinetype. */

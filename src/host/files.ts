@@ -110,13 +110,13 @@ export async function streamHostileFile(path: string, maxBytes: number): Promise
   return handle === null ? null : handle.createReadStream({ start: 0, end: Math.max(0, maxBytes - 1) });
 }
 
-/** Seconds since a file that a guest can write was changed; null when there is no regular file of that name. */
-export async function hostileFileAgeSeconds(directory: string, name: string, nowMs: number): Promise<number | null> {
+/** When a file that a guest can write was last changed, Unix ms; null when there is no regular file of that name. */
+export async function hostileFileTimeMs(directory: string, name: string): Promise<number | null> {
   // A directory below is the guest's to replace by a link, so the name must be a single one.
   if (basename(name) !== name) return null;
   try {
     const info = await lstat(join(directory, name));
-    return info.isFile() ? (nowMs - info.mtimeMs) / 1000 : null;
+    return info.isFile() ? info.mtimeMs : null;
   } catch (error) {
     if (hasCode(error, NOT_TO_BE_OPENED)) return null;
     throw error;

@@ -148,7 +148,9 @@ export class LibvirtHypervisor implements Hypervisor {
   /** The hanging call's thread is left behind with its connection: the next call gets new ones of both. */
   private drop(connection: Connection | null): void {
     this.connection = null;
-    connection?.close().catch(() => {});
+    // A connection that never came about is no news: who asked for it is told by the error.
+    if (connection === null) return;
+    connection.close().catch(() => {});
     for (const listener of this.connectionListeners) listener();
   }
 

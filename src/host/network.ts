@@ -1,5 +1,7 @@
 /** Makes, checks and repairs the machines' private network on this host, disturbing running machines as little as can be. */
 
+import { readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { VacError } from '../errors.js';
 import { bridgeOf, compareNetwork, dhcpHostXml, NETWORK_NAME, networkXml } from '../machines/network-xml.js';
 import { run } from './exec.js';
@@ -39,12 +41,10 @@ export async function ensureNetwork(hypervisor: Hypervisor, wish: NetworkWish): 
     await makeNetwork(hypervisor, wish);
     return;
   }
-  if (!found.active) {
-    await hypervisor.startNetwork(NETWORK_NAME);
-    await plugInAgain(hypervisor, wish.machineUuids);
-  }
+  if (!found.active) await hypervisor.startNetwork(NETWORK_NAME);
   for (const host of difference.staleHosts) await hypervisor.changeDhcpHost(NETWORK_NAME, 'delete', dhcpHostXml(host));
   for (const host of difference.missingHosts) await hypervisor.changeDhcpHost(NETWORK_NAME, 'add', dhcpHostXml(host));
+  await plugInAgain(hypervisor, wish.machineUuids);
 }
 
 /** @throws VacError `network-wrong` naming what is missing or altered */
@@ -68,14 +68,28 @@ async function makeNetwork(hypervisor: Hypervisor, wish: NetworkWish): Promise<v
   await plugInAgain(hypervisor, wish.machineUuids);
 }
 
-/** A network that went took its bridge along: machines that still run hang on nothing until they are put back on it. */
+/**
+ * A network that went took its bridge along: machines that still run hang on nothing until they are put back on it.
+ * Every machine is tried; what failed is one error at the end, so that the next call tries it again.
+ */
 async function plugInAgain(hypervisor: Hypervisor, machineUuids: readonly string[]): Promise<void> {
   const network = await hypervisor.network(NETWORK_NAME);
   const bridge = network === null ? null : bridgeOf(network.xml);
   if (bridge === null) return;
+  const problems: string[] = [];
   for (const uuid of machineUuids) {
-    for (const device of await hypervisor.domainInterfaces(uuid)) {
-      await run('ip', ['link', 'set', 'dev', device, 'master', bridge, 'up']);
+    try {
+      for (const device of await hypervisor.domainInterfaces(uuid)) await plugIn(device, bridge);
+    } catch (error) {
+      problems.push((error as Error).message);
     }
   }
+  if (problems.length > 0) {
+    throw new VacError('network-wrong', `machines could not be plugged into the network again: ${problems.join('; ')}`);
+  }
+}
+
+async function plugIn(device: string, bridge: string): Promise<void> {
+  const master = await readlink(`/sys/class/net/${device}/master`).catch(() => '');
+  if (basename(master) !== bridge) await run('ip', ['link', 'set', 'dev', device, 'master', bridge, 'up']);
 }

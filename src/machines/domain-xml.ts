@@ -30,9 +30,8 @@ export interface DomainOptions {
 /** Namespace of the element by which a domain says which factory it belongs to. */
 export const VAC_NAMESPACE = 'urn:vac:machine:1';
 
-/** VNC listens on 127.0.0.1 at this port + slot (SPEC 5); past 64 slots of room libvirt picks. */
+/** VNC listens on 127.0.0.1 at this port + slot (SPEC 5). */
 const FIRST_VNC_PORT = 5900;
-const MAX_VNC_PORT = 65_535;
 
 export function domainXml(record: MachineRecord, options: DomainOptions): string {
   const real = options.domainType !== 'test';
@@ -96,12 +95,7 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
                 xml('source', { path: options.consolePath }),
                 xml('target', { type: 'serial', port: 0 }),
               ),
-              xml(
-                'graphics',
-                vncPort <= MAX_VNC_PORT
-                  ? { type: 'vnc', listen: '127.0.0.1', port: vncPort, autoport: 'no' }
-                  : { type: 'vnc', listen: '127.0.0.1', autoport: 'yes' },
-              ),
+              xml('graphics', { type: 'vnc', listen: '127.0.0.1', port: vncPort, autoport: 'no' }),
               xml('video', {}, xml('model', { type: 'vga' })),
               xml('rng', { model: 'virtio' }, xml('backend', { model: 'random' }, '/dev/urandom')),
               xml('memballoon', { model: 'virtio' }),

@@ -36,7 +36,7 @@ export function renderXml(element: Xml, indent = ''): string {
 function escapeXml(text: string): string {
   // Characters that XML 1.0 cannot hold even as references are dropped; libvirt would refuse the document.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be removed
-  const clean = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '');
+  const clean = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '');
   return clean.replace(
     /[&<>'"]/g,
     (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', "'": '&apos;', '"': '&quot;' })[c]!,

@@ -29,7 +29,7 @@ function fieldsOf<M>() {
       kind,
       presence,
     }),
-    /** A deprecated or newer key for a property that has one already. */
+    /** A deprecated or newer key for a property that has one already; written whenever that one is. */
     alias: (key: string, property: keyof M & string, kind: kinds.Kind): FieldOf<M> => ({
       key,
       property,
@@ -45,7 +45,7 @@ const QUERY: readonly FieldOf<Query>[] = [
   query.field('vacquery_version', kinds.text, 'optional'),
   query.field('space', kinds.hostname),
   query.field('cookie', kinds.cookie),
-  query.field('method', kinds.word, 'optional'),
+  query.field('method', kinds.method, 'optional'),
 ];
 
 const header = fieldsOf<ReplyHeader>();

@@ -5,7 +5,7 @@
  * never. JSON knows no such difference; a client in a language that does finds the types that it is used to.
  */
 
-import { MACHINE_STATES } from './messages.js';
+import { MACHINE_STATES, METHOD_OF } from './messages.js';
 
 /** Why a value is refused. */
 export type FaultReason = 'wrong-type' | 'out-of-range' | 'too-long' | 'bad-name';
@@ -74,8 +74,9 @@ function name(pattern: RegExp, maxCharacters = MAX_NAME_CHARACTERS): Kind {
 /** Characters that could steer a terminal, a log or a line-based reader, and halves of surrogate pairs. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** UTF-16 units that `text` would take as JSON in UTF-8, quotes included. */
+/** Bytes that `text` takes as JSON in UTF-8, quotes included. */
 export function jsonBytes(text: string): number {
+  if (/^[ !#-[\]-~]*$/.test(text)) return text.length + 2;
   let bytes = 2;
   for (const character of JSON.stringify(text).slice(1, -1)) {
     const code = character.codePointAt(0)!;
@@ -102,6 +103,7 @@ export const hostname: Kind = name(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
 export const machinetypeName: Kind = name(/^[a-z0-9-]+$/, 128);
 export const word: Kind = name(/^[A-Za-z0-9][A-Za-z0-9._:-]*$/, 64);
 export const state: Kind = name(new RegExp(`^(?:${MACHINE_STATES.join('|')})$`));
+export const method: Kind = name(new RegExp(`^(?:${Object.values(METHOD_OF).join('|')})$`));
 
 /** Free text, one line: unprintable characters become `?`, and what is over the limit is cut off. */
 export const text: Kind = {

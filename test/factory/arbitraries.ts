@@ -124,6 +124,7 @@ export const anyState: fc.Arbitrary<FactoryState> = fc
         uuid: `zombie-${slot}`,
         name: `zombie-${slot}`,
         slot,
+        retryInSeconds: 0,
         busy,
       })),
       { maxLength: 2, selector: ({ uuid }) => uuid },

@@ -27,7 +27,13 @@ const orders = (changes: Partial<RunOrders>): RunOrders => ({
   stopAll: false,
   ...changes,
 });
-const zombie = (slot: number, busy = false): Zombie => ({ uuid: `zombie-${slot}`, name: `zombie${slot}`, slot, busy });
+const zombie = (slot: number, busy = false): Zombie => ({
+  uuid: `zombie-${slot}`,
+  name: `zombie${slot}`,
+  slot,
+  busy,
+  retryInSeconds: 0,
+});
 const started = (...args: Parameters<typeof plan>) => actionsOf(plan(...args), 'createMachine');
 const prod = machinetype('prod');
 

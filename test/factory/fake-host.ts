@@ -39,7 +39,6 @@ export interface Domain {
   readonly obeys: boolean;
   readonly beats: boolean;
   state: DomainState;
-  wasPaused: boolean;
   byIoError: boolean;
   /** Monotonic second at which the guest will have powered off. */
   offAt: number | null;
@@ -54,6 +53,7 @@ interface Memory {
   goneTime: number | null;
   seen: boolean;
   pausedSince: number | null;
+  resumedAt: number | null;
   stopAskedAt: number | null;
   creationProblem: string | null;
   exported: boolean | null;
@@ -117,7 +117,7 @@ export class FakeHost {
     for (const directory of this.directories.values()) {
       const domain = this.domainOf(directory);
       if (domain?.beats && domain.state === 'running' && this.nfsReadySince !== null && this.monotonic % 20 === 0) {
-        directory.guestBeat = this.wall;
+        directory.guestBeat = this.monotonic;
       }
     }
     for (const [id, memory] of this.memories) this.goOn(id, memory);
@@ -160,6 +160,7 @@ export class FakeHost {
         name: `slot-${slot}`,
         slot,
         busy: this.zombiesBusy.has(uuid),
+        retryInSeconds: 0,
       })),
       orders: { draining: false, drainingReason: '', startsLeft: null, stopAll: this.stopAll },
     });
@@ -225,7 +226,6 @@ export class FakeHost {
       obeys: this.chance(80),
       beats: !this.chance(10),
       state: 'running',
-      wasPaused: false,
       byIoError: false,
       offAt: null,
     };
@@ -355,7 +355,11 @@ export class FakeHost {
       if (domain !== undefined) {
         memory.seen = true;
         memory.gone = false;
-        memory.pausedSince = domain.state === 'paused' ? (memory.pausedSince ?? this.monotonic) : null;
+        if (domain.state === 'paused') memory.pausedSince ??= this.monotonic;
+        else if (memory.pausedSince !== null) {
+          memory.pausedSince = null;
+          memory.resumedAt = this.monotonic;
+        }
         if (directory.phase === 'running') directory.heartbeat = this.wall;
       } else if (!memory.gone && memory.effects.length === 0) {
         memory.gone = true;
@@ -385,11 +389,13 @@ export class FakeHost {
             ? (domain?.state ?? 'unknown')
             : 'unknown',
       pausedForSeconds: memory.pausedSince === null ? 0 : this.monotonic - memory.pausedSince,
+      resumedForSeconds: memory.resumedAt === null ? null : this.monotonic - memory.resumedAt,
       pausedByIoError: domain?.byIoError ?? false,
       goneTimeSeconds: memory.goneTime,
+      lastTraceTimeSeconds: null,
       stop: directory.stop,
       stopAskedForSeconds: memory.stopAskedAt === null ? null : this.monotonic - memory.stopAskedAt,
-      heartbeatFileAgeSeconds: directory.guestBeat === null ? null : Math.max(0, this.wall - directory.guestBeat),
+      heartbeatFileAgeSeconds: directory.guestBeat === null ? null : this.monotonic - directory.guestBeat,
       shutdownMessage: memory.gone ? directory.lastWords : null,
       creationProblem: memory.creationProblem,
       busy: memory.effects.length > 0,
@@ -411,7 +417,6 @@ export const zombieDomain = (slot: number, serial: number): Domain => ({
   obeys: false,
   beats: false,
   state: 'running',
-  wasPaused: false,
   byIoError: false,
   offAt: null,
 });
@@ -425,6 +430,7 @@ function freshMemory(): Memory {
     goneTime: null,
     seen: false,
     pausedSince: null,
+    resumedAt: null,
     stopAskedAt: null,
     creationProblem: null,
     exported: null,

@@ -65,7 +65,7 @@ describe('checkInvariants', () => {
     ],
     [
       'slot 0 is given while a zombie is in it',
-      { zombies: [{ uuid: 'z', name: 'z', slot: 0, busy: true }] },
+      { zombies: [{ uuid: 'z', name: 'z', slot: 0, busy: true, retryInSeconds: 0 }] },
       of(create()),
       {},
     ],
@@ -124,7 +124,7 @@ describe('checkInvariants', () => {
     ],
     [
       'destroyZombie of zombie z, which is busy',
-      { zombies: [{ uuid: 'z', name: 'z', slot: 0, busy: true }] },
+      { zombies: [{ uuid: 'z', name: 'z', slot: 0, busy: true, retryInSeconds: 0 }] },
       of({ kind: 'destroyZombie', uuid: 'z', name: 'z', reason }),
       {},
     ],

@@ -95,7 +95,6 @@ class Model {
     if (kind === 5) host.libvirtDownUntil = host.monotonic + Math.floor(rng() * 60);
     if (kind === 6 && some !== undefined) {
       some.state = 'paused';
-      some.wasPaused = true;
       some.byIoError = host.chance(50);
     }
     if (kind === 7) {
@@ -152,8 +151,7 @@ class Model {
     const silent = domain?.beats === false && record.heartbeatFile !== null && started !== null;
     const overdue = silent && host.wall > started + record.fizzleSeconds;
     this.boundedWait(this.silentSince, record.id, overdue && phase === 'running', 'silent and not ended');
-    // One that was paused could not write it, and is judged all the same.
-    if (!this.clockJumps && domain?.beats && !domain.wasPaused && stop !== null) {
+    if (!this.clockJumps && domain?.beats && stop !== null) {
       assert.doesNotMatch(stop.message, /^700 Heartbeat/, `${record.id} wrote its heartbeat file`);
     }
   }

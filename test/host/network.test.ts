@@ -80,7 +80,7 @@ describe('ensureNetwork', () => {
     await given(networkXml('old.example.com', 2, null));
     await ensureNetwork(hypervisor, wish({ machineUuids: MACHINES }));
     expect(calls('changeDhcpHost').map((call) => call.split(' ')[1])).toEqual(['delete', 'delete', 'add', 'add']);
-    expect(calls('domainInterfaces'), 'no machine is unplugged by that').toEqual([]);
+    expect(calls('removeNetwork'), 'the network stays up, and machines on it').toEqual([]);
     await checkNetwork(hypervisor, wish());
   });
 

@@ -92,7 +92,7 @@ describe('libvirtd hung', () => {
         'the free slot is kept free for libvirt',
         (s) => slotVerdict(s, lost!.slot)?.code === 'hypervisor-down',
       );
-      expect(slotVerdict(during, lost!.slot)!.reason).toMatch(/libvirt has not answered for \d+ s: .*time/);
+      expect(slotVerdict(during, lost!.slot)!.reason).toMatch(/libvirt has not answered for \d+ s: .+/);
       // By then the type's wait is over: only the hung libvirt keeps it from the slot.
       const longer = await untilSeen(
         'the hang goes on',
