@@ -149,7 +149,7 @@ export class Daemon {
    * Takes the state directory, finds the machines that are in it, brings the services up, and begins.
    *
    * @throws VacError what an administrator must change before it makes sense to run at all: `already-running`,
-   *   `hypervisor-unreachable`, `address-in-use`. Other trouble with services is logged and tried again for ever.
+   *   `hypervisor-unreachable` (when there are no machines to look after), `address-in-use`. Other trouble with services is logged and tried again for ever.
    */
   async start(): Promise<void> {
     const { layout, log } = this.parts;
@@ -157,7 +157,13 @@ export class Daemon {
     await sweep(layout);
     await recoverMachines(this.journal, this.memory, this.tools.logs, log);
     this.rootPublicKey = (await readTextIfThere(this.memory.config.settings.rootPublicKeyPath))?.trim() ?? null;
-    await closeMachinesDirectory(layout, (await this.tools.hypervisorFacts()).emulatorGid);
+    try {
+      await closeMachinesDirectory(layout, (await this.tools.hypervisorFacts()).emulatorGid);
+    } catch (error) {
+      // With machines to look after it is better to serve them and wait for libvirt than to be gone as well.
+      if (!isVacError(error, 'hypervisor-unreachable') || this.unclearedMachines().length === 0) throw error;
+      log.error(`${error.message}; its machines are served meanwhile`);
+    }
     await this.observer.start();
     await this.bringUp();
     await this.control.listen();

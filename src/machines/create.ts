@@ -13,7 +13,7 @@ import type { MachineExports } from '../host/nfs.js';
 import { VERSION } from '../version.js';
 import { domainXml } from './domain-xml.js';
 import { machineFeatures, writeFeatures } from './features.js';
-import { GATEWAY_IP, machineId, type StateLayout, slotHostname, slotIp, slotMac } from './layout.js';
+import { diskPaths, GATEWAY_IP, machineId, type StateLayout, slotHostname, slotIp, slotMac } from './layout.js';
 import { MODELS } from './models/index.js';
 import type { MachineModel, ModelContext } from './models/model.js';
 import type { MachineTools, Step } from './tools.js';
@@ -114,6 +114,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
         machineType: creation.type.machineType,
         firmware: creation.type.firmware,
         networkName: tools.networkName,
+        nvramPath: diskPaths(tools.layout, record).nvram,
         consolePath: tools.layout.inMachine(record.id, 'console.log'),
         disks: creation.model.disks({ ...creation, record }),
         space: creation.settings.vacSpace,

@@ -22,6 +22,8 @@ export interface DomainOptions {
   readonly firmware: 'bios' | 'uefi';
   readonly networkName: string;
   readonly consolePath: string;
+  /** Where UEFI keeps its variables: the machine's own, gone with its disks. */
+  readonly nvramPath: string;
   readonly disks: readonly DomainDisk[];
   readonly space: string;
   readonly factory: string;
@@ -55,13 +57,7 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       ),
       xml('memory', { unit: 'MiB' }, String(record.memoryMiB)),
       xml('vcpu', {}, String(record.processors)),
-      real
-        ? xml(
-            'os',
-            options.firmware === 'uefi' ? { firmware: 'efi' } : {},
-            xml('type', { arch: 'x86_64', machine: options.machineType }, 'hvm'),
-          )
-        : xml('os', {}, xml('type', {}, 'hvm')),
+      os(options),
       xml('features', {}, xml('acpi'), xml('apic')),
       // host-passthrough is KVM's; under TCG the fullest CPU that QEMU can emulate is the nearest thing.
       options.domainType === 'kvm'
@@ -104,6 +100,12 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       ),
     ),
   );
+}
+
+function os({ domainType, firmware, machineType, nvramPath }: DomainOptions): Xml {
+  if (domainType === 'test') return xml('os', {}, xml('type', {}, 'hvm'));
+  const type = xml('type', { arch: 'x86_64', machine: machineType }, 'hvm');
+  return firmware === 'uefi' ? xml('os', { firmware: 'efi' }, type, xml('nvram', {}, nvramPath)) : xml('os', {}, type);
 }
 
 function disk(spec: DomainDisk, machineType: DomainOptions['machineType']): Xml {

@@ -106,7 +106,10 @@ export function slotMac(slot: number): string {
 export const MAX_SLOTS = 253 + (255 - 170 + 1) * 255;
 
 /** Files of a machine that its disks are; removed at its end whatever happened. */
-export function diskPaths(layout: StateLayout, record: MachineRecord): { root: string; scratch: string; swap: string } {
+export function diskPaths(
+  layout: StateLayout,
+  record: MachineRecord,
+): { root: string; scratch: string; swap: string; nvram: string } {
   const path = (name: string) => layout.inMachine(record.id, name);
-  return { root: path('root.qcow2'), scratch: path('scratch.img'), swap: path('swap.img') };
+  return { root: path('root.qcow2'), scratch: path('scratch.img'), swap: path('swap.img'), nvram: path('nvram.fd') };
 }

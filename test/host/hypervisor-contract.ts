@@ -19,6 +19,7 @@ function domain(changes: { name?: string; uuid?: string } = {}): { uuid: string;
     firmware: 'bios',
     networkName: 'default',
     consolePath: '/dev/null',
+    nvramPath: '/dev/null',
     disks: [],
     space: 'vac01.example.com',
     factory: FACTORY,

@@ -1,6 +1,7 @@
 /** Root images that cannot be used: their type waits longer after each try, leaves nothing behind, and disturbs no other. */
 
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -28,12 +29,20 @@ const BAD_IMAGES = {
     },
     says: 'refers to another file',
   },
-  'torn-header': {
+  'no-more-than-header': {
     make: async (path: string) => {
       await exec('qemu-img', ['create', '-q', '-f', 'qcow2', path, '1M']);
       await truncate(path, 600);
     },
-    says: 'begins as qcow2',
+    says: 'torn or damaged',
+  },
+  'cut-off-copy': {
+    make: async (path: string) => {
+      await writeFile(`${path}.raw`, randomBytes(2 ** 20));
+      await exec('qemu-img', ['convert', '-q', '-O', 'qcow2', `${path}.raw`, path]);
+      await truncate(path, 800_000);
+    },
+    says: 'torn or damaged',
   },
   fifo: {
     make: async (path: string) => {

@@ -13,6 +13,7 @@ function options(changes: Partial<DomainOptions> = {}): DomainOptions {
     firmware: 'bios',
     networkName: NETWORK_NAME,
     consolePath: `${MACHINE}/console.log`,
+    nvramPath: `${MACHINE}/nvram.fd`,
     disks: [
       { path: `${MACHINE}/root.qcow2`, format: 'qcow2', device: 'vda', serial: 'root', bootOrder: 1 },
       { path: `${MACHINE}/scratch.img`, format: 'raw', device: 'vdb', serial: 'scratch' },

@@ -1,0 +1,293 @@
+/**
+ * Asking many peers for their status, as a state machine: datagrams and times go in, datagrams and the time of the next
+ * step come out. No sockets, no clock, no randomness of its own.
+ *
+ *     asked ──no answer──► asked again, ever later (×1.5 up to ×4)
+ *       │ part of the answer           │ any answer: again soon
+ *       ▼                              ▼
+ *     partial ◄─────────────────────────        each ends at the deadline, whatever keeps arriving
+ *       │ all that it says it has
+ *       ▼
+ *     complete: not asked any more
+ *
+ * A dead peer (`PeerMemory`) is asked once if a probe is due, and not waited for; when it answers, it is alive, and
+ * asked like the others for what is missing.
+ */
+
+import { decode, encode, isStatus, type RejectReason } from './codec.js';
+import { type AddOutcome, Collection, type Received } from './collection.js';
+import { makeQuery, type QueryType, STATUS_TYPE_OF, type Status, type StatusOf } from './messages.js';
+import type { PeerMemory } from './peer-memory.js';
+
+export interface PollPeer {
+  /** FQDN. */
+  readonly factory: string;
+  /** Its IP addresses, in the text form of the transport. The first is asked; an answer may come from any. */
+  readonly addresses: readonly string[];
+  readonly port: number;
+}
+
+export interface PollOptions<Q extends QueryType> {
+  readonly query: Q;
+  readonly space: string;
+  /** "Vac <version> <program>". */
+  readonly vacVersion: string;
+  readonly peers: readonly PollPeer[];
+  /** A secret of this poll and the peer, as SHA-256 hex of (random salt + FQDN): see `saltedCookies`. */
+  readonly cookieOf: (factory: string) => string;
+  /** udp_timeout_seconds in milliseconds: how long the poll takes at most. */
+  readonly timeoutMs: number;
+  /** Uniform in [0, 1). */
+  readonly rng: () => number;
+  readonly memory: PeerMemory;
+}
+
+export interface Outgoing {
+  readonly datagram: Uint8Array;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Why a datagram that came during a poll is not believed. */
+export type ReplyRefusal =
+  | RejectReason
+  | 'not-a-status'
+  | 'wrong-status'
+  | 'wrong-cookie'
+  /** The cookie of one factory with the name of another: it would answer for it. */
+  | 'wrong-factory'
+  | 'wrong-address'
+  | 'other-space'
+  | Extract<AddOutcome, 'too-many' | 'unsteady'>;
+
+export type ReceiveOutcome = 'accepted' | 'duplicate' | ReplyRefusal;
+
+export interface PeerAnswer<S extends Status = Status> {
+  readonly factory: string;
+  readonly outcome: 'complete' | 'partial' | 'none';
+  readonly statuses: readonly Received<S>[];
+  /** How many statuses the peer says that it has; null when it said nothing. */
+  readonly expected: number | null;
+  /** Queries sent to it. */
+  readonly asked: number;
+  /** Known to be dead when the poll began. */
+  readonly wasDead: boolean;
+  /** What it sent that was not believed, by reason. */
+  readonly refused: ReadonlyMap<ReplyRefusal, number>;
+  /** The last other name under which its host answered; null: none. */
+  readonly claimedFactory: string | null;
+}
+
+/** Shortest time between two queries to one peer, as a part of the whole: 200 ms of 10 s. */
+const RETRY_PART = 1 / 50;
+/** A silent peer is asked ever less often, down to 1/4 as often. */
+const RETRY_GROWTH = 1.5;
+const MAX_RETRY_FACTOR = 4;
+/** First queries are sent over this part of the time, 1 ms apart at most: thousands of answers at once would be lost. */
+const SPREAD_PART = 1 / 10;
+const MAX_SPACING_MS = 1;
+/** Peers due within so little time are asked together, so that a poll of thousands wakes a few hundred times. */
+const TICK_MS = 5;
+
+interface PeerState<S extends Status> {
+  readonly peer: PollPeer;
+  readonly query: Uint8Array;
+  readonly cookie: string;
+  readonly wasDead: boolean;
+  readonly collection: Collection<S>;
+  readonly refused: Map<ReplyRefusal, number>;
+  /** The poll lasts until it is complete: it is thought to be alive. */
+  awaited: boolean;
+  nextAskMs: number;
+  asked: number;
+  retryMs: number;
+  heard: boolean;
+  heardSinceAsked: boolean;
+  claimedFactory: string | null;
+}
+
+export class PollExchange<Q extends QueryType> {
+  readonly deadlineMs: number;
+  readonly #options: PollOptions<Q>;
+  readonly #statusType: string;
+  readonly #peers: PeerState<StatusOf<Q>>[];
+  readonly #byCookie: ReadonlyMap<string, PeerState<StatusOf<Q>>>;
+  readonly #strayRefusals = new Map<ReplyRefusal, number>();
+  /** Peers that may yet have to be asked. */
+  #open: PeerState<StatusOf<Q>>[];
+  #awaited: number;
+  #nextAskMs: number;
+  #over = false;
+
+  /** @param nowMs when the poll begins, on the steady clock of all further calls */
+  constructor(options: PollOptions<Q>, nowMs: number) {
+    this.#options = options;
+    this.#statusType = STATUS_TYPE_OF[options.query];
+    this.deadlineMs = nowMs + options.timeoutMs;
+    const spacingMs = Math.min(MAX_SPACING_MS, (options.timeoutMs * SPREAD_PART) / Math.max(1, options.peers.length));
+    this.#peers = shuffled(options.peers, options.rng).map((peer, index) =>
+      this.#begin(peer, nowMs, nowMs + index * spacingMs),
+    );
+    this.#byCookie = new Map(this.#peers.map((state) => [state.cookie, state]));
+    this.#open = this.#peers.filter(({ nextAskMs }) => nextAskMs < this.deadlineMs);
+    this.#awaited = this.#peers.filter(({ awaited }) => awaited).length;
+    this.#nextAskMs = nowMs;
+  }
+
+  /** The queries to send now, to be asked for at `nextWakeMs` and after. Each is returned once. */
+  due(nowMs: number): Outgoing[] {
+    if (this.#settle(nowMs)) {
+      // A probe of dead peers goes out even when nobody else is there to be asked.
+      if (nowMs >= this.deadlineMs) return [];
+    }
+    const outgoing: Outgoing[] = [];
+    this.#nextAskMs = this.deadlineMs;
+    this.#open = this.#open.filter((state) => {
+      if (state.collection.isComplete) return false;
+      if (state.nextAskMs <= nowMs) outgoing.push(this.#ask(state, nowMs));
+      if (state.nextAskMs >= this.deadlineMs) return false;
+      this.#nextAskMs = Math.min(this.#nextAskMs, state.nextAskMs);
+      return true;
+    });
+    this.#nextAskMs = Math.min(this.deadlineMs, Math.max(this.#nextAskMs, nowMs + TICK_MS));
+    return outgoing;
+  }
+
+  /** When `due` has something to do next; null when nothing is left to do. */
+  get nextWakeMs(): number | null {
+    if (this.#over && this.#open.length === 0) return null;
+    return this.#nextAskMs;
+  }
+
+  /** Whether waiting any longer brings nothing more: all that live have answered in full, or the time is up. */
+  isOver(nowMs: number): boolean {
+    return this.#settle(nowMs);
+  }
+
+  /**
+   * Takes any datagram that arrived. Answers that are late still count for `answers` and bring a dead peer back, until
+   * the exchange is thrown away; they do not make the poll last longer.
+   */
+  receive(datagram: Uint8Array, address: string, nowMs: number): ReceiveOutcome {
+    const decoded = decode(datagram);
+    if (!decoded.ok) return this.#refuse(null, decoded.reason);
+    const status = decoded.message;
+    if (!isStatus(status)) return this.#refuse(null, 'not-a-status');
+    const state = this.#byCookie.get(status.cookie);
+    if (state === undefined || state.asked === 0) return this.#refuse(null, 'wrong-cookie');
+    if (status.factory.toLowerCase() !== state.peer.factory.toLowerCase()) {
+      state.claimedFactory = status.factory;
+      return this.#refuse(state, 'wrong-factory');
+    }
+    if (!state.peer.addresses.includes(address)) return this.#refuse(state, 'wrong-address');
+    if (status.space !== this.#options.space) return this.#refuse(state, 'other-space');
+    if (status.message_type !== this.#statusType) return this.#refuse(state, 'wrong-status');
+    return this.#accept(state, status as StatusOf<Q>, nowMs);
+  }
+
+  /** What each peer has said so far, in the order of `PollOptions.peers`. */
+  answers(): PeerAnswer<StatusOf<Q>>[] {
+    const byFactory = new Map(this.#peers.map((state) => [state.peer.factory, state]));
+    return this.#options.peers.map(({ factory }) => {
+      const { collection, asked, wasDead, refused, claimedFactory, heard } = byFactory.get(factory)!;
+      const outcome = collection.isComplete ? 'complete' : heard ? 'partial' : 'none';
+      const { received: statuses, expected } = collection;
+      return { factory, outcome, statuses, expected, asked, wasDead, refused: new Map(refused), claimedFactory };
+    });
+  }
+
+  /** Datagrams that could be put down to no peer, by why they were refused. */
+  get strayRefusals(): ReadonlyMap<ReplyRefusal, number> {
+    return this.#strayRefusals;
+  }
+
+  #begin(peer: PollPeer, nowMs: number, firstAskMs: number): PeerState<StatusOf<Q>> {
+    const { query, space, vacVersion, cookieOf, memory, timeoutMs } = this.#options;
+    const cookie = cookieOf(peer.factory);
+    const encoded = encode(makeQuery(query, space, cookie, vacVersion));
+    // Space and names were checked with the configuration, and a cookie is a digest: only a programmer gets here.
+    if (!encoded.ok) throw new Error(`query to ${peer.factory} cannot be encoded: ${encoded.reason}`);
+    const wasDead = memory.isDead(peer.factory);
+    const isAsked = peer.addresses.length > 0 && (!wasDead || memory.isProbeDue(peer.factory, nowMs));
+    return {
+      peer,
+      query: encoded.datagram,
+      cookie,
+      wasDead,
+      collection: new Collection(),
+      refused: new Map(),
+      awaited: !wasDead && isAsked,
+      nextAskMs: isAsked ? firstAskMs : Number.POSITIVE_INFINITY,
+      asked: 0,
+      retryMs: timeoutMs * RETRY_PART,
+      heard: false,
+      heardSinceAsked: false,
+      claimedFactory: null,
+    };
+  }
+
+  #ask(state: PeerState<StatusOf<Q>>, nowMs: number): Outgoing {
+    const firstRetryMs = this.#options.timeoutMs * RETRY_PART;
+    if (state.asked === 0 || state.heardSinceAsked) state.retryMs = firstRetryMs;
+    else state.retryMs = Math.min(state.retryMs * RETRY_GROWTH, firstRetryMs * MAX_RETRY_FACTOR);
+    const jitter = 0.75 + this.#options.rng() / 2;
+    state.nextAskMs = state.awaited ? nowMs + state.retryMs * jitter : Number.POSITIVE_INFINITY;
+    state.asked += 1;
+    state.heardSinceAsked = false;
+    this.#options.memory.asked(state.peer.factory, nowMs);
+    return { datagram: state.query, address: state.peer.addresses[0]!, port: state.peer.port };
+  }
+
+  #accept(state: PeerState<StatusOf<Q>>, status: StatusOf<Q>, nowMs: number): ReceiveOutcome {
+    const wasComplete = state.collection.isComplete;
+    const outcome = state.collection.add(status, nowMs);
+    state.heard = true;
+    state.heardSinceAsked = true;
+    this.#options.memory.heard(state.peer.factory, nowMs);
+    const isComplete = state.collection.isComplete;
+    if (!state.awaited && !this.#over) {
+      state.awaited = true;
+      if (!isComplete) this.#awaited += 1;
+      this.#reopen(state, nowMs);
+    } else if (isComplete !== wasComplete) {
+      this.#awaited += isComplete ? -1 : 1;
+      // Its number changed: what it has now must be asked for.
+      if (!isComplete) this.#reopen(state, nowMs);
+    }
+    if (outcome === 'too-many' || outcome === 'unsteady') return this.#refuse(state, outcome);
+    return outcome === 'new' ? 'accepted' : 'duplicate';
+  }
+
+  /** Has a peer asked again that was thought to be done with. */
+  #reopen(state: PeerState<StatusOf<Q>>, nowMs: number): void {
+    state.nextAskMs = Math.max(nowMs, state.nextAskMs === Number.POSITIVE_INFINITY ? nowMs + state.retryMs : 0);
+    this.#nextAskMs = Math.min(this.#nextAskMs, state.nextAskMs);
+    if (!this.#open.includes(state)) this.#open.push(state);
+  }
+
+  #settle(nowMs: number): boolean {
+    if (this.#over) return true;
+    if (this.#awaited > 0 && nowMs < this.deadlineMs) return false;
+    this.#over = true;
+    for (const { awaited, heard, peer } of this.#peers) {
+      if (awaited && !heard) this.#options.memory.silent(peer.factory, nowMs);
+    }
+    return true;
+  }
+
+  #refuse(state: PeerState<StatusOf<Q>> | null, reason: ReplyRefusal): ReplyRefusal {
+    const counts = state?.refused ?? this.#strayRefusals;
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    return reason;
+  }
+}
+
+/** Fisher and Yates' shuffle: factories that poll at one time ask in different orders. */
+function shuffled<T>(items: readonly T[], rng: () => number): T[] {
+  const mixed = [...items];
+  for (let last = mixed.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(rng() * (last + 1));
+    [mixed[last], mixed[other]] = [mixed[other]!, mixed[last]!];
+  }
+  return mixed;
+}
