@@ -49,8 +49,6 @@ export function expectations({ settings, vacuumPipes, machinetypes }: Config, ho
     );
   }
   if (settings.volumeGroup !== null) lines.push('volume_group is set, but disks are made as files by this version');
-  if (settings.processorsPerSuperslot > 1)
-    lines.push('processors_per_superslot is set, but this version makes no superslots');
   if (vacuumPipes.length > 0)
     lines.push(`${vacuumPipes.length} vacuum pipes are configured, but this version fetches none`);
   if (settings.factories.length > 1)

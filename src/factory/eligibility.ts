@@ -20,6 +20,11 @@ export const MAX_CREATION_BACKOFF_SECONDS = 600;
  */
 export const MAX_CLOCK_ERROR_SECONDS = 300;
 
+/** Whether a time that something is said to have happened at can be so. */
+export function isCredibleTime(timeSeconds: number, nowSeconds: number): boolean {
+  return timeSeconds <= nowSeconds + MAX_CLOCK_ERROR_SECONDS;
+}
+
 /** When, in Unix seconds, creation of a type may be tried again after failures in a row on this factory. */
 export function creationRetryTime(failure: CreationFailure, backoffSeconds: number): number {
   const wait = Math.max(1, backoffSeconds) * 2 ** Math.min(failure.count - 1, 10);
@@ -35,7 +40,7 @@ export function lastAbort(
   let newest: MachinetypeNews['lastEnd'] = null;
   for (const { machinetype: name, lastEnd } of news) {
     if (name !== machinetype || lastEnd === null || !isAbort(lastEnd.message)) continue;
-    if (lastEnd.timeSeconds > nowSeconds + MAX_CLOCK_ERROR_SECONDS) continue;
+    if (!isCredibleTime(lastEnd.timeSeconds, nowSeconds)) continue;
     if (newest === null || lastEnd.timeSeconds > newest.timeSeconds) newest = lastEnd;
   }
   return newest;
@@ -68,7 +73,7 @@ export function judgeMachinetype(
       );
     }
   }
-  if (failure !== undefined && failure.timeSeconds <= nowSeconds + MAX_CLOCK_ERROR_SECONDS) {
+  if (failure !== undefined && isCredibleTime(failure.timeSeconds, nowSeconds)) {
     const retryTime = creationRetryTime(failure, type.backoffSeconds);
     if (nowSeconds < retryTime) {
       return no(

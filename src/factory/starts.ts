@@ -4,10 +4,11 @@
  */
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
-import { judgeMachinetype, type SupportedModels, type Verdict } from './eligibility.js';
+import { isCredibleTime, judgeMachinetype, type SupportedModels, type Verdict } from './eligibility.js';
 import { refuseAllStarts } from './limits.js';
-import { holdsProcessors, ownNews } from './news.js';
+import { foldNews, holdsProcessors, ownNews } from './news.js';
 import { type Score, scoreMachinetypes } from './shares.js';
+import { type GroupMember, groupMembers, incompleteGroups } from './superslots.js';
 import type { Action, Decision, DecisionCode, FactoryState, MachinetypeNews, Plan } from './types.js';
 
 export interface StartsInput {
@@ -42,12 +43,23 @@ export function planStarts(input: StartsInput): Plan {
   return starts;
 }
 
+type Choice =
+  | {
+      readonly type: MachinetypeConfig;
+      readonly processors: number;
+      readonly endTimeSeconds: number;
+      readonly reason: string;
+    }
+  | { readonly type: null; readonly reason: string };
+
 /** One pass over the free slots, with what is left after each start. */
 class Starts implements Plan {
   readonly actions: Action[] = [];
   readonly decisions: Decision[] = [];
   /** Everybody's news, with this pass's own intents counted. */
   private readonly news: MachinetypeNews[];
+  /** What superslots are made of: machines, and this pass's own intents. */
+  private readonly members: GroupMember[];
   private freeProcessors: number;
   private starting: number;
   private startsLeft: number;
@@ -56,11 +68,15 @@ class Starts implements Plan {
     const { state, config } = input;
     this.news = [
       // Whoever else speaks in our name is not believed: we know best.
-      ...state.peers.filter(({ factory }) => factory !== state.factory),
+      ...foldNews(
+        state.peers.filter(({ factory }) => factory !== state.factory),
+        (timeSeconds) => isCredibleTime(timeSeconds, state.nowSeconds),
+      ),
       ...config.machinetypes.map(({ name }) =>
         ownNews(state.factory, name, state.machines, state.lastEnds, state.nowSeconds),
       ),
     ];
+    this.members = groupMembers(state.machines);
     const held = state.machines.filter(holdsProcessors);
     this.freeProcessors = state.totalProcessors - held.reduce((sum, { record }) => sum + record.processors, 0);
     this.starting = state.machines.filter((machine) => machine.phase === 'starting').length;
@@ -68,29 +84,28 @@ class Starts implements Plan {
   }
 
   fill(slot: number): void {
-    const { state, config } = this.input;
     const limit = this.limit(slot);
     if (limit !== null) {
       this.note({ slot }, limit.code, limit.reason);
       return;
     }
-    const { type, reason } = this.choose();
-    if (type === null) {
-      this.note({ slot }, 'nothing-eligible', reason);
+    const chosen = this.choose();
+    if (chosen.type === null) {
+      this.note({ slot }, 'nothing-eligible', chosen.reason);
       return;
     }
-    const processors = Math.min(this.freeProcessors, type.maxProcessors);
-    const endBySeconds = config.settings.shutdownTimeSeconds ?? Number.POSITIVE_INFINITY;
+    const { type, processors, endTimeSeconds, reason } = chosen;
     this.actions.push({
       kind: 'createMachine',
       slot,
       machinetype: type.name,
       processors,
-      shutdownTimeSeconds: Math.min(state.nowSeconds + type.maxWallclockSeconds, endBySeconds),
+      shutdownTimeSeconds: endTimeSeconds,
       reason,
     });
     const size = `${processors} ${processors === 1 ? 'processor' : 'processors'}`;
     this.note({ slot, machinetype: type.name }, 'started', `start ${type.name} (${size}): ${reason}`);
+    this.members.push({ endTimeSeconds, processors });
     this.count(type.name, processors);
   }
 
@@ -98,7 +113,7 @@ class Starts implements Plan {
   explainTypes(): void {
     const line = scoreMachinetypes(this.input.config.machinetypes, this.news, this.input.rng);
     for (const type of this.input.config.machinetypes) {
-      const verdict = this.judge(type);
+      const verdict = this.judge(type, this.freeProcessors, null);
       if (!verdict.eligible) {
         this.note({ machinetype: type.name }, verdict.code, verdict.reason);
         continue;
@@ -152,23 +167,54 @@ class Starts implements Plan {
     return null;
   }
 
-  /** The most starved machinetype that is eligible and fits; or why there is none. */
-  private choose(): { type: MachinetypeConfig | null; reason: string } {
-    const { machinetypes } = this.input.config;
+  /** What to start next: first what completes a superslot, then a new one from processors that none is waiting for. */
+  private choose(): Choice {
+    const size = this.input.config.settings.processorsPerSuperslot;
+    const groups = incompleteGroups(this.members, size);
+    for (const group of groups) {
+      const choice = this.chooseFor(Math.min(group.missingProcessors, this.freeProcessors), group.endTimeSeconds);
+      if (choice.type !== null) return choice;
+    }
+    const reserved = groups.reduce((sum, group) => sum + group.missingProcessors, 0);
+    const choice = this.chooseFor(this.freeProcessors - reserved, null);
+    if (choice.type !== null || reserved === 0) return choice;
+    return { type: null, reason: `${reserved} processors are kept for incomplete superslots; ${choice.reason}` };
+  }
+
+  /**
+   * The most starved machinetype that is eligible and fits; or why there is none.
+   *
+   * @param room processors that it may have
+   * @param groupEndSeconds the end time that it must share; null = its own
+   */
+  private chooseFor(room: number, groupEndSeconds: number | null): Choice {
+    const { state, config } = this.input;
+    const { machinetypes, settings } = config;
     const scores = scoreMachinetypes(machinetypes, this.news, this.input.rng);
     const refusals: string[] = [];
     for (const score of scores) {
       const type = machinetypes.find((candidate) => candidate.name === score.machinetype)!;
-      const verdict = this.judge(type);
-      if (verdict.eligible) return { type, reason: startReason(score, scores, refusals, verdict.reason) };
-      refusals.push(`${type.name} ${verdict.reason}`);
+      const verdict = this.judge(type, room, groupEndSeconds);
+      if (!verdict.eligible) {
+        refusals.push(`${type.name} ${verdict.reason}`);
+        continue;
+      }
+      const ownEnd = state.nowSeconds + type.maxWallclockSeconds;
+      const limit = settings.shutdownTimeSeconds ?? Number.POSITIVE_INFINITY;
+      const wide = settings.processorsPerSuperslot > 1 ? settings.processorsPerSuperslot : Number.POSITIVE_INFINITY;
+      return {
+        type,
+        processors: Math.min(room, type.maxProcessors, wide),
+        endTimeSeconds: groupEndSeconds ?? Math.min(ownEnd, limit),
+        reason: startReason(score, scores, refusals, verdict.reason, groupEndSeconds !== null),
+      };
     }
     if (refusals.length > 0) return { type: null, reason: refusals.join('; ') };
     if (machinetypes.length === 0) return { type: null, reason: 'no machinetype is configured' };
     return { type: null, reason: 'every machinetype has target_share 0' };
   }
 
-  private judge(type: MachinetypeConfig): Verdict {
+  private judge(type: MachinetypeConfig, room: number, groupEndSeconds: number | null): Verdict {
     const { state, config, models } = this.input;
     const verdict = judgeMachinetype(
       type,
@@ -179,9 +225,15 @@ class Starts implements Plan {
       models,
     );
     // With nothing free at all it is not the type that is too big.
-    if (!verdict.eligible || this.freeProcessors <= 0 || type.minProcessors <= this.freeProcessors) return verdict;
-    const reason = `needs ${type.minProcessors} processors, ${this.freeProcessors} are free`;
-    return { eligible: false, code: 'too-big', reason };
+    if (!verdict.eligible || this.freeProcessors <= 0) return verdict;
+    if (type.minProcessors > room) {
+      return { eligible: false, code: 'too-big', reason: `needs ${type.minProcessors} processors, ${room} are free` };
+    }
+    if (groupEndSeconds === null) return verdict;
+    const leftSeconds = groupEndSeconds - state.nowSeconds;
+    if (type.minWallclockSeconds <= leftSeconds && leftSeconds <= type.maxWallclockSeconds) return verdict;
+    const reason = `does not fit the ${leftSeconds} s that are left to an incomplete superslot`;
+    return { eligible: false, code: 'min-wallclock', reason };
   }
 
   /** Counts a start as soon as it is intended, so that the next choice of this very pass already sees it. */
@@ -202,10 +254,17 @@ class Starts implements Plan {
   }
 }
 
-function startReason(chosen: Score, scores: readonly Score[], refusals: readonly string[], eligible: string): string {
+function startReason(
+  chosen: Score,
+  scores: readonly Score[],
+  refusals: readonly string[],
+  eligible: string,
+  completes: boolean,
+): string {
   const inLine = scores.map((s) => `${s.machinetype} ${s.score.toFixed(2)}`).join(', ');
   const grouped = scores.some((s) => s.machinegroup === chosen.machinegroup && s !== chosen);
   const group = grouped ? ` (its group ${chosen.machinegroup} ${chosen.groupScore.toFixed(2)})` : '';
   const skipped = refusals.length > 0 ? `; passed over: ${refusals.join('; ')}` : '';
-  return `least power per share${group}: ${inLine}; ${eligible}${skipped}`;
+  const superslot = completes ? 'completes a superslot; ' : '';
+  return `${superslot}least power per share${group}: ${inLine}; ${eligible}${skipped}`;
 }

@@ -136,9 +136,10 @@ export class PollExchange<Q extends QueryType> {
 
   /** The queries to send now, to be asked for at `nextWakeMs` and after. Each is returned once. */
   due(nowMs: number): Outgoing[] {
-    if (this.#settle(nowMs)) {
-      // A probe of dead peers goes out even when nobody else is there to be asked.
-      if (nowMs >= this.deadlineMs) return [];
+    // A poll that waits for nobody is over at once, and still has its probes of dead peers to send.
+    if (this.#settle(nowMs) && nowMs >= this.deadlineMs) {
+      this.#open = [];
+      return [];
     }
     const outgoing: Outgoing[] = [];
     this.#nextAskMs = this.deadlineMs;
@@ -245,14 +246,12 @@ export class PollExchange<Q extends QueryType> {
     state.heardSinceAsked = true;
     this.#options.memory.heard(state.peer.factory, nowMs);
     const isComplete = state.collection.isComplete;
-    if (!state.awaited && !this.#over) {
+    if (!this.#over) {
+      const wasMissing = state.awaited && !wasComplete;
       state.awaited = true;
-      if (!isComplete) this.#awaited += 1;
-      this.#reopen(state, nowMs);
-    } else if (isComplete !== wasComplete) {
-      this.#awaited += isComplete ? -1 : 1;
-      // Its number changed: what it has now must be asked for.
-      if (!isComplete) this.#reopen(state, nowMs);
+      this.#awaited += Number(!isComplete) - Number(wasMissing);
+      // It came back from the dead, or its number changed: what is missing must be asked for.
+      if (!isComplete && !wasMissing) this.#reopen(state, nowMs);
     }
     if (outcome === 'too-many' || outcome === 'unsteady') return this.#refuse(state, outcome);
     return outcome === 'new' ? 'accepted' : 'duplicate';
@@ -260,7 +259,7 @@ export class PollExchange<Q extends QueryType> {
 
   /** Has a peer asked again that was thought to be done with. */
   #reopen(state: PeerState<StatusOf<Q>>, nowMs: number): void {
-    state.nextAskMs = Math.max(nowMs, state.nextAskMs === Number.POSITIVE_INFINITY ? nowMs + state.retryMs : 0);
+    state.nextAskMs = nowMs + state.retryMs;
     this.#nextAskMs = Math.min(this.#nextAskMs, state.nextAskMs);
     if (!this.#open.includes(state)) this.#open.push(state);
   }

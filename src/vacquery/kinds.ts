@@ -39,12 +39,12 @@ export const MAX_TEXT_CHARACTERS = 255;
 const MAX_NAME_CHARACTERS = 255;
 const MAX_AMOUNT = 1e12;
 
-function integer(max: number): Kind {
+function integer(max: number, min = 0): Kind {
   return {
     read: (value) => {
       if (typeof value !== 'number') return WRONG_TYPE;
       if (!Number.isInteger(value)) return Number.isFinite(value) ? WRONG_TYPE : OUT_OF_RANGE;
-      return value >= 0 && value <= max ? value : OUT_OF_RANGE;
+      return value >= min && value <= max ? value : OUT_OF_RANGE;
     },
     write: String,
   };
@@ -86,8 +86,8 @@ export function jsonBytes(text: string): number {
 }
 
 export const time: Kind = integer(MAX_TIME_SECONDS);
-export const machineCount: Kind = integer(MAX_MACHINES);
-export const machinetypeCount: Kind = integer(MAX_MACHINETYPES);
+export const machineCount: Kind = integer(MAX_MACHINES, 1);
+export const machinetypeCount: Kind = integer(MAX_MACHINETYPES, 1);
 export const count: Kind = integer(1_000_000);
 export const size: Kind = integer(Number.MAX_SAFE_INTEGER);
 export const amount: Kind = { read: readAmount, write: String };

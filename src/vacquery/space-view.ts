@@ -1,0 +1,241 @@
+/**
+ * What this factory knows of the others: their news of each machinetype, how old it is and which way it came.
+ *
+ * A peer's times are on its clock. Its `time_sent` says what that clock showed when the news left, so "how long before"
+ * is right even where the clock is wrong, and is counted back from our clock at arrival.
+ */
+
+import type { MachinetypeNews } from '../factory/types.js';
+import type { Received } from './collection.js';
+import type { PeerAnswer } from './exchange.js';
+import type { MachinetypeStatus } from './messages.js';
+
+/** One moment on both clocks: ages are taken from the steady one, which nobody sets. */
+export interface Instant {
+  readonly steadyMs: number;
+  readonly unixSeconds: number;
+}
+
+export type NewsWay = 'poll' | 'gossip';
+
+export interface NewsEntry {
+  readonly news: MachinetypeNews;
+  readonly ageSeconds: number;
+  readonly way: NewsWay;
+}
+
+export interface PeerSummary {
+  readonly factory: string;
+  /** Of the last poll that asked it; `unasked` before the first. */
+  readonly outcome: PeerAnswer['outcome'] | 'unasked';
+  /** Since its last answer; null: it never gave one. */
+  readonly heardSecondsAgo: number | null;
+  /** Peer's clock less ours at its last answer, the way included; null: never heard. */
+  readonly clockAheadSeconds: number | null;
+  readonly vacVersion: string | null;
+  readonly site: string | null;
+  /** Machinetypes with news that has not expired, and how many the peer says there are. */
+  readonly machinetypes: number;
+  readonly machinetypesExpected: number | null;
+  readonly runningMachines: number;
+  readonly runningProcessors: number;
+  readonly runningHs06: number;
+  /** What is wrong with it, a sentence each. */
+  readonly problems: readonly string[];
+}
+
+export interface SpaceViewOptions {
+  /** This factory's FQDN: what others say in its name is not believed. */
+  readonly ownFactory: string;
+  /** News older than this is left out of decisions. */
+  readonly expirySeconds: number;
+}
+
+/** Clocks that differ by less are called right: a datagram takes time, and times are whole seconds. */
+const TOLERATED_SKEW_SECONDS = 5;
+
+interface Entry {
+  readonly news: MachinetypeNews;
+  readonly receivedMs: number;
+  readonly timeSent: number;
+  readonly way: NewsWay;
+}
+
+interface Peer {
+  readonly entries: Map<string, Entry>;
+  answer: PeerAnswer<MachinetypeStatus> | null;
+  lastHeardMs: number | null;
+  clockAheadSeconds: number | null;
+  vacVersion: string | null;
+  site: string | null;
+}
+
+export class SpaceView {
+  readonly #options: SpaceViewOptions;
+  readonly #peers = new Map<string, Peer>();
+
+  constructor(options: SpaceViewOptions) {
+    this.#options = options;
+  }
+
+  /** Takes in what one peer answered to a machinetypes query. */
+  accept(answer: PeerAnswer<MachinetypeStatus>, now: Instant, way: NewsWay = 'poll'): void {
+    if (answer.factory === this.#options.ownFactory) return;
+    const peer = this.#peer(answer.factory);
+    peer.answer = answer;
+    for (const received of answer.statuses) this.#acceptStatus(peer, answer.factory, received, now, way);
+    if (answer.outcome === 'complete') {
+      // What a full answer does not name is no machinetype of that factory any more.
+      const named = new Set(answer.statuses.map(({ status }) => status.machinetype));
+      for (const machinetype of peer.entries.keys()) if (!named.has(machinetype)) peer.entries.delete(machinetype);
+    }
+  }
+
+  /** For decisions: all peers' news that has not expired. */
+  news(now: Instant): MachinetypeNews[] {
+    return this.entries(now).map(({ news }) => news);
+  }
+
+  entries(now: Instant): NewsEntry[] {
+    return [...this.#peers.values()].flatMap((peer) =>
+      this.#freshEntries(peer, now).map(({ news, receivedMs, way }) => ({
+        news,
+        ageSeconds: secondsSince(receivedMs, now),
+        way,
+      })),
+    );
+  }
+
+  /** For `vac factories`: one for each peer that was asked or heard. */
+  summaries(now: Instant): PeerSummary[] {
+    const claims = this.#claims();
+    return [...this.#peers].map(([factory, peer]) => {
+      const fresh = this.#freshEntries(peer, now);
+      const sum = (of: (news: MachinetypeNews) => number) => fresh.reduce((total, { news }) => total + of(news), 0);
+      return {
+        factory,
+        outcome: peer.answer?.outcome ?? 'unasked',
+        heardSecondsAgo: peer.lastHeardMs === null ? null : secondsSince(peer.lastHeardMs, now),
+        clockAheadSeconds: peer.clockAheadSeconds,
+        vacVersion: peer.vacVersion,
+        site: peer.site,
+        machinetypes: fresh.length,
+        machinetypesExpected: peer.answer?.expected ?? null,
+        runningMachines: sum((news) => news.runningMachines),
+        runningProcessors: sum((news) => news.runningProcessors),
+        runningHs06: sum((news) => news.runningHs06),
+        problems: [...this.#problems(factory, peer), ...(claims.get(factory) ?? [])],
+      };
+    });
+  }
+
+  /** Forgets all peers that the configuration no longer names. */
+  retain(factories: readonly string[]): void {
+    const kept = new Set(factories);
+    for (const factory of this.#peers.keys()) if (!kept.has(factory)) this.#peers.delete(factory);
+  }
+
+  #acceptStatus(
+    peer: Peer,
+    factory: string,
+    { status, receivedMs }: Received<MachinetypeStatus>,
+    now: Instant,
+    way: NewsWay,
+  ): void {
+    const known = peer.entries.get(status.machinetype);
+    if (known !== undefined && known.receivedMs >= receivedMs) return;
+    const receivedSeconds = now.unixSeconds - secondsSince(receivedMs, now);
+    peer.entries.set(status.machinetype, {
+      news: toNews(factory, status, receivedSeconds),
+      receivedMs,
+      timeSent: status.time_sent,
+      way,
+    });
+    if (peer.lastHeardMs === null || receivedMs >= peer.lastHeardMs) {
+      peer.lastHeardMs = receivedMs;
+      peer.clockAheadSeconds = Math.round(status.time_sent - receivedSeconds);
+      peer.vacVersion = status.vac_version;
+      peer.site = status.site;
+    }
+  }
+
+  #freshEntries(peer: Peer, now: Instant): Entry[] {
+    return [...peer.entries.values()].filter(
+      ({ receivedMs }) => secondsSince(receivedMs, now) <= this.#options.expirySeconds,
+    );
+  }
+
+  /** Names that hosts answer by although they are others', for each factory that is concerned. */
+  #claims(): Map<string, string[]> {
+    const claims = new Map<string, string[]>();
+    const add = (factory: string, sentence: string) => claims.set(factory, [...(claims.get(factory) ?? []), sentence]);
+    for (const [factory, { answer }] of this.#peers) {
+      const claimed = answer?.claimedFactory?.toLowerCase();
+      if (claimed === undefined) continue;
+      const whose = claimed === this.#options.ownFactory ? 'the name of this factory' : 'the name of another factory';
+      const known = claimed === this.#options.ownFactory || this.#peers.has(claimed);
+      add(factory, `its host calls itself ${claimed}${known ? `, ${whose}` : ''}: its answers are not believed`);
+      if (this.#peers.has(claimed)) add(claimed, `the host at ${factory} uses this factory's name, too`);
+    }
+    return claims;
+  }
+
+  #problems(factory: string, { answer, clockAheadSeconds }: Peer): string[] {
+    const problems: string[] = [];
+    if (clockAheadSeconds !== null && Math.abs(clockAheadSeconds) > TOLERATED_SKEW_SECONDS) {
+      const ahead = clockAheadSeconds > 0 ? 'ahead of' : 'behind';
+      problems.push(`its clock is ${Math.abs(clockAheadSeconds)} s ${ahead} this host's`);
+    }
+    if (answer?.outcome === 'none')
+      problems.push(`no answer to ${answer.asked} ${answer.asked === 1 ? 'query' : 'queries'}`);
+    if (answer?.outcome === 'partial') {
+      problems.push(`only ${answer.statuses.length} of ${answer.expected} machinetypes arrived`);
+    }
+    for (const [reason, count] of answer?.refused ?? []) {
+      problems.push(`${count} ${count === 1 ? 'answer' : 'answers'} of ${factory} refused: ${reason}`);
+    }
+    return problems;
+  }
+
+  #peer(factory: string): Peer {
+    let peer = this.#peers.get(factory);
+    if (peer === undefined) {
+      peer = {
+        entries: new Map(),
+        answer: null,
+        lastHeardMs: null,
+        clockAheadSeconds: null,
+        vacVersion: null,
+        site: null,
+      };
+      this.#peers.set(factory, peer);
+    }
+    return peer;
+  }
+}
+
+/** @param receivedSeconds Unix time of its arrival, on our clock */
+export function toNews(factory: string, status: MachinetypeStatus, receivedSeconds: number): MachinetypeNews {
+  const { shutdown_time: endedTime, shutdown_message: message, shutdown_machine: hostname } = status;
+  return {
+    factory,
+    machinetype: status.machinetype,
+    runningHs06: status.running_hs06,
+    runningMachines: status.running_machines,
+    runningProcessors: status.running_processors,
+    beforeFizzle: status.num_before_fizzle,
+    lastEnd:
+      endedTime === null
+        ? null
+        : {
+            // An end that is still to come by the peer's own clock happened now at the latest.
+            timeSeconds: Math.floor(receivedSeconds - Math.max(0, status.time_sent - endedTime)),
+            message,
+            hostname: hostname ?? factory,
+          },
+  };
+}
+
+function secondsSince(steadyMs: number, now: Instant): number {
+  return Math.max(0, (now.steadyMs - steadyMs) / 1000);
+}
