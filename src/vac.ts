@@ -2,6 +2,7 @@
 /** vac, the command: asks what a factory does and why. */
 
 import { parseArgs } from 'node:util';
+import { drain } from './cli/drain.js';
 import { why } from './cli/why.js';
 import { checkConfig } from './config/index.js';
 import { VacError } from './errors.js';
@@ -11,6 +12,8 @@ const HELP = `vac ${VERSION}: asks a factory what it does and why
 
 usage: vac COMMAND [options]
   why [SLOT|MACHINE|MACHINETYPE]   the latest decisions and their reasons (of everything, if nothing is named)
+  drain [REASON]                   start nothing more on this host; machines go on (until undrain, or vacd restarts)
+  undrain                          starts may go on
   check-config [FILE...]           checks the configuration and says everything that is wrong with it
 
 options
@@ -33,10 +36,13 @@ async function main(): Promise<number> {
       version: { type: 'boolean', default: false },
     },
   });
+  const socketPath = `${values['state-dir']}/vacd.sock`;
   if (values.version) process.stdout.write(`${VERSION}\n`);
   else if (values.help || positionals.length === 0) process.stdout.write(HELP);
   else if (positionals[0] === 'why' && positionals.length <= 2) {
-    process.stdout.write(`${await why(`${values['state-dir']}/vacd.sock`, positionals[1], values.json)}\n`);
+    process.stdout.write(`${await why(socketPath, positionals[1], values.json)}\n`);
+  } else if (positionals[0] === 'drain' || (positionals[0] === 'undrain' && positionals.length === 1)) {
+    process.stdout.write(`${await drain(socketPath, positionals[0] === 'drain' ? positionals.slice(1) : null)}\n`);
   } else {
     process.stderr.write(`vac: cannot make sense of "${positionals.join(' ')}"; see vac --help\n`);
     return 2;

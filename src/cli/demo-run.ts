@@ -4,6 +4,7 @@ import { archivedRecords } from '../accounting/archive.js';
 import { recordFileName } from '../accounting/record.js';
 import type { ComposedDaemon } from '../daemon/compose.js';
 import type { MachineMemory } from '../daemon/memory.js';
+import { isVacError } from '../errors.js';
 import { outcomeCode } from '../factory/outcome.js';
 import type { StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
@@ -35,6 +36,7 @@ export class DemoRun {
   private readonly finished: FinishedMachine[] = [];
   private readonly screen = new Screen(process.stdout);
   private readonly beganMs = performance.now();
+  private readonly beganSeconds = Math.floor(Date.now() / 1000);
   private firstRunningAfterSeconds: number | null = null;
   private stopping = false;
   private wakeEnd: () => void = () => {};
@@ -49,8 +51,8 @@ export class DemoRun {
 
   readonly takeCleared = ({ entry }: MachineMemory): void => {
     const { record, startedTimeSeconds, end } = entry;
-    // A machine that never ran is no finished machine.
-    if (startedTimeSeconds === null || end === null) return;
+    // Neither one that never ran, nor one that an earlier run left behind, is a finished machine of this run.
+    if (startedTimeSeconds === null || end === null || record.createdTimeSeconds < this.beganSeconds) return;
     const wallSeconds = end.timeSeconds - startedTimeSeconds;
     this.finished.push({
       uuid: record.uuid,
@@ -64,9 +66,29 @@ export class DemoRun {
   };
 
   /** @returns the exit code: 0 when all was as asked, 1 when the run was cut short */
-  async run({ daemon, nfs, syslog, hypervisor }: ComposedDaemon): Promise<number> {
+  async run(composed: ComposedDaemon): Promise<number> {
+    try {
+      await this.untilDone(composed.daemon);
+    } catch (error) {
+      this.screen.close();
+      // Whoever has the state directory has its services and its network too: they are not ours to end.
+      if (!isVacError(error, 'already-running')) await leaveHost(composed);
+      throw error;
+    }
+    this.screen.close();
+    await leaveHost(composed);
+    await this.summarise(composed.daemon.parts.layout);
+    return this.options.machines !== null && !this.hasEnough() ? 1 : 0;
+  }
+
+  private hasEnough(): boolean {
+    return this.options.machines !== null && this.finished.length >= this.options.machines;
+  }
+
+  private async untilDone(daemon: ComposedDaemon['daemon']): Promise<void> {
     daemon.onPass(() => {
-      if (this.firstRunningAfterSeconds === null && daemon.status().machines.some((m) => m.phase === 'running')) {
+      const running = daemon.unclearedMachines().some(({ entry }) => entry.phase === 'running');
+      if (this.firstRunningAfterSeconds === null && running) {
         this.firstRunningAfterSeconds = Math.round((performance.now() - this.beganMs) / 100) / 10;
       }
       this.wakeEnd();
@@ -87,19 +109,8 @@ export class DemoRun {
     await daemon.start();
     const redraw = this.options.live ? setInterval(() => this.draw(daemon), REDRAW_MS) : null;
 
-    const enough = () => this.options.machines !== null && this.finished.length >= this.options.machines;
-    await this.until(() => (this.stopping || enough()) && daemon.unclearedMachines().length === 0);
-
+    await this.until(() => (this.stopping || this.hasEnough()) && daemon.unclearedMachines().length === 0);
     if (redraw !== null) clearInterval(redraw);
-    this.screen.close();
-    // The demo leaves the host as it found it: only its state directory stays.
-    await daemon.stop();
-    await nfs.stop();
-    await syslog?.stop();
-    await hypervisor.removeNetwork(NETWORK_NAME);
-    await hypervisor.close();
-    await this.summarise(daemon.parts.layout);
-    return this.options.machines !== null && !enough() ? 1 : 0;
   }
 
   private until(condition: () => boolean): Promise<void> {
@@ -149,4 +160,14 @@ export class DemoRun {
       ].join('\n'),
     );
   }
+}
+
+/** The demo leaves the host as it found it: only its state directory stays. */
+async function leaveHost({ daemon, nfs, syslog, hypervisor }: ComposedDaemon): Promise<void> {
+  await daemon.stop();
+  await nfs.stop();
+  await syslog?.stop();
+  // With machines left (after an error) the network stays: the next run finds them.
+  if (daemon.unclearedMachines().length === 0) await hypervisor.removeNetwork(NETWORK_NAME).catch(() => {});
+  await hypervisor.close();
 }

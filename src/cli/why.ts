@@ -59,8 +59,14 @@ function overview(status: FactoryStatus): string {
   ].join('\n');
 }
 
+/** Local time of day, with the date when that is not today. */
+function clock(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  const date = time.toDateString() === new Date().toDateString() ? '' : `${time.toLocaleDateString('sv')} `;
+  return `${date}${time.toLocaleTimeString('en-GB')}`;
+}
+
 export function decisionLine(decision: LoggedDecision, subject?: string | number): string {
-  const clock = (seconds: number) => new Date(seconds * 1000).toLocaleTimeString('en-GB');
   const when =
     decision.times > 1 ? `${clock(decision.sinceSeconds)}-${clock(decision.timeSeconds)}` : clock(decision.timeSeconds);
   const named = typeof subject === 'string' ? `${subject}: ` : '';

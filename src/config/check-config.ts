@@ -17,12 +17,12 @@ export interface CheckFacts extends HostFacts {
 
 /**
  * Prints line by line to `out` and gives the exit code. Files named in `args` must exist. `facts` default to what Node
- * knows of this host, and that is nothing about volume groups.
+ * knows of this host.
  */
 export async function checkConfig(
   args: readonly string[],
   out: (line: string) => void,
-  facts: CheckFacts = { hostFqdn: hostname(), processors: availableParallelism(), volumeGroups: null },
+  facts: CheckFacts = { hostFqdn: hostname(), processors: availableParallelism() },
 ): Promise<number> {
   if (args.some((arg) => arg.startsWith('-'))) {
     out(CHECK_CONFIG_USAGE);

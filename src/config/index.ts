@@ -1,11 +1,8 @@
-/** The public face of the configuration. */
-export { CHECK_CONFIG_USAGE, checkConfig } from './check-config.js';
-export { checkHostFacts, type HostFacts } from './host-facts.js';
+/** The public face of the configuration. Its types are in `types.ts`. */
+export { sameConfig, withRestartOptionsOf } from './changes.js';
+export { checkConfig } from './check-config.js';
+export { checkHostFacts } from './host-facts.js';
 export { loadConfig } from './load.js';
-export { type MachinetypeReading, readMachinetype } from './machinetype.js';
-export { formatProblem, type Problem, problemAt } from './problem.js';
-export { DEFAULT_CONFIG_PATHS, readConfigFiles } from './read.js';
-export type { RawOption, RawSection } from './sections.js';
-export { pipeOptionNames, resolveName } from './spelling.js';
-export * from './types.js';
-export { type ConfigWatch, type WatchOptions, watchConfig } from './watch.js';
+export { formatProblem, type Problem } from './problem.js';
+export { readConfigFiles } from './read.js';
+export { watchConfig } from './watch.js';

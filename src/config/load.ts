@@ -8,7 +8,7 @@ import { type Config, type ConfigFile, deepFreeze, type LoadResult, type Origin,
 
 /**
  * Reads a configuration from the contents of its files, in their order. Pure; never throws. All errors are reported, not
- * only the first. Whether files, volume groups and processors exist is not asked here: see `checkHostFacts`.
+ * only the first. Whether files and processors exist is not asked here: see `checkHostFacts`.
  */
 export function loadConfig(files: readonly ConfigFile[], ctx: { readonly hostFqdn: string }): LoadResult {
   const { sections, errors, warnings } = mergeSections(files);
@@ -32,7 +32,7 @@ export function loadConfig(files: readonly ConfigFile[], ctx: { readonly hostFqd
   const vacuumPipes = pipeSections.map((section) => take(readVacuumPipe(section, machinetypeSections)).pipe);
   const leftToPipe = (section: RawSection): boolean =>
     !section.options.has('root_image') && pipeSections.some((pipe) => isOfPipe(section.name, pipe.name));
-  for (const section of machinetypeSections.filter(leftToPipe)) errors.push(...checkLocalOptions(section));
+  for (const section of machinetypeSections.filter(leftToPipe)) take(checkLocalOptions(section));
   const machinetypes = machinetypeSections
     .filter((section) => !leftToPipe(section))
     .map((section) => take(readMachinetype(section, settings)).machinetype);

@@ -38,11 +38,6 @@ export function readMachinetype(
     ['root_image', 'machine_model'],
     'a docker:// image needs machine_model docker or singularity',
   );
-  read.advise(
-    values.user_data_proxy || !values.legacy_proxy,
-    ['legacy_proxy', 'user_data_proxy'],
-    'has no effect without user_data_proxy',
-  );
 
   const machinetype: MachinetypeConfig = {
     name: section.name,

@@ -50,6 +50,17 @@ export interface Option<T = unknown> {
   readonly pipe?: true;
   /** Deprecated spellings; accepted with a warning. One spelling may stand for several options. */
   readonly old?: readonly string[];
+  /** Read and checked, but not acted on by this version. The reference says so, and a warning wherever it is set. */
+  readonly notYet?: NotYet;
+  /** A change takes effect only at the next start of vacd (see `withRestartOptionsOf`). */
+  readonly atRestart?: true;
+}
+
+export interface NotYet {
+  /** What happens instead, and the way out if there is one: completes "not yet supported: ". */
+  readonly instead: string;
+  /** The values that are meant, in words and as their text; the default may be one. Absent: all but the default. */
+  readonly values?: { readonly inWords: string; readonly pattern: RegExp };
 }
 
 /** Options by name. A name that ends in `_XXX` stands for any number of options, XXX being letters a-z, digits and _. */
@@ -57,6 +68,12 @@ export type OptionTable = Readonly<Record<string, Option>>;
 
 const SECONDS_PER_YEAR = 366 * 86_400;
 const PROCESSORS_MAX = 1024;
+/** A slot for each processor, and no more slots than the machines' private network has addresses for (`MAX_SLOTS`). */
+const TOTAL_PROCESSORS_MAX = 22_183;
+const NO_POLLS = { instead: 'this version polls no other factories' };
+const NO_PROXIES = { instead: 'this version makes no X.509 proxies' };
+const NO_CONTAINERS = { instead: 'this version makes no containers' };
+const STARTS_NONE = 'starts no machines of this type';
 const userDataOption = {
   type: text,
   whenUnset: 'no substitution',
@@ -79,8 +96,17 @@ export const SETTINGS_OPTIONS = {
     type: factoryList,
     default: '',
     help: 'Names of all factories of the space, this one included; "." is this host. Empty: the factory works alone.',
+    notYet: {
+      instead: 'this version does not talk to other factories, and balances target shares on this host alone',
+      values: { inWords: 'more than one name', pattern: /\S\s+\S/ },
+    },
   },
-  description: { type: text, whenUnset: 'none', help: 'Free text for monitoring.' },
+  description: {
+    type: text,
+    whenUnset: 'none',
+    help: 'Free text for monitoring.',
+    notYet: { instead: 'this version shows it nowhere' },
+  },
   draining: { type: boolean, default: 'no', help: 'Start no new machines; those that run go on to their end.' },
   shutdown_time: {
     type: unixTime,
@@ -94,7 +120,7 @@ export const SETTINGS_OPTIONS = {
     help: 'Notice promised to machines (grace_secs) before their shutdown time when it is moved earlier.',
   },
   total_processors: {
-    type: integer(1, 65_536),
+    type: integer(1, TOTAL_PROCESSORS_MAX),
     unit: 'processors',
     whenUnset: 'all processors of the host',
     help: 'Limit on the processors given to machines. More than the host has is an error.',
@@ -140,14 +166,15 @@ export const SETTINGS_OPTIONS = {
   },
   volume_group: {
     type: volumeGroup,
-    whenUnset: 'vac_volume_group if it exists, else files',
-    help: "LVM volume group for machines' disks. Named but missing is an error.",
+    whenUnset: 'disks are files in the state directory',
+    help: "LVM volume group for machines' disks.",
+    notYet: { instead: 'this version makes all disks as files in the state directory' },
   },
   disk_gb_per_processor: {
     type: decimal(0.1, 1_000_000),
     unit: 'GB of 10^9 bytes',
-    whenUnset: "the volume group's size divided by the processors; without one 40",
-    help: 'Disk space of a machine for each of its processors.',
+    whenUnset: '40',
+    help: "Size of a machine's scratch disk for each of its processors; the file grows only as the machine writes to it.",
     old: ['disk_gb_per_cpu', 'scratch_gb'],
   },
   hs06_per_processor: {
@@ -161,13 +188,20 @@ export const SETTINGS_OPTIONS = {
     type: path,
     default: '/root/.ssh/id_rsa.pub',
     help: 'Public SSH key offered to machines for their root account, if the file exists.',
+    atRestart: true,
     old: ['rootpublickey'],
   },
-  libvirt_uri: { type: libvirtUri, default: 'qemu:///system', help: 'The hypervisor, as libvirt names it.' },
+  libvirt_uri: {
+    type: libvirtUri,
+    default: 'qemu:///system',
+    help: 'The hypervisor, as libvirt names it.',
+    atRestart: true,
+  },
   nfs: {
     type: oneOf('auto', 'kernel', 'ganesha', 'none'),
     default: 'auto',
     help: 'Which NFS server exports machine/job features to machines; auto takes the one that this host has.',
+    atRestart: true,
   },
   fix_networking: {
     type: boolean,
@@ -184,11 +218,13 @@ export const SETTINGS_OPTIONS = {
     unit: 'seconds',
     default: '10.0',
     help: "How long a poll of the space's factories waits in all.",
+    notYet: NO_POLLS,
   },
   vacmon_hostport: {
     type: hostPortList,
     default: '',
     help: 'VacMon services that status datagrams are sent to; the conventional port is 8884.',
+    notYet: { instead: 'this version sends no status datagrams' },
   },
   gocdb_sitename: {
     type: siteName,
@@ -199,6 +235,7 @@ export const SETTINGS_OPTIONS = {
     type: hostPortOrEmpty,
     default: '169.254.169.254:514',
     help: 'Where machines send their syslog messages by UDP, as machinefeatures/syslog says; empty = no syslog receiver.',
+    atRestart: true,
   },
   machinefeatures_option_XXX: {
     type: text,
@@ -226,8 +263,12 @@ export const MACHINETYPE_OPTIONS = {
   machine_model: {
     type: oneOf('vm-raw', 'cernvm3', 'cernvm4', 'docker', 'singularity'),
     default: 'cernvm3',
-    help: 'How the machine is made from its image.',
+    help: 'How the machine is made from its image: vm-raw boots an ordinary disk image.',
     pipe: true,
+    notYet: {
+      instead: `this version ${STARTS_NONE}; give it an ordinary disk image and machine_model = vm-raw`,
+      values: { inWords: 'all but vm-raw', pattern: /^(?!vm-raw$)/ },
+    },
     old: ['vm_model'],
   },
   root_image: {
@@ -235,12 +276,17 @@ export const MACHINETYPE_OPTIONS = {
     required: true,
     help: "The image: a URL, a path, or a file name under the machinetype's files/. A machinetype that a vacuum pipe makes may leave it to the pipe.",
     pipe: true,
+    notYet: {
+      instead: `this version cannot fetch it, and ${STARTS_NONE}; download the image and give its path`,
+      values: { inWords: 'a URL', pattern: /^https?:/ },
+    },
   },
   image_signing_dn: {
     type: regex,
     whenUnset: 'the signature is not checked',
     help: "Regular expression that the DN of the image's signer must match; an image that fails does not start.",
     pipe: true,
+    notYet: { instead: `this version cannot check signatures, and ${STARTS_NONE}` },
     old: ['cernvm_signing_dn'],
   },
   user_data: {
@@ -256,12 +302,14 @@ export const MACHINETYPE_OPTIONS = {
     default: 'false',
     help: "Make an X.509 proxy for each machine from the machinetype's x509cert.pem and x509key.pem.",
     pipe: true,
+    notYet: { instead: `${NO_PROXIES.instead}, and ${STARTS_NONE}` },
   },
   legacy_proxy: {
     type: boolean,
     default: 'false',
-    help: 'Make the proxy in the legacy form instead of that of RFC 3820.',
+    help: 'Make the proxy of user_data_proxy in the legacy form instead of that of RFC 3820.',
     pipe: true,
+    notYet: NO_PROXIES,
   },
   min_processors: {
     type: integer(1, PROCESSORS_MAX),
@@ -342,7 +390,7 @@ export const MACHINETYPE_OPTIONS = {
     type: decimal(0.1, 1_000_000),
     unit: 'GB of 10^9 bytes',
     whenUnset: 'as in [settings]',
-    help: 'Disk space of a machine for each of its processors.',
+    help: "Size of the machine's scratch disk for each of its processors.",
     pipe: true,
     old: ['disk_gb_per_cpu'],
   },
@@ -370,29 +418,37 @@ export const MACHINETYPE_OPTIONS = {
     help: 'Device that the machine sees its swap disk as.',
   },
   machine_type: { type: oneOf('pc', 'q35'), default: 'q35', help: 'Chipset of the virtual machine.' },
-  firmware: { type: oneOf('bios', 'uefi'), default: 'bios', help: 'Firmware that boots the virtual machine.' },
+  firmware: {
+    type: oneOf('bios', 'uefi'),
+    default: 'bios',
+    help: 'Firmware that boots the virtual machine; uefi needs the package ovmf on the host.',
+  },
   mjf_form: {
     type: oneOf('paths', 'urls'),
     default: 'paths',
     help: 'Form in which the machine is told where its machine/job features are: paths of NFS mounts, or http:// URLs.',
+    notYet: { instead: 'this version tells the URLs, whatever is given here' },
   },
   cvmfs_repositories: {
     type: repositoryList,
     default: '',
     help: 'CernVM-FS repositories that a container sees.',
     pipe: true,
+    notYet: NO_CONTAINERS,
   },
   container_command: {
     type: line,
     default: '/user_data',
     help: 'Command that a container runs.',
     pipe: true,
+    notYet: NO_CONTAINERS,
   },
   tmp_binds: {
     type: pathList,
     default: '',
     help: 'Paths in a container that lead to temporary directories of its own.',
     pipe: true,
+    notYet: NO_CONTAINERS,
   },
 } satisfies OptionTable;
 
@@ -402,6 +458,7 @@ export const VACUUM_PIPE_OPTIONS = {
     type: httpUrl,
     required: true,
     help: 'URL of the JSON document that describes the machinetypes.',
+    notYet: { instead: 'this version fetches no vacuum pipes, and makes no machinetypes from this one' },
   },
   target_share: {
     ...MACHINETYPE_OPTIONS.target_share,

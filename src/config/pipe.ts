@@ -3,11 +3,12 @@
  * local `[machinetype PREFIX-suffix]` sections set. Fetching the pipe's document and making machinetypes of it happens
  * elsewhere, when the document is there; only then can a machinetype be checked as a whole.
  */
-import { MACHINETYPE_OPTIONS, VACUUM_PIPE_OPTIONS } from './options.js';
+import { MACHINETYPE_OPTIONS, type NotYet, VACUUM_PIPE_OPTIONS } from './options.js';
 import type { Problem } from './problem.js';
 import { readValues } from './section-values.js';
 import type { RawSection } from './sections.js';
 import type { VacuumPipeConfig } from './types.js';
+import type { ValueType } from './values.js';
 
 export interface VacuumPipeReading {
   /** To be used only when there are no errors. */
@@ -21,10 +22,16 @@ export function isOfPipe(machinetypeName: string, prefix: string): boolean {
   return machinetypeName.startsWith(`${prefix}-`);
 }
 
-/** Nothing is required here: the pipe's document gives each machinetype an image. */
+/** An option that the pipe's document gives where nothing is said here. */
+function orThatOfThePipe<T>({ type, notYet }: { readonly type: ValueType<T>; readonly notYet: NotYet }) {
+  return { type, notYet, whenUnset: 'that of the pipe', help: '' };
+}
+
+/** Nothing is required here: the pipe's document gives each machinetype its image and the model for it. */
 const LOCAL_OPTIONS = {
   ...MACHINETYPE_OPTIONS,
-  root_image: { type: MACHINETYPE_OPTIONS.root_image.type, whenUnset: 'that of the pipe', help: '' },
+  root_image: orThatOfThePipe(MACHINETYPE_OPTIONS.root_image),
+  machine_model: orThatOfThePipe(MACHINETYPE_OPTIONS.machine_model),
 } as const;
 
 /** Reads one pipe; `machinetypes` are all local machinetype sections. */
@@ -45,8 +52,9 @@ export function readVacuumPipe(section: RawSection, machinetypes: readonly RawSe
  * A local section that is one of a pipe's machinetypes and leaves the image to the pipe: what it says is checked option
  * by option, and the rest once the pipe's document is there.
  */
-export function checkLocalOptions(section: RawSection): Problem[] {
-  return readValues(section, LOCAL_OPTIONS).errors;
+export function checkLocalOptions(section: RawSection): { errors: Problem[]; warnings: Problem[] } {
+  const { errors, warnings } = readValues(section, LOCAL_OPTIONS);
+  return { errors, warnings };
 }
 
 function textsOf(section: RawSection, except: readonly string[]): Record<string, string> {

@@ -10,11 +10,14 @@ import type { ConfigFile } from './types.js';
  */
 export const DEFAULT_CONFIG_PATHS: readonly string[] = ['/etc/vac.d', '/etc/vac.conf', '/run/vac.conf'];
 
+/** The least that starts machines. */
 const EXAMPLE = `
     [settings]
     vac_space = vac01.example.com
     [machinetype example]
-    root_image = https://example.com/image.iso`;
+    target_share = 1
+    machine_model = vm-raw
+    root_image = /srv/images/example.qcow2`;
 
 /**
  * Reads the files of these paths (files or directories). Missing ones are fine, unless `missing` is `error`; unreadable

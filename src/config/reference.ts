@@ -41,7 +41,10 @@ const FILES = ['/etc/vac.d/*.conf', '/etc/vac.conf', '/run/vac.conf'];
 const FORMAT = [
   'Files are read in this order: those of /etc/vac.d by name, /etc/vac.conf, and /run/vac.conf, which is gone after a ' +
     'reboot. Sections of one name merge, and of an option given twice the later value holds. Changes take effect ' +
-    'without a restart; when they are bad, the errors are logged and the last good configuration stays in force.',
+    'without a restart, unless the option says otherwise; when they are bad, the errors are logged and the last good ' +
+    'configuration stays in force. Machines that run keep what they were made with.',
+  'All options are read and checked. Where it says "Not yet", this version does not act on them (or on the values named), ' +
+    'and gives a warning where they are set.',
   'The format is that of Python\'s ConfigParser: "[section]", then "option = value" or "option: value"; a line that is ' +
     'indented continues the value above; "#" and ";" begin a comment only at the start of a line. Quotes are part of a ' +
     'value. Names of options are case-insensitive, names of sections are not. Options of a section [DEFAULT] hold in all ' +
@@ -63,7 +66,7 @@ const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}
 export function optionsMarkdown(): string {
   const cell = (text: string): string => text.replace(/[|\\*<>_]/g, '\\$&');
   const row = ([name, option]: [string, Option]): string => {
-    const notes = [option.help, option.pipe ? '(pipe)' : '', oldSpellings(option)].filter(Boolean).join(' ');
+    const notes = [option.help, option.pipe ? '(pipe)' : '', ...remarks(option)].filter(Boolean).join(' ');
     return `| \`${name}\` | ${cell(valueText(option))} | ${cell(defaultOf(option))} | ${cell(notes)} |`;
   };
   const chapters = CHAPTERS.map(({ header, text, options }) =>
@@ -88,7 +91,7 @@ export function confManPage(): string {
       roff(`${sentence(option.help)}${option.pipe ? ' (pipe)' : ''}`),
       '.br',
       roff(sentence(`Value: ${valueText(option)}; ${defaultOf(option)}`)),
-      ...(option.old === undefined ? [] : ['.br', roff(oldSpellings(option))]),
+      ...remarks(option).flatMap((remark) => ['.br', roff(remark)]),
     ];
   };
   const chapters = CHAPTERS.flatMap(({ header, text, options }) => [
@@ -112,11 +115,12 @@ export function confManPage(): string {
     '.nf',
     '[settings]',
     'vac_space = vac01.example.com',
-    'factories = . node2.example.com',
+    'factories = .',
     '',
     '[machinetype example]',
     'target_share = 1.0',
-    'root_image = https://images.example.com/machine.iso',
+    'machine_model = vm-raw',
+    'root_image = /srv/images/example.qcow2',
     'user_data = https://images.example.com/user_data',
     'max_wallclock_seconds = 172800',
     '.fi',
@@ -126,8 +130,14 @@ export function confManPage(): string {
   ].join('\n')}\n`;
 }
 
-function oldSpellings(option: Option): string {
-  return option.old === undefined ? '' : `Deprecated spelling: ${option.old.join(', ')}.`;
+/** What has to be said of an option besides its meaning, a sentence each. */
+function remarks({ notYet, atRestart, old }: Option): string[] {
+  const values = notYet?.values === undefined ? '' : ` (${notYet.values.inWords})`;
+  return [
+    ...(notYet === undefined ? [] : [`Not yet${values}: ${sentence(notYet.instead)}`]),
+    ...(atRestart === undefined ? [] : ['A change takes effect at the next start of vacd.']),
+    ...(old === undefined ? [] : [`Deprecated spelling: ${old.join(', ')}.`]),
+  ];
 }
 
 /** Text as roff prints it literally: no escapes, no requests, and minus signs that can be copied. */

@@ -1,4 +1,5 @@
 /** From one section's texts to typed values by its table. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Option, OptionTable } from './options.js';
 import { type Place, type Problem, problemAt } from './problem.js';
 import type { RawOption, RawSection } from './sections.js';
@@ -36,6 +37,7 @@ export function readValues<T extends OptionTable>(section: RawSection, table: T)
     const prefix = patternPrefix(name);
     if (prefix === null) {
       values[name] = readOne(name, option, section, errors, bad);
+      if (!bad.has(name)) warnings.push(...notYetWarnings(name, option, values[name], section));
     } else {
       const given = [...section.options].filter(([key]) => key.startsWith(prefix));
       values[name] = Object.fromEntries(
@@ -58,10 +60,35 @@ export function placeOf(section: RawSection, option: string | null): Place {
   return { file, line, section: section.title, option, given: raw?.value ?? null };
 }
 
+/** The warning of an option that this version does not act on, where the section asks for more than that. */
+function notYetWarnings(name: string, option: Option, value: unknown, section: RawSection): Problem[] {
+  const { notYet } = option;
+  if (notYet === undefined) return [];
+  const given = isGiven(option, section.options.get(name));
+  const text = given ? section.options.get(name)?.value : option.default;
+  const concerned =
+    notYet.values === undefined
+      ? given && !isDeepStrictEqual(value, standInFor(option))
+      : text !== undefined && notYet.values.pattern.test(text);
+  if (!concerned) return [];
+  const place = given ? placeOf(section, name) : { ...placeOf(section, null), option: name };
+  const unsaid = given ? '' : `is not given, which means ${text}: `;
+  return [problemAt(place, `${unsaid}not yet supported: ${notYet.instead}`)];
+}
+
+function isGiven(option: Option, raw: RawOption | undefined): raw is RawOption {
+  return raw !== undefined && !(raw.value === '' && option.whenUnset !== undefined);
+}
+
+/** The value of an option that is not given; undefined for one that must be. */
+function standInFor(option: Option): unknown {
+  return option.whenUnset === undefined ? option.type.parse(option.default ?? '') : null;
+}
+
 function readOne(name: string, option: Option, section: RawSection, errors: Problem[], bad: Set<string>): unknown {
   const raw = section.options.get(name);
-  const standIn = option.whenUnset === undefined ? option.type.parse(option.default ?? '') : null;
-  if (raw === undefined || (raw.value === '' && option.whenUnset !== undefined)) {
+  const standIn = standInFor(option);
+  if (!isGiven(option, raw)) {
     if (option.required) {
       errors.push(problemAt({ ...placeOf(section, null), option: name }, `is required; give ${option.type.expected}`));
       bad.add(name);

@@ -52,9 +52,8 @@ export interface Settings {
   readonly shutdownTimeSeconds: number | null;
   readonly graceSeconds: number;
   readonly draining: boolean;
-  /** null: `vac_volume_group` if it exists, else files. */
   readonly volumeGroup: string | null;
-  /** GB of 10^9 bytes; null: computed from the volume group, or 40. */
+  /** GB of 10^9 bytes; null: 40. */
   readonly diskGbPerProcessor: number | null;
   readonly rootPublicKeyPath: string;
   readonly libvirtUri: string;

@@ -1,6 +1,7 @@
 /**
- * Watches the configuration files and reports each change of their contents: a good one as a `Config`, a bad one as its
- * errors, once. The last good configuration is the caller's to keep: nothing is reported in its place.
+ * Watches the configuration files and reports each change of what they say: a good one as a `Config`, a bad one as its
+ * errors, once. The last good configuration is the caller's to keep: nothing is reported in its place. A change that
+ * says nothing new (a comment, a line moved) is not reported, except that it ends a bad one.
  *
  * Two ways find changes: `fs.watch` on the directories (at once, but blind behind symbolic links and on some file
  * systems), and a cheap look at time, size and inode every few seconds. Both only lead to reading the files again.
@@ -9,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { sameConfig } from './changes.js';
 import { loadConfig } from './load.js';
 import type { Problem } from './problem.js';
 import { DEFAULT_CONFIG_PATHS, filesOf, readConfigFiles } from './read.js';
@@ -18,10 +20,16 @@ export interface WatchOptions {
   /** Files and directories, as for `readConfigFiles`. */
   readonly paths?: readonly string[];
   readonly hostFqdn: string;
-  /** Called for the first configuration too. */
+  /** What the caller has loaded already; it is not reported again. */
+  readonly inForce?: Config;
+  /** What else must hold, such as on this host: a configuration with these errors is bad too. */
+  readonly check?: (config: Config) => readonly Problem[];
+  /** Called for the first configuration too, unless it is the one in force. */
   readonly onChange: (config: Config, warnings: readonly Problem[]) => void;
   /** Called once for each bad content; the configuration in force stays as it is. */
   readonly onBad: (errors: readonly Problem[]) => void;
+  /** Called when a bad content was reported and the files say again what is in force: the last one given to `onChange`. */
+  readonly onGoodAgain?: () => void;
   readonly pollMilliseconds?: number;
   /** How long after a sign of change the files are read: an editor makes several changes in a row. */
   readonly debounceMilliseconds?: number;
@@ -49,6 +57,8 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
   let debounce: NodeJS.Timeout | undefined;
   let seenTraces = '';
   let reportedContent: string | null = null;
+  let inForce = options.inForce ?? null;
+  let badReported = false;
   /** Readings follow one another, so that an older one is never reported after a newer one. */
   let lastReading: Promise<unknown> = Promise.resolve();
 
@@ -63,14 +73,32 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
     debounce = setTimeout(() => void reloadNow(), debounceMilliseconds).unref();
   };
 
+  const report = (result: LoadResult): void => {
+    const wasBad = badReported;
+    badReported = !result.ok;
+    if (!result.ok) {
+      options.onBad(result.errors);
+    } else if (inForce === null || !sameConfig(result.config, inForce)) {
+      inForce = result.config;
+      options.onChange(result.config, result.warnings);
+    } else if (wasBad) {
+      options.onGoodAgain?.();
+    }
+  };
+
+  const load = (files: readonly ConfigFile[]): LoadResult => {
+    const result = loadConfig(files, { hostFqdn: options.hostFqdn });
+    const errors = (result.ok && options.check?.(result.config)) || [];
+    return errors.length > 0 ? { ok: false, errors, warnings: result.warnings } : result;
+  };
+
   const read = async (): Promise<LoadResult> => {
     // New watchers each time: a directory may have come, gone, or been replaced. Before reading, so no change is missed.
     closeWatchers();
     if (!closed) watchers = openWatchers(paths, soon);
     const before = await traces(paths);
     const { files, errors } = await readConfigFiles(paths);
-    const result: LoadResult =
-      errors.length > 0 ? { ok: false, errors, warnings: [] } : loadConfig(files, { hostFqdn: options.hostFqdn });
+    const result: LoadResult = errors.length > 0 ? { ok: false, errors, warnings: [] } : load(files);
     if ((await traces(paths)) !== before) {
       soon(); // written while it was read: what was read may be half of it
       return result;
@@ -79,8 +107,7 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
     const content = digest(files, errors);
     if (!closed && content !== reportedContent) {
       reportedContent = content;
-      if (result.ok) options.onChange(result.config, result.warnings);
-      else options.onBad(result.errors);
+      report(result);
     }
     return result;
   };

@@ -4,11 +4,11 @@ import { hostname } from 'node:os';
 import type { Config } from '../config/types.js';
 import { VacError } from '../errors.js';
 import { readTextIfThere } from '../host/files.js';
+import type { GuestOwner } from '../host/guest-owner.js';
 import { LibvirtHypervisor } from '../host/libvirt.js';
 import { createNfsServer, type NfsServer } from '../host/nfs.js';
 import { SyslogRelay } from '../host/syslog.js';
 import { METADATA_IP, StateLayout } from '../machines/layout.js';
-import type { GuestOwner } from '../machines/tools.js';
 import { Daemon, type DaemonParts } from './daemon.js';
 import type { Logger } from './log.js';
 

@@ -1,6 +1,6 @@
 /**
- * The local socket by which `vac` asks a running daemon: one line of JSON each way. Only root may open it; what it
- * offers now is read-only.
+ * The local socket by which `vac` asks a running daemon, and tells it to drain: one line of JSON each way. Only root may
+ * open it.
  */
 
 import { chmod, rm } from 'node:fs/promises';
@@ -11,6 +11,9 @@ import type { FactoryStatus } from './status.js';
 
 export type ControlRequest =
   | { readonly command: 'status' }
+  /** Start nothing more, until told otherwise or until vacd ends. */
+  | { readonly command: 'drain'; readonly reason: string }
+  | { readonly command: 'undrain' }
   | { readonly command: 'why'; readonly slot?: number; readonly machinetype?: string };
 
 export type ControlReply =
@@ -28,6 +31,8 @@ export class ControlServer {
     private readonly path: string,
     private readonly status: () => FactoryStatus,
     private readonly decisions: DecisionLog,
+    /** Null: no longer. */
+    private readonly drain: (reason: string | null) => void,
   ) {}
 
   async listen(): Promise<void> {
@@ -59,21 +64,37 @@ export class ControlServer {
   }
 
   private answer(line: string): ControlReply {
-    let request: ControlRequest;
     try {
-      request = JSON.parse(line) as ControlRequest;
-    } catch {
-      return { ok: false, error: 'the request is no JSON' };
+      const request = JSON.parse(line) as ControlRequest | null;
+      if (typeof request !== 'object' || request === null) return { ok: false, error: 'the request is no JSON object' };
+      return this.obey(request);
+    } catch (error) {
+      return { ok: false, error: (error as Error).message };
     }
-    const status = this.status();
-    if (request.command === 'status') return { ok: true, status, decisions: [] };
-    if (request.command !== 'why')
-      return { ok: false, error: `unknown command ${String((request as { command: unknown }).command)}` };
-    if (request.slot !== undefined) return { ok: true, status, decisions: this.decisions.ofSlot(request.slot) };
-    if (request.machinetype !== undefined) {
-      return { ok: true, status, decisions: this.decisions.ofMachinetype(request.machinetype) };
+  }
+
+  private obey(request: ControlRequest): ControlReply {
+    const reply = (decisions: readonly LoggedDecision[]): ControlReply => ({
+      ok: true,
+      status: this.status(),
+      decisions,
+    });
+    switch (request.command) {
+      case 'status':
+        return reply([]);
+      case 'drain':
+        this.drain(String(request.reason));
+        return reply([]);
+      case 'undrain':
+        this.drain(null);
+        return reply([]);
+      case 'why':
+        if (request.slot !== undefined) return reply(this.decisions.ofSlot(request.slot));
+        if (request.machinetype !== undefined) return reply(this.decisions.ofMachinetype(request.machinetype));
+        return reply([]);
+      default:
+        return { ok: false, error: `unknown command ${String((request as { command: unknown }).command)}` };
     }
-    return { ok: true, status, decisions: [] };
   }
 }
 

@@ -10,13 +10,14 @@ import { isVacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
 import type { ServiceName } from '../factory/types.js';
 import { readTextIfThere } from '../host/files.js';
+import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
 import { Journal } from '../machines/journal.js';
 import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
-import type { GuestOwner, MachineTools, StepListener } from '../machines/tools.js';
+import type { MachineTools, StepListener } from '../machines/tools.js';
 import { MetadataServer } from '../metadata/server.js';
 import { ControlServer } from './control.js';
 import type { Logger } from './log.js';
@@ -139,10 +140,15 @@ export class Daemon {
       listen: parts.listen ?? (() => {}),
       onCleared: (machine) => parts.onCleared?.(machine),
     });
-    this.loop = new Loop(this.memory, this.performer, this.decisions, () => {
+    this.loop = new Loop(this.memory, this.performer, this.decisions, log, () => {
       for (const listener of this.passListeners) listener();
     });
-    this.control = new ControlServer(`${layout.root}/vacd.sock`, () => this.status(), this.decisions);
+    this.control = new ControlServer(
+      `${layout.root}/vacd.sock`,
+      () => this.status(),
+      this.decisions,
+      (reason) => this.drain(reason),
+    );
   }
 
   /**
@@ -156,7 +162,12 @@ export class Daemon {
     this.lock = await takeStateDirectory(layout);
     await sweep(layout);
     await recoverMachines(this.journal, this.memory, this.tools.logs, log);
-    this.rootPublicKey = (await readTextIfThere(this.memory.config.settings.rootPublicKeyPath))?.trim() ?? null;
+    const { rootPublicKeyPath } = this.memory.config.settings;
+    const key = await readTextIfThere(rootPublicKeyPath).catch((error: Error) => {
+      log.warn(`root_public_key ${rootPublicKeyPath} cannot be read, machines get none: ${error.message}`);
+      return null;
+    });
+    this.rootPublicKey = key?.trim() ?? null;
     try {
       await closeMachinesDirectory(layout, (await this.tools.hypervisorFacts()).emulatorGid);
     } catch (error) {
@@ -189,8 +200,18 @@ export class Daemon {
   /** Takes a changed configuration into use; machines that run keep what they were made with. */
   reconfigure(config: Config): void {
     this.memory.config = config;
+    // What could not be created may have been corrected.
+    this.memory.creationFailures.clear();
+    this.memory.slotFailures.clear();
     // The number of slots may have changed, and with it the leases that the network must have.
     this.memory.services.network.readySinceMs = null;
+    this.loop.wake();
+  }
+
+  /** Starts nothing more; null: starts may go on. Machines go on in any case. */
+  drain(reason: string | null): void {
+    this.memory.orders = { ...this.memory.orders, draining: reason !== null, drainingReason: reason ?? '' };
+    this.parts.log.info(reason === null ? 'draining is over' : `draining: ${reason}`);
     this.loop.wake();
   }
 
@@ -202,7 +223,7 @@ export class Daemon {
 
   /** Machines that are not yet accounted for and cleaned up. */
   unclearedMachines(): MachineMemory[] {
-    return [...this.memory.machines.values()].filter(({ entry }) => entry.phase !== 'cleared');
+    return [...this.memory.machines.values()];
   }
 
   /** Ends this daemon and leaves its machines as they are: the next one finds them again. */
@@ -231,13 +252,15 @@ export class Daemon {
 
   private async writeStatus(): Promise<void> {
     const status = this.status();
-    const { hypervisorProblem, services } = this.memory;
+    const { hypervisorProblem, services, standstill } = this.memory;
     const service = (Object.keys(services) as ServiceName[]).find((name) => services[name].problem !== '');
     const problem =
       hypervisorProblem !== null && hypervisorProblem.sinceSeconds > 0
         ? `libvirt does not answer: ${hypervisorProblem.message}`
         : service === undefined
-          ? null
+          ? standstill?.code === 'disk-full'
+            ? standstill.reason
+            : null
           : `no working ${service}: ${services[service].problem}`;
     try {
       await writeStatusFiles(this.parts.layout, status, problem, (path) => rm(path, { force: true }));

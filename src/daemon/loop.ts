@@ -5,12 +5,17 @@
 
 import { decide } from '../factory/decide.js';
 import type { DecisionLog } from '../factory/decision-log.js';
+import type { Standstill } from '../factory/types.js';
 import { MODELS } from '../machines/models/index.js';
+import type { Logger } from './log.js';
 import type { Memory } from './memory.js';
 import type { Performer } from './perform.js';
 
 /** Waits that no event ends (backoff, shutdowntime, retries) are looked at this often. */
 const TICK_SECONDS = 1;
+
+/** Reasons for a standstill that come and go with the work of the host. */
+const ORDINARY: ReadonlySet<string> = new Set(['overloaded', 'io-pressure']);
 
 const SUPPORTED_MODELS = new Set(MODELS.keys());
 
@@ -23,6 +28,7 @@ export class Loop {
     private readonly memory: Memory,
     private readonly performer: Performer,
     private readonly decisions: DecisionLog,
+    private readonly log: Logger,
     private readonly afterPass: () => void,
   ) {}
 
@@ -52,6 +58,21 @@ export class Loop {
     const plan = decide(state, this.memory.config, Math.random, SUPPORTED_MODELS);
     this.decisions.add(plan.decisions);
     for (const action of plan.actions) this.performer.start(action);
-    this.afterPass();
+    this.tellStandstill(plan.standstill);
+    try {
+      this.afterPass();
+    } catch (error) {
+      // Views, the watchdog's socket: their trouble is not the factory's.
+      this.log.warn(`after a pass: ${(error as Error).message}`);
+    }
+  }
+
+  /** Once when nothing starts any more, and once when starts go on. A host under load comes and goes: that is no news. */
+  private tellStandstill(now: Standstill | null): void {
+    const before = this.memory.standstill;
+    this.memory.standstill = now;
+    if (now?.code === before?.code || ORDINARY.has((now ?? before)!.code)) return;
+    if (now !== null) this.log.warn(`nothing new starts: ${now.reason}`);
+    else this.log.info('machines may start again');
   }
 }

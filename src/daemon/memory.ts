@@ -14,6 +14,7 @@ import type {
   MachinetypeNews,
   RunOrders,
   ServiceName,
+  Standstill,
 } from '../factory/types.js';
 import type { DomainFact, DomainListing } from '../host/hypervisor.js';
 import type { JournalEntry } from '../machines/journal.js';
@@ -35,6 +36,7 @@ export interface MachineMemory {
   /** True once a listing asked after `changedAtMs` lacked it and its last words were read. */
   gone: boolean;
   goneTimeSeconds: number | null;
+  goneDetail: string | null;
   shutdownMessage: string | null;
   /** Latest sign that its guest ran, Unix seconds. */
   lastTraceTimeSeconds: number | null;
@@ -79,12 +81,18 @@ export interface HostMemory {
 const SERVICES: readonly ServiceName[] = ['network', 'metadata', 'nfs', 'syslog'];
 
 export class Memory {
+  /** Machines that are not over and done with. */
   readonly machines = new Map<string, MachineMemory>();
+  /** Those that are: only their directories are left, in the order of their clearing. There may be thousands. */
+  readonly cleared = new Map<string, MachineMemory>();
   /** Domains that nothing explains, while they are being destroyed (busy) or after that failed. */
   readonly zombieEfforts = new Map<string, { busy: boolean; failures: number; retryAtMs: MonotonicMs }>();
   blockedSlots: readonly number[] = [];
   lastEnds = new Map<string, LastEnd>();
   readonly creationFailures = new Map<string, CreationFailure>();
+  readonly slotFailures = new Map<number, CreationFailure>();
+  /** Why nothing starts, as the last pass saw it. */
+  standstill: Standstill | null = null;
   readonly services: Record<ServiceName, ServiceMemory>;
   host: HostMemory = { processors: 1, loadAverages: [0, 0, 0], ioPressurePercent: null, stateFreeBytes: 0 };
   listing: DomainListing | null = null;
@@ -111,6 +119,7 @@ export class Memory {
       domain: null,
       gone: false,
       goneTimeSeconds: null,
+      goneDetail: null,
       shutdownMessage: null,
       lastTraceTimeSeconds: null,
       pausedSinceMs: null,
@@ -124,7 +133,7 @@ export class Memory {
       exported: null,
       creationProblem: null,
     };
-    this.machines.set(entry.record.id, memory);
+    (entry.phase === 'cleared' ? this.cleared : this.machines).set(entry.record.id, memory);
     return memory;
   }
 
@@ -160,7 +169,9 @@ export class Memory {
 
   /** @param nowSeconds Unix time */
   state(nowSeconds: number, nowMs: MonotonicMs): FactoryState {
-    const machines = [...this.machines.values()].map((memory) => this.machineFacts(memory, nowMs));
+    const machines = [...this.machines.values(), ...this.clearedOfInterest(nowSeconds)].map((memory) =>
+      this.machineFacts(memory, nowMs),
+    );
     return {
       nowSeconds,
       factory: this.factory,
@@ -179,8 +190,29 @@ export class Memory {
       peers: this.peers,
       lastEnds: this.lastEnds,
       creationFailures: this.creationFailures,
+      slotFailures: this.slotFailures,
       orders: this.orders,
     };
+  }
+
+  /** Cleared machines that a decision may still be about: their directory's time is over, or their name is fresh. */
+  private clearedOfInterest(nowSeconds: number): MachineMemory[] {
+    const due = ({ entry: { record, end } }: MachineMemory) =>
+      record.createdTimeSeconds >= nowSeconds ||
+      (record.machinesDirDays > 0 && end !== null && nowSeconds >= end.timeSeconds + record.machinesDirDays * 86_400);
+    return [...this.cleared.values()].filter(due);
+  }
+
+  /** The facts of the machines that were cleared last, for views; newest last. */
+  lastCleared(count: number, nowMs: MonotonicMs): Machine[] {
+    return [...this.cleared.values()].slice(-count).map((memory) => this.machineFacts(memory, nowMs));
+  }
+
+  /** After the last step: from now on it is history. */
+  setCleared(memory: MachineMemory): void {
+    this.update(memory, { phase: 'cleared' });
+    this.machines.delete(memory.entry.record.id);
+    this.cleared.set(memory.entry.record.id, memory);
   }
 
   private machineFacts(memory: MachineMemory, nowMs: MonotonicMs): Machine {
@@ -195,6 +227,7 @@ export class Memory {
       resumedForSeconds: memory.resumedAtMs === null ? null : Math.floor((nowMs - memory.resumedAtMs) / 1000),
       pausedByIoError: memory.domain?.pausedByIoError ?? false,
       goneTimeSeconds: memory.goneTimeSeconds,
+      goneDetail: memory.goneDetail,
       lastTraceTimeSeconds: memory.lastTraceTimeSeconds,
       stopAskedForSeconds: memory.stopAskedAtMs === null ? null : Math.floor((nowMs - memory.stopAskedAtMs) / 1000),
       heartbeatFileAgeSeconds:

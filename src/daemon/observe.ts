@@ -41,8 +41,8 @@ export class Observer {
   private readonly timers: NodeJS.Timeout[] = [];
   private listing: Promise<void> | null = null;
   private nextListing: Promise<void> | null = null;
-  /** When libvirt said that a domain stopped, by uuid; Unix seconds. */
-  private readonly stoppedTimes = new Map<string, number>();
+  /** When (Unix seconds) and how libvirt said that a domain stopped, by uuid. */
+  private readonly stopped = new Map<string, { readonly timeSeconds: number; readonly detail: string }>();
   private closed = false;
 
   constructor(private readonly parts: ObserverParts) {}
@@ -84,7 +84,7 @@ export class Observer {
   private onEvent(event: HypervisorEvent): void {
     const ours = [...this.parts.memory.machines.values()].some(({ entry }) => entry.record.uuid === event.uuid);
     if (ours && (event.event === 'stopped' || event.event === 'crashed')) {
-      this.stoppedTimes.set(event.uuid, Math.floor(Date.now() / 1000));
+      this.stopped.set(event.uuid, { timeSeconds: Math.floor(Date.now() / 1000), detail: event.detail });
     }
     void this.listDomains();
   }
@@ -143,7 +143,10 @@ export class Observer {
       if (domain !== undefined) this.seen(machine, domain, askedAtMs, nowSeconds);
       else if (askedAtMs >= machine.changedAtMs && !machine.gone && !beingCreated(machine)) lost.push(machine);
     }
-    await Promise.all(lost.map((machine) => this.lost(machine, nowSeconds)));
+    // What one machine's files do must not hold up the others: it is looked at again with the next listing.
+    const problem = (machine: MachineMemory) => (error: Error) =>
+      this.parts.log.warn(`${machine.entry.record.id}: its last words cannot be read: ${error.message}`);
+    await Promise.all(lost.map((machine) => this.lost(machine, nowSeconds).catch(problem(machine))));
   }
 
   private seen(machine: MachineMemory, domain: DomainFact, askedAtMs: number, nowSeconds: number): void {
@@ -181,14 +184,14 @@ export class Observer {
     machine.shutdownMessage = text === null ? null : firstLineHarmless(text);
     // QEMU makes the console's file before the guest runs: only what was written there is a trace of it.
     const console = await stat(layout.inMachine(record.id, 'console.log')).catch(() => null);
-    const traceMs = Math.max(
-      (await hostileFileTimeMs(joboutputs, 'shutdown_message')) ?? 0,
-      console !== null && console.size > 0 ? console.mtimeMs : 0,
-    );
-    machine.lastTraceTimeSeconds = traceMs > 0 ? Math.min(nowSeconds, Math.floor(traceMs / 1000)) : null;
-    const stoppedTime = this.stoppedTimes.get(record.uuid);
-    this.stoppedTimes.delete(record.uuid);
-    machine.goneTimeSeconds = stoppedTime ?? (machine.domain === null ? null : nowSeconds);
+    const spoke = console !== null && console.size > 0;
+    // The times of files in joboutputs are the guest's to set, so they are no evidence of when.
+    if (spoke) machine.lastTraceTimeSeconds = Math.min(nowSeconds, Math.floor(console.mtimeMs / 1000));
+    else machine.lastTraceTimeSeconds = machine.shutdownMessage === null ? null : record.createdTimeSeconds;
+    const stopped = this.stopped.get(record.uuid);
+    this.stopped.delete(record.uuid);
+    machine.goneTimeSeconds = stopped?.timeSeconds ?? (machine.domain === null ? null : nowSeconds);
+    machine.goneDetail = stopped?.detail ?? null;
     machine.domain = null;
     machine.gone = true;
   }
@@ -210,7 +213,10 @@ export class Observer {
       const { record, phase } = machine.entry;
       if (phase !== 'running' || record.heartbeatFile === null) continue;
       const directory = this.parts.journal.layout.inMachine(record.id, 'joboutputs');
-      const mtimeMs = await hostileFileTimeMs(directory, record.heartbeatFile);
+      const mtimeMs = await hostileFileTimeMs(directory, record.heartbeatFile).catch((error: Error) => {
+        this.parts.log.warn(`${record.id}: its heartbeat file cannot be looked at: ${error.message}`);
+        return machine.heartbeatFile?.mtimeMs ?? null;
+      });
       const nowMs = performance.now();
       if (mtimeMs === null) machine.heartbeatFile = null;
       // First seen after a restart of vacd: then the wall clock is all there is to tell its age.

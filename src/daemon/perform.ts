@@ -3,13 +3,15 @@
  * next passes leave it alone. What comes of it is written into the Memory, and the loop is woken.
  */
 
-import type { Action, MachineEnd, StopRequest } from '../factory/types.js';
+import { access } from 'node:fs/promises';
+import { isVacError, VacError } from '../errors.js';
+import type { Action, CreationFailure, MachineEnd, MachineRecord, StopRequest } from '../factory/types.js';
 import { removeDisks } from '../host/disks.js';
 import { CREATE_STEPS, exportsOf, newCreation, newRecord } from '../machines/create.js';
 import { writeShutdownTime } from '../machines/features.js';
 import { CLEAR_STEPS } from '../machines/finish.js';
 import { diskPaths } from '../machines/layout.js';
-import { type MachineTools, runSteps, type StepListener } from '../machines/tools.js';
+import { type MachineTools, runSteps, StepError, type StepListener } from '../machines/tools.js';
 import type { Logger } from './log.js';
 import { type MachineMemory, type Memory, retryDelayMs } from './memory.js';
 import type { Service } from './services.js';
@@ -58,7 +60,7 @@ export class Performer {
       case 'destroyZombie':
         return this.destroyZombie(action);
       default: {
-        const machine = memory.machines.get(action.machine);
+        const machine = memory.machines.get(action.machine) ?? memory.cleared.get(action.machine);
         if (machine === undefined) throw new Error(`action ${action.kind} on unknown machine ${action.machine}`);
         return this.onMachine(machine, action.kind, () => this.operate(machine, action, tools));
       }
@@ -102,7 +104,7 @@ export class Performer {
         return;
       case 'forgetMachine':
         await tools.journal.forget(record);
-        memory.machines.delete(record.id);
+        memory.cleared.delete(record.id);
         return;
       case 'lowerShutdownTime':
         await writeShutdownTime(tools.layout.machine(record.id), action.shutdownTimeSeconds);
@@ -155,14 +157,14 @@ export class Performer {
       memory.update(machine, { phase: 'running', startedTimeSeconds: Math.floor(Date.now() / 1000) });
       machine.exported = tools.nfs.name === 'none' ? null : true;
       memory.creationFailures.delete(type.name);
+      memory.slotFailures.delete(record.slot);
       const tookMs = Math.round(performance.now() - beganMs);
       log.info({ machine: record.id }, `${record.hostname}: ${type.name} created in ${tookMs} ms: ${action.reason}`);
     } catch (error) {
-      const message = (error as Error).message;
-      const count = (memory.creationFailures.get(type.name)?.count ?? 0) + 1;
-      memory.creationFailures.set(type.name, { count, timeSeconds: Math.floor(Date.now() / 1000), message });
+      const { message } = error as Error;
       machine.creationProblem = `creation failed: ${message}`;
       log.error({ machine: record.id }, `${record.hostname}: ${type.name} could not be created: ${message}`);
+      this.noteCreationFailure(record, error as Error);
       await this.dropIfNeverOpened(machine);
     } finally {
       machine.busy = false;
@@ -171,13 +173,45 @@ export class Performer {
     }
   }
 
+  /**
+   * Machines that were begun before the last failure tell nothing new: one hiccup under eight starts is one failure.
+   * What is the host's own trouble (libvirt or NFS away, a full disk) does not make the type wait longer and longer.
+   */
+  private noteCreationFailure(record: MachineRecord, error: Error): void {
+    const { creationFailures, slotFailures } = this.parts.memory;
+    const timeSeconds = Math.floor(Date.now() / 1000);
+    const cause = error instanceof StepError ? error.cause : error;
+    const next = (known: CreationFailure | undefined): CreationFailure => {
+      const sameWave = known !== undefined && record.createdTimeSeconds <= known.timeSeconds;
+      const count = (known?.count ?? 0) + (sameWave || (known !== undefined && isHostTrouble(cause)) ? 0 : 1);
+      return { count, timeSeconds, message: error.message };
+    };
+    creationFailures.set(record.machinetype, next(creationFailures.get(record.machinetype)));
+    if (isVacError(cause, 'hypervisor-refused')) slotFailures.set(record.slot, next(slotFailures.get(record.slot)));
+  }
+
   /** A creation that failed before its directory existed left nothing to clean up. */
   private async dropIfNeverOpened(machine: MachineMemory): Promise<void> {
-    const { entries } = await this.parts.tools.journal.readAll();
-    const id = machine.entry.record.id;
-    if (entries.some((entry) => entry.record.id === id)) return;
-    this.parts.memory.machines.delete(id);
+    if (await this.directoryIsThere(machine)) return;
+    this.parts.memory.machines.delete(machine.entry.record.id);
     this.giveStartBack();
+  }
+
+  private async directoryIsThere({ entry }: MachineMemory): Promise<boolean> {
+    return access(this.parts.tools.layout.machine(entry.record.id)).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+    );
+  }
+
+  /** Somebody removed the directory of a machine that is over: then there is nothing left to write or to account. */
+  private forgetRemoved(machine: MachineMemory): void {
+    const { record } = machine.entry;
+    this.parts.log.error(
+      { machine: record.id },
+      `${record.hostname}: its directory ${this.parts.tools.layout.machine(record.id)} was removed by somebody; it is not accounted`,
+    );
+    this.parts.memory.machines.delete(record.id);
   }
 
   /** A start that was ordered but came to nothing does not count against the order. */
@@ -201,12 +235,16 @@ export class Performer {
   private async end(machine: MachineMemory, end: MachineEnd): Promise<void> {
     const { memory, tools, log } = this.parts;
     const { record, startedTimeSeconds } = machine.entry;
+    if (!(await this.directoryIsThere(machine))) {
+      this.forgetRemoved(machine);
+      return;
+    }
     await this.parts.listen(record.id, 'finished', 'begin', 0);
     // What a machine that is over had on its disks is of no use, and its space may be what is missing to write this.
     await removeDisks(Object.values(diskPaths(tools.layout, record)));
     await tools.journal.finished(record, end);
     memory.update(machine, { phase: 'ended', end });
-    if (startedTimeSeconds === null) this.giveStartBack();
+    if (startedTimeSeconds === null && machine.creationProblem !== null) this.giveStartBack();
     const ran = startedTimeSeconds === null ? 'never ran' : `ran ${end.timeSeconds - startedTimeSeconds} s`;
     log.info(
       { machine: record.id },
@@ -218,13 +256,17 @@ export class Performer {
     const { memory, tools, listen } = this.parts;
     const { record, startedTimeSeconds, end } = machine.entry;
     if (end === null) throw new Error(`clearMachine of ${record.id}, which has not ended`);
+    if (!(await this.directoryIsThere(machine))) {
+      this.forgetRemoved(machine);
+      return;
+    }
     await runSteps(
       CLEAR_STEPS,
       { tools, settings: tools.settings(), record, startedTimeSeconds, end, listen },
       record.id,
       listen,
     );
-    memory.update(machine, { phase: 'cleared' });
+    memory.setCleared(machine);
     memory.keepLastEnd(record, startedTimeSeconds, end);
     this.parts.onCleared(machine);
   }
@@ -285,4 +327,16 @@ export class Performer {
       machine.busy = false;
     }
   }
+}
+
+const HOST_TROUBLE: ReadonlySet<string> = new Set([
+  'hypervisor-unreachable',
+  'nfs-unavailable',
+  'nfs-refused',
+  'syslog-unavailable',
+]);
+
+function isHostTrouble(cause: unknown): boolean {
+  if (cause instanceof VacError) return HOST_TROUBLE.has(cause.code);
+  return (cause as NodeJS.ErrnoException | null)?.code === 'ENOSPC';
 }

@@ -2,7 +2,7 @@
 
 import type { DecisionLog, LoggedDecision } from '../factory/decision-log.js';
 import { holdsProcessors, ownNews } from '../factory/news.js';
-import type { FactoryState, Machine, MachineEnd } from '../factory/types.js';
+import type { FactoryState, Machine, MachineEnd, Standstill } from '../factory/types.js';
 import { writeFileAtomic } from '../host/files.js';
 import type { StateLayout } from '../machines/layout.js';
 import type { Memory } from './memory.js';
@@ -47,12 +47,17 @@ export interface FactoryStatus {
   readonly hypervisor: string;
   readonly services: FactoryState['host']['services'];
   readonly loadAverages: readonly [number, number, number];
+  /** All that are not over, and those that were cleared last. */
   readonly machines: readonly MachineStatus[];
+  readonly standstill: Standstill | null;
   readonly shares: readonly ShareStatus[];
   readonly slotDecisions: readonly LoggedDecision[];
   readonly machinetypeDecisions: readonly LoggedDecision[];
   readonly done: readonly LoggedDecision[];
 }
+
+/** How many machines that are over a status shows. */
+const LAST_CLEARED = 100;
 
 /** @param hypervisor one line: which kind of machines are made here, and why */
 export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor: string): FactoryStatus {
@@ -68,7 +73,11 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
     hypervisor: state.host.hypervisorProblem === null ? hypervisor : `libvirt: ${state.host.hypervisorProblem.message}`,
     services: state.host.services,
     loadAverages: state.host.loadAverages,
-    machines: state.machines.map(machineStatus),
+    machines: [
+      ...state.machines.filter((machine) => machine.phase !== 'cleared'),
+      ...memory.lastCleared(LAST_CLEARED, performance.now()),
+    ].map(machineStatus),
+    standstill: memory.standstill,
     shares: shareStatus(memory, state),
     slotDecisions: slots,
     machinetypeDecisions: machinetypes,

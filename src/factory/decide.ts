@@ -14,9 +14,13 @@ import type { Action, Decision, FactoryState, Plan, ServiceName } from './types.
  * @param models machine models that this program can create
  */
 export function decide(state: FactoryState, config: Config, rng: () => number, models: SupportedModels): Plan {
-  const plans = [lookAfterMachines(state, config), endZombies(state), bringUpServices(state)];
-  plans.push(planStarts({ state, config, rng, models }));
-  return { actions: plans.flatMap((plan) => plan.actions), decisions: plans.flatMap((plan) => plan.decisions) };
+  const starts = planStarts({ state, config, rng, models });
+  const parts = [lookAfterMachines(state, config), endZombies(state), bringUpServices(state), starts];
+  return {
+    actions: parts.flatMap((part) => part.actions),
+    decisions: parts.flatMap((part) => part.decisions),
+    standstill: starts.standstill,
+  };
 }
 
 /** What an administrator reads for an action on a machine. */
@@ -32,7 +36,9 @@ const MACHINE_VERBS: Partial<Record<Action['kind'], string>> = {
   resumeMachine: 'resume',
 };
 
-function lookAfterMachines(state: FactoryState, config: Config): Plan {
+type PartOfPlan = Omit<Plan, 'standstill'>;
+
+function lookAfterMachines(state: FactoryState, config: Config): PartOfPlan {
   const actions: Action[] = [];
   const decisions: Decision[] = [];
   for (const machine of state.machines) {
@@ -51,7 +57,7 @@ function lookAfterMachines(state: FactoryState, config: Config): Plan {
   return { actions, decisions };
 }
 
-function endZombies(state: FactoryState): Plan {
+function endZombies(state: FactoryState): PartOfPlan {
   const actions: Action[] = [];
   const decisions: Decision[] = [];
   for (const { uuid, name, slot, busy, retryInSeconds } of state.zombies) {
@@ -70,7 +76,7 @@ function endZombies(state: FactoryState): Plan {
   return { actions, decisions };
 }
 
-function bringUpServices(state: FactoryState): Plan {
+function bringUpServices(state: FactoryState): PartOfPlan {
   const { services, hypervisorProblem } = state.host;
   const actions: Action[] = [];
   for (const service of Object.keys(services) as ServiceName[]) {

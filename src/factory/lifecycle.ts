@@ -201,9 +201,24 @@ function endOf(machine: Machine, nowSeconds: number): MachineEnd {
     // A host that went down under its machines says nothing about the experiments' queues.
     fizzleSeconds: machine.goneTimeSeconds === null ? 0 : machine.record.fizzleSeconds,
   });
-  const why = machine.stop !== null ? `stopped: ${machine.stop.reason}` : 'it shut down by itself';
+  const why = machine.stop !== null ? `stopped: ${machine.stop.reason}` : howItWent(machine.goneDetail);
   const unseen = machine.goneTimeSeconds === null ? ' while vacd was not watching' : '';
   return { timeSeconds, message, cpuSeconds: machine.cpuSeconds, reason: `${why}${unseen}` };
+}
+
+function howItWent(detail: string | null): string {
+  switch (detail) {
+    case 'crashed':
+      return 'QEMU or the guest in it crashed';
+    case 'destroyed':
+      return 'it was destroyed, and not by this factory';
+    case 'failed':
+      return 'QEMU failed';
+    case null:
+      return 'its domain is gone';
+    default:
+      return 'it shut down by itself';
+  }
 }
 
 function forgetWhenOld(machine: Machine, state: FactoryState): Action | null {

@@ -2,7 +2,7 @@
 
 import type { Settings } from '../config/types.js';
 import { holdsProcessors } from './news.js';
-import type { DecisionCode, FactoryState, ServiceName } from './types.js';
+import type { FactoryState, ServiceName, Standstill } from './types.js';
 
 /** No new machine with less than this free in the state directory (SPEC 4: 1 GB). */
 export const MIN_STATE_FREE_BYTES = 1_000_000_000;
@@ -13,13 +13,8 @@ const LOAD_AVERAGE_SECONDS = 60;
 /** Load rules by running processors apply from this many on (SPEC 2, overload_per_processor). */
 const MIN_RUNNING_PROCESSORS_FOR_LOAD_RULE = 5;
 
-export interface Refusal {
-  readonly code: DecisionCode;
-  readonly reason: string;
-}
-
 /** The first thing, most telling first, that forbids any start now; null when starts are allowed. */
-export function refuseAllStarts(state: FactoryState, settings: Settings): Refusal | null {
+export function refuseAllStarts(state: FactoryState, settings: Settings): Standstill | null {
   const { host, orders } = state;
   if (orders.stopAll) return { code: 'draining', reason: 'this factory is being stopped' };
   if (orders.draining) return { code: 'draining', reason: orders.drainingReason };
@@ -60,7 +55,7 @@ export function expectedLoad(state: FactoryState): number {
   }, seen);
 }
 
-function overload(state: FactoryState, settings: Settings): Refusal | null {
+function overload(state: FactoryState, settings: Settings): Standstill | null {
   const running = state.machines.filter(holdsProcessors).reduce((sum, machine) => sum + machine.record.processors, 0);
   const load = expectedLoad(state);
   const perProcessor = settings.overloadPerProcessor;
@@ -79,7 +74,7 @@ function overload(state: FactoryState, settings: Settings): Refusal | null {
   return null;
 }
 
-function ioPressure(state: FactoryState, settings: Settings): Refusal | null {
+function ioPressure(state: FactoryState, settings: Settings): Standstill | null {
   const percent = state.host.ioPressurePercent;
   if (settings.ioPressurePercent <= 0 || percent === null || percent <= settings.ioPressurePercent) return null;
   return {

@@ -4,12 +4,21 @@
  */
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
-import { isCredibleTime, judgeMachinetype, type SupportedModels, type Verdict } from './eligibility.js';
+import {
+  creationRetryTime,
+  isCredibleTime,
+  judgeMachinetype,
+  type SupportedModels,
+  type Verdict,
+} from './eligibility.js';
 import { refuseAllStarts } from './limits.js';
 import { foldNews, holdsProcessors, ownNews } from './news.js';
 import { type Score, scoreMachinetypes } from './shares.js';
 import { type GroupMember, groupMembers, incompleteGroups } from './superslots.js';
 import type { Action, Decision, DecisionCode, FactoryState, MachinetypeNews, Plan } from './types.js';
+
+/** A slot in which libvirt refused a machine is tried again after this, doubled each time. */
+const SLOT_BACKOFF_SECONDS = 10;
 
 export interface StartsInput {
   readonly state: FactoryState;
@@ -18,7 +27,7 @@ export interface StartsInput {
   readonly models: SupportedModels;
 }
 
-/** Slots with nothing in them that could still hold their address, name or disks. */
+/** Slots with nothing in them that could still hold their address, name or disks; those without trouble first. */
 export function freeSlots(state: FactoryState): number[] {
   const taken = new Set<number>();
   for (const machine of state.machines) if (machine.phase !== 'cleared') taken.add(machine.record.slot);
@@ -26,21 +35,30 @@ export function freeSlots(state: FactoryState): number[] {
   for (const slot of state.blockedSlots) taken.add(slot);
   const free: number[] = [];
   for (let slot = 0; slot < state.slots; slot++) if (!taken.has(slot)) free.push(slot);
-  return free;
+  const trouble = (slot: number) => state.slotFailures.get(slot)?.count ?? 0;
+  return free.sort((a, b) => trouble(a) - trouble(b) || a - b);
 }
 
 export function planStarts(input: StartsInput): Plan {
-  const slots = freeSlots(input.state);
-  const refusal = refuseAllStarts(input.state, input.config.settings);
+  const { state, config } = input;
+  const slots = freeSlots(state);
+  const standstill = refuseAllStarts(state, config.settings);
   const starts = new Starts(input);
-  if (refusal === null) {
+  for (const slot of state.blockedSlots) {
+    starts.note(
+      { slot },
+      'blocked-slot',
+      'its machine directory cannot be read (see the log); remove it and restart vacd',
+    );
+  }
+  if (standstill === null) {
     for (const slot of slots) starts.fill(slot);
     starts.explainTypes();
   } else {
-    for (const slot of slots) starts.note({ slot }, refusal.code, refusal.reason);
-    for (const { name } of input.config.machinetypes) starts.note({ machinetype: name }, refusal.code, refusal.reason);
+    for (const slot of slots) starts.note({ slot }, standstill.code, standstill.reason);
+    for (const { name } of config.machinetypes) starts.note({ machinetype: name }, standstill.code, standstill.reason);
   }
-  return starts;
+  return { actions: starts.actions, decisions: starts.decisions, standstill };
 }
 
 type Choice =
@@ -53,7 +71,7 @@ type Choice =
   | { readonly type: null; readonly reason: string };
 
 /** One pass over the free slots, with what is left after each start. */
-class Starts implements Plan {
+class Starts {
   readonly actions: Action[] = [];
   readonly decisions: Decision[] = [];
   /** Everybody's news, with this pass's own intents counted. */
@@ -154,6 +172,12 @@ class Starts implements Plan {
         code: 'starting-limit',
         reason: `${this.starting} machines are being created at once (max_starting_machines)`,
       };
+    }
+    const failure = state.slotFailures.get(slot);
+    const retryTime = failure === undefined ? 0 : creationRetryTime(failure, SLOT_BACKOFF_SECONDS);
+    if (failure !== undefined && state.nowSeconds < retryTime) {
+      const reason = `libvirt refused a machine in it (${failure.message}); next try in ${retryTime - state.nowSeconds} s`;
+      return { code: 'creation-failed', reason };
     }
     const takenName = state.machines.some(
       ({ record }) => record.slot === slot && record.createdTimeSeconds === state.nowSeconds,

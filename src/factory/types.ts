@@ -93,6 +93,8 @@ export interface Machine {
   readonly pausedByIoError: boolean;
   /** When its domain was seen to go (Unix seconds), if it was seen. */
   readonly goneTimeSeconds: number | null;
+  /** libvirt's word for how it went (`shutdown`, `destroyed`, `crashed` …), if it told. */
+  readonly goneDetail: string | null;
   /** Latest sign that its guest ran (console, last words; Unix seconds), looked at once it is gone; null: there is none. */
   readonly lastTraceTimeSeconds: number | null;
   readonly stop: StopRequest | null;
@@ -198,6 +200,8 @@ export interface FactoryState {
   /** Outcomes of this factory's machines whose directories are gone already, by machinetype. */
   readonly lastEnds: ReadonlyMap<string, LastEnd>;
   readonly creationFailures: ReadonlyMap<string, CreationFailure>;
+  /** The same by slot, where libvirt refused what only that slot has (its VNC port, say). */
+  readonly slotFailures: ReadonlyMap<number, CreationFailure>;
   readonly orders: RunOrders;
 }
 
@@ -271,9 +275,17 @@ export type DecisionCode =
   | 'unsupported-model'
   | 'unsupported-option'
   | 'same-second'
+  | 'blocked-slot'
   | 'machine';
+
+/** Why a factory starts nothing at all now. */
+export interface Standstill {
+  readonly code: DecisionCode;
+  readonly reason: string;
+}
 
 export interface Plan {
   readonly actions: readonly Action[];
   readonly decisions: readonly Decision[];
+  readonly standstill: Standstill | null;
 }

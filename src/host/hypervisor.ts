@@ -26,6 +26,8 @@ export interface HypervisorEvent {
   readonly name: string;
   /** libvirt's word: started, suspended, resumed, stopped, shutdown, crashed, … */
   readonly event: string;
+  /** The finer shade: shutdown, destroyed, crashed, failed, … */
+  readonly detail: string;
 }
 
 /** How libvirt describes this host to the domain builder. */

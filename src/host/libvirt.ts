@@ -165,8 +165,8 @@ export class LibvirtHypervisor implements Hypervisor {
       ...(keepAlive === undefined ? {} : { keepAlive }),
     });
     const current = this.connection;
-    connection.on('lifecycle', ({ uuid, name, event }) => {
-      for (const listener of this.eventListeners) listener({ uuid, name, event });
+    connection.on('lifecycle', ({ uuid, name, event, detail }) => {
+      for (const listener of this.eventListeners) listener({ uuid, name, event, detail });
     });
     connection.on('closed', () => {
       if (this.connection === current && !this.closed) this.drop(connection);

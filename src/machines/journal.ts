@@ -24,12 +24,6 @@ export interface JournalEntry {
 /** The version of machine.json's form; a newer one than we know is left alone and reported. */
 const RECORD_VERSION = 1;
 
-/** uid and gid that guests' files belong to on this host: nobody (all_squash of the NFS export). */
-export interface GuestOwner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 export class Journal {
   constructor(readonly layout: StateLayout) {}
 
@@ -93,10 +87,11 @@ export class Journal {
   }
 
   async forget(record: MachineRecord): Promise<void> {
-    // Moved aside first: a half-removed directory must not be read as a machine in some earlier phase.
+    // Its log goes with it. Moved aside first: a half-removed directory must not be read as a machine in some earlier phase.
     const aside = `${this.layout.tmp()}/${record.id}.forgotten`;
     await rename(this.layout.machine(record.id), aside).catch(ignoreMissing);
     await removeTree(aside);
+    await rm(this.layout.machineLog(record.id), { force: true });
   }
 
   /** Keeps the type's last outcome beyond the life of the directory, unless a later machine's is there. */
@@ -116,7 +111,7 @@ export class Journal {
   async lastEnds(): Promise<Map<string, LastEnd>> {
     const ends = new Map<string, LastEnd>();
     for (const machinetype of await readdir(this.layout.finishes())) {
-      const last = parseLastEnd(await readTextIfThere(this.layout.finish(machinetype)));
+      const last = parseLastEnd(await readTextIfThere(this.layout.finish(machinetype)).catch(() => null));
       if (last !== null) ends.set(machinetype, last);
     }
     return ends;
@@ -138,36 +133,101 @@ export class Journal {
 
   private async read(id: string): Promise<JournalEntry> {
     const text = async (name: string) => readTextIfThere(this.layout.inMachine(id, name));
-    const recordText = await text(JOURNAL.record);
-    if (recordText === null) throw new Error(`no ${JOURNAL.record} in it`);
-    const record = JSON.parse(recordText) as MachineRecord & { version: number };
-    if (record.version !== RECORD_VERSION || record.id !== id) {
-      throw new Error(`its ${JOURNAL.record} is of version ${record.version} and for ${record.id}`);
-    }
-    const [started, finished, cleared, stopping, heartbeat, shutdownTime] = await Promise.all([
+    const record = checkedRecord(id, await text(JOURNAL.record));
+    const cleared = (await text(JOURNAL.cleared)) !== null;
+    const [started, finished, stopping, heartbeat, shutdownTime] = await Promise.all([
       text(JOURNAL.started),
       text(JOURNAL.finished),
-      text(JOURNAL.cleared),
-      text(JOURNAL.stopping),
-      text(JOURNAL.heartbeat),
-      text('machinefeatures/shutdowntime'),
+      // Of what is over only the end is asked for, and there may be thousands.
+      cleared ? null : text(JOURNAL.stopping),
+      cleared ? null : text(JOURNAL.heartbeat),
+      cleared ? null : text('machinefeatures/shutdowntime'),
     ]);
     const beat = heartbeat === null ? null : await stat(this.layout.inMachine(id, JOURNAL.heartbeat));
     return {
       record,
-      phase: cleared !== null ? 'cleared' : finished !== null ? 'ended' : started !== null ? 'running' : 'starting',
-      startedTimeSeconds: started === null ? null : Number(started),
+      phase: cleared ? 'cleared' : finished !== null ? 'ended' : started !== null ? 'running' : 'starting',
+      startedTimeSeconds: started === null ? null : checkedTime(JOURNAL.started, started),
       heartbeatTimeSeconds: beat === null ? null : Math.floor(beat.mtimeMs / 1000),
-      cpuSeconds: heartbeat === null ? 0 : Number(heartbeat.split(' ')[0]) || 0,
+      cpuSeconds: Number(heartbeat?.split(' ')[0]) || 0,
       shutdownTimeSeconds: Number(shutdownTime) || record.firstShutdownTimeSeconds,
-      stop: stopping === null ? null : (JSON.parse(stopping) as StopRequest),
-      end: finished === null ? null : (JSON.parse(finished) as MachineEnd),
+      stop: stopping === null ? null : checked(JOURNAL.stopping, stopping, STOP_FIELDS),
+      end: finished === null ? null : checked(JOURNAL.finished, finished, END_FIELDS),
     };
   }
 
   private path(record: MachineRecord, name: string): string {
     return this.layout.inMachine(record.id, name);
   }
+}
+
+type FieldType = 'string' | 'number' | 'boolean' | 'string or null' | 'number or null';
+
+const RECORD_FIELDS: Readonly<Record<keyof MachineRecord, FieldType>> = {
+  id: 'string',
+  uuid: 'string',
+  slot: 'number',
+  hostname: 'string',
+  ip: 'string',
+  mac: 'string',
+  machinetype: 'string',
+  machineModel: 'string',
+  processors: 'number',
+  memoryMiB: 'number',
+  hs06: 'number',
+  hs06PerProcessor: 'number or null',
+  createdTimeSeconds: 'number',
+  firstShutdownTimeSeconds: 'number',
+  graceSeconds: 'number',
+  maxWallclockSeconds: 'number',
+  fizzleSeconds: 'number',
+  heartbeatFile: 'string or null',
+  heartbeatSeconds: 'number',
+  machinesDirDays: 'number',
+  accountingFqan: 'string or null',
+};
+const STOP_FIELDS: Readonly<Record<keyof StopRequest, FieldType>> = {
+  reason: 'string',
+  message: 'string',
+  overrides: 'boolean',
+  politely: 'boolean',
+  requestedTimeSeconds: 'number',
+};
+const END_FIELDS: Readonly<Record<keyof MachineEnd, FieldType>> = {
+  timeSeconds: 'number',
+  message: 'string or null',
+  cpuSeconds: 'number',
+  reason: 'string',
+};
+
+/** A JSON object with these fields; what a disk or a hand has spoilt must not become a time of 0 or a slot NaN. */
+function checked<T extends object>(name: string, text: string, fields: Readonly<Record<keyof T, FieldType>>): T {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new Error(`its ${name} holds no object`);
+  for (const [field, type] of Object.entries(fields) as [string, FieldType][]) {
+    const given = (value as Record<string, unknown>)[field];
+    const kind = given === null ? 'null' : typeof given;
+    if (!type.split(' or ').includes(kind))
+      throw new Error(`its ${name} has ${field} = ${JSON.stringify(given)}, not a ${type}`);
+  }
+  return value as T;
+}
+
+function checkedRecord(id: string, text: string | null): MachineRecord {
+  if (text === null) throw new Error(`no ${JOURNAL.record} in it`);
+  const record = checked<MachineRecord & { version: number }>(JOURNAL.record, text, {
+    version: 'number',
+    ...RECORD_FIELDS,
+  });
+  if (record.version !== RECORD_VERSION || record.id !== id) {
+    throw new Error(`its ${JOURNAL.record} is of version ${record.version} and for ${record.id}`);
+  }
+  return record;
+}
+
+function checkedTime(name: string, text: string): number {
+  if (!/^[1-9]\d{0,11}$/.test(text.trim())) throw new Error(`its ${name} holds "${text}", not a Unix time`);
+  return Number(text);
 }
 
 function parseLastEnd(text: string | null): LastEnd | null {

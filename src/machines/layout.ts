@@ -28,6 +28,7 @@ export class StateLayout {
   readonly machines = (): string => join(this.root, 'machines');
   readonly machine = (id: string): string => join(this.root, 'machines', id);
   readonly inMachine = (id: string, name: string): string => join(this.root, 'machines', id, name);
+  readonly machineLog = (id: string): string => join(this.root, 'logs', `${id}.log`);
   readonly slot = (hostname: string): string => join(this.root, 'slots', hostname);
   readonly slots = (): string => join(this.root, 'slots');
   readonly finish = (machinetype: string): string => join(this.root, 'finishes', machinetype);

@@ -1,6 +1,7 @@
 /** The real parts of a host that making and ending a machine needs, handed over by whoever composes the daemon. */
 
 import type { Settings } from '../config/types.js';
+import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { Journal } from './journal.js';
@@ -13,12 +14,6 @@ export interface MachineLogs {
   release(clientIp: string, machineId: string): Promise<void>;
   /** Says all at once whose addresses these are (by address), as after a restart. */
   restore(holders: ReadonlyMap<string, string>): Promise<void>;
-}
-
-/** What guests' files belong to on this host: nobody, as NFS squashes to. */
-export interface GuestOwner {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 export interface MachineTools {

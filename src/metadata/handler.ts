@@ -6,8 +6,9 @@
  */
 
 import { readHostileFile } from '../host/files.js';
+import type { GuestOwner } from '../host/guest-owner.js';
 import { ec2Metadata, OPENSTACK_VERSIONS, openstackMetadata } from './documents.js';
-import { FILE_NAME, type GuestOwner, getJoboutput, listFiles, putJoboutput, refused } from './joboutputs.js';
+import { FILE_NAME, getJoboutput, listFiles, putJoboutput, refused } from './joboutputs.js';
 import { file, json, listing, type MetadataRequest, type MetadataResponse, NOT_FOUND, text } from './response.js';
 
 /** What a machine is told of itself. */

@@ -7,14 +7,9 @@
 import type { Dirent } from 'node:fs';
 import { lstat, mkdir, opendir } from 'node:fs/promises';
 import { streamHostileFile, writeFileAtomic } from '../host/files.js';
+import type { GuestOwner } from '../host/guest-owner.js';
 import type { MetadataMachine } from './handler.js';
 import { file, listing, type MetadataResponse, NOT_FOUND, text } from './response.js';
-
-/** uid and gid of files that a machine makes: those that NFS squashes its users to. */
-export interface GuestOwner {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** Names that are served and accepted: no hidden file, no path. */
 export const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;

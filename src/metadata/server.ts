@@ -6,8 +6,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { VacError } from '../errors.js';
+import type { GuestOwner } from '../host/guest-owner.js';
 import { handle, type MetadataSource } from './handler.js';
-import type { GuestOwner } from './joboutputs.js';
 import { type MetadataResponse, text } from './response.js';
 
 export interface ListenAddress {

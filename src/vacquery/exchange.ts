@@ -2,16 +2,16 @@
  * Asking many peers for their status, as a state machine: datagrams and times go in, datagrams and the time of the next
  * step come out. No sockets, no clock, no randomness of its own.
  *
- *     asked ──no answer──► asked again, ever later (×1.5 up to ×4)
- *       │ part of the answer           │ any answer: again soon
- *       ▼                              ▼
- *     partial ◄─────────────────────────        each ends at the deadline, whatever keeps arriving
+ *     silent: asked again, ever later (×1.5 up to ×3)
+ *       │ part of its answer
+ *       ▼
+ *     partial: asked again at a steady pace           each ends at the deadline, whatever keeps arriving
  *       │ all that it says it has
  *       ▼
  *     complete: not asked any more
  *
  * A dead peer (`PeerMemory`) is asked once if a probe is due, and not waited for; when it answers, it is alive, and
- * asked like the others for what is missing.
+ * asked like the others for what is missing. A lame peer is waited for only a part of the time.
  */
 
 import { decode, encode, isStatus, type RejectReason } from './codec.js';
@@ -80,14 +80,19 @@ export interface PeerAnswer<S extends Status = Status> {
 
 /** Shortest time between two queries to one peer, as a part of the whole: 200 ms of 10 s. */
 const RETRY_PART = 1 / 50;
-/** A silent peer is asked ever less often, down to 1/4 as often. */
+/** A silent peer is asked ever less often. At half of all datagrams lost, one in 10^5 is taken for dead by mistake. */
 const RETRY_GROWTH = 1.5;
-const MAX_RETRY_FACTOR = 4;
+const MAX_RETRY_FACTOR = 3;
+/** How long a lame peer is waited for, as a part of the whole. */
+const LAME_PART = 1 / 10;
 /** First queries are sent over this part of the time, 1 ms apart at most: thousands of answers at once would be lost. */
 const SPREAD_PART = 1 / 10;
 const MAX_SPACING_MS = 1;
 /** Peers due within so little time are asked together, so that a poll of thousands wakes a few hundred times. */
 const TICK_MS = 5;
+
+/** How long the poll lasts for a peer that is not complete: to its deadline, a part of that, or not at all. */
+type Patience = 'full' | 'short' | 'none';
 
 interface PeerState<S extends Status> {
   readonly peer: PollPeer;
@@ -96,18 +101,17 @@ interface PeerState<S extends Status> {
   readonly wasDead: boolean;
   readonly collection: Collection<S>;
   readonly refused: Map<ReplyRefusal, number>;
-  /** The poll lasts until it is complete: it is thought to be alive. */
-  awaited: boolean;
+  patience: Patience;
   nextAskMs: number;
   asked: number;
   retryMs: number;
   heard: boolean;
-  heardSinceAsked: boolean;
   claimedFactory: string | null;
 }
 
 export class PollExchange<Q extends QueryType> {
   readonly deadlineMs: number;
+  readonly #startMs: number;
   readonly #options: PollOptions<Q>;
   readonly #statusType: string;
   readonly #peers: PeerState<StatusOf<Q>>[];
@@ -115,7 +119,9 @@ export class PollExchange<Q extends QueryType> {
   readonly #strayRefusals = new Map<ReplyRefusal, number>();
   /** Peers that may yet have to be asked. */
   #open: PeerState<StatusOf<Q>>[];
-  #awaited: number;
+  readonly #lameDeadlineMs: number;
+  /** Incomplete peers, by how long they are waited for. */
+  readonly #missing: Record<Patience, number> = { full: 0, short: 0, none: 0 };
   #nextAskMs: number;
   #over = false;
 
@@ -123,14 +129,16 @@ export class PollExchange<Q extends QueryType> {
   constructor(options: PollOptions<Q>, nowMs: number) {
     this.#options = options;
     this.#statusType = STATUS_TYPE_OF[options.query];
+    this.#startMs = nowMs;
     this.deadlineMs = nowMs + options.timeoutMs;
+    this.#lameDeadlineMs = nowMs + options.timeoutMs * LAME_PART;
     const spacingMs = Math.min(MAX_SPACING_MS, (options.timeoutMs * SPREAD_PART) / Math.max(1, options.peers.length));
     this.#peers = shuffled(options.peers, options.rng).map((peer, index) =>
       this.#begin(peer, nowMs, nowMs + index * spacingMs),
     );
     this.#byCookie = new Map(this.#peers.map((state) => [state.cookie, state]));
     this.#open = this.#peers.filter(({ nextAskMs }) => nextAskMs < this.deadlineMs);
-    this.#awaited = this.#peers.filter(({ awaited }) => awaited).length;
+    for (const { patience } of this.#peers) this.#missing[patience] += 1;
     this.#nextAskMs = nowMs;
   }
 
@@ -144,13 +152,14 @@ export class PollExchange<Q extends QueryType> {
     const outgoing: Outgoing[] = [];
     this.#nextAskMs = this.deadlineMs;
     this.#open = this.#open.filter((state) => {
-      if (state.collection.isComplete) return false;
+      if (state.collection.isComplete || (state.patience === 'short' && nowMs >= this.#lameDeadlineMs)) return false;
       if (state.nextAskMs <= nowMs) outgoing.push(this.#ask(state, nowMs));
       if (state.nextAskMs >= this.deadlineMs) return false;
       this.#nextAskMs = Math.min(this.#nextAskMs, state.nextAskMs);
       return true;
     });
     this.#nextAskMs = Math.min(this.deadlineMs, Math.max(this.#nextAskMs, nowMs + TICK_MS));
+    if (nowMs < this.#lameDeadlineMs) this.#nextAskMs = Math.min(this.#nextAskMs, this.#lameDeadlineMs);
     return outgoing;
   }
 
@@ -217,41 +226,38 @@ export class PollExchange<Q extends QueryType> {
       wasDead,
       collection: new Collection(),
       refused: new Map(),
-      awaited: !wasDead && isAsked,
+      patience: wasDead || !isAsked ? 'none' : this.#patienceWith(peer.factory),
       nextAskMs: isAsked ? firstAskMs : Number.POSITIVE_INFINITY,
       asked: 0,
       retryMs: timeoutMs * RETRY_PART,
       heard: false,
-      heardSinceAsked: false,
       claimedFactory: null,
     };
   }
 
   #ask(state: PeerState<StatusOf<Q>>, nowMs: number): Outgoing {
     const firstRetryMs = this.#options.timeoutMs * RETRY_PART;
-    if (state.asked === 0 || state.heardSinceAsked) state.retryMs = firstRetryMs;
+    if (state.asked === 0 || state.heard) state.retryMs = firstRetryMs;
     else state.retryMs = Math.min(state.retryMs * RETRY_GROWTH, firstRetryMs * MAX_RETRY_FACTOR);
     const jitter = 0.75 + this.#options.rng() / 2;
-    state.nextAskMs = state.awaited ? nowMs + state.retryMs * jitter : Number.POSITIVE_INFINITY;
+    state.nextAskMs = state.patience === 'none' ? Number.POSITIVE_INFINITY : nowMs + state.retryMs * jitter;
     state.asked += 1;
-    state.heardSinceAsked = false;
-    this.#options.memory.asked(state.peer.factory, nowMs);
+    this.#options.memory.asked(state.peer.factory, this.#startMs);
     return { datagram: state.query, address: state.peer.addresses[0]!, port: state.peer.port };
   }
 
   #accept(state: PeerState<StatusOf<Q>>, status: StatusOf<Q>, nowMs: number): ReceiveOutcome {
-    const wasComplete = state.collection.isComplete;
+    const wasMissing: Patience | null = state.collection.isComplete ? null : state.patience;
     const outcome = state.collection.add(status, nowMs);
     state.heard = true;
-    state.heardSinceAsked = true;
     this.#options.memory.heard(state.peer.factory, nowMs);
-    const isComplete = state.collection.isComplete;
     if (!this.#over) {
-      const wasMissing = state.awaited && !wasComplete;
-      state.awaited = true;
-      this.#awaited += Number(!isComplete) - Number(wasMissing);
+      if (state.patience === 'none') state.patience = this.#patienceWith(state.peer.factory);
+      const isMissing: Patience | null = state.collection.isComplete ? null : state.patience;
+      if (wasMissing !== null) this.#missing[wasMissing] -= 1;
+      if (isMissing !== null) this.#missing[isMissing] += 1;
       // It came back from the dead, or its number changed: what is missing must be asked for.
-      if (!isComplete && !wasMissing) this.#reopen(state, nowMs);
+      if (isMissing !== null && isMissing !== wasMissing) this.#reopen(state, nowMs);
     }
     if (outcome === 'too-many' || outcome === 'unsteady') return this.#refuse(state, outcome);
     return outcome === 'new' ? 'accepted' : 'duplicate';
@@ -266,12 +272,19 @@ export class PollExchange<Q extends QueryType> {
 
   #settle(nowMs: number): boolean {
     if (this.#over) return true;
-    if (this.#awaited > 0 && nowMs < this.deadlineMs) return false;
+    if (this.#missing.full > 0 && nowMs < this.deadlineMs) return false;
+    if (this.#missing.short > 0 && nowMs < Math.min(this.#lameDeadlineMs, this.deadlineMs)) return false;
     this.#over = true;
-    for (const { awaited, heard, peer } of this.#peers) {
-      if (awaited && !heard) this.#options.memory.silent(peer.factory, nowMs);
+    const { memory } = this.#options;
+    for (const { patience, heard, peer, collection } of this.#peers) {
+      if (heard) memory.answered(peer.factory, collection.isComplete);
+      else if (patience !== 'none') memory.silent(peer.factory, nowMs);
     }
     return true;
+  }
+
+  #patienceWith(factory: string): Patience {
+    return this.#options.memory.isLame(factory) ? 'short' : 'full';
   }
 
   #refuse(state: PeerState<StatusOf<Q>> | null, reason: ReplyRefusal): ReplyRefusal {

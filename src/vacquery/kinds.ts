@@ -32,8 +32,6 @@ export const MAX_TIME_SECONDS = 9_999_999_999;
 export const MAX_MACHINES = 65_536;
 export const MAX_MACHINETYPES = 1_024;
 export const MAX_COOKIE_CHARACTERS = 128;
-/** Of the cookie as JSON text. All that need no escapes fit; 128 control characters (768 bytes) would not. */
-export const MAX_COOKIE_BYTES = 400;
 /** Longer free text is cut, not refused: a machine's own words must not silence its factory. */
 export const MAX_TEXT_CHARACTERS = 255;
 const MAX_NAME_CHARACTERS = 255;
@@ -74,17 +72,6 @@ function name(pattern: RegExp, maxCharacters = MAX_NAME_CHARACTERS): Kind {
 /** Characters that could steer a terminal, a log or a line-based reader, and halves of surrogate pairs. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** Bytes that `text` takes as JSON in UTF-8, quotes included. */
-export function jsonBytes(text: string): number {
-  if (/^[ !#-[\]-~]*$/.test(text)) return text.length + 2;
-  let bytes = 2;
-  for (const character of JSON.stringify(text).slice(1, -1)) {
-    const code = character.codePointAt(0)!;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
-}
-
 export const time: Kind = integer(MAX_TIME_SECONDS);
 export const machineCount: Kind = integer(MAX_MACHINES, 1);
 export const machinetypeCount: Kind = integer(MAX_MACHINETYPES, 1);
@@ -117,8 +104,7 @@ export const text: Kind = {
 export const cookie: Kind = {
   read: (value) => {
     if (typeof value !== 'string') return WRONG_TYPE;
-    if (value.length > MAX_COOKIE_CHARACTERS) return TOO_LONG;
-    return jsonBytes(value) > MAX_COOKIE_BYTES ? TOO_LONG : value;
+    return value.length > MAX_COOKIE_CHARACTERS ? TOO_LONG : value;
   },
   write: JSON.stringify,
 };

@@ -17,18 +17,16 @@ export class TokenBucket {
     this.#filledMs = nowMs;
   }
 
-  /** False when nothing is left. */
-  spend(amount: number, nowMs: number): boolean {
-    if (!this.has(nowMs)) return false;
-    this.#tokens -= amount;
-    return true;
-  }
-
+  /** Whether anything is left. */
   has(nowMs: number): boolean {
     const passedMs = Math.max(0, nowMs - this.#filledMs);
     this.#tokens = Math.min(this.burst, this.#tokens + (passedMs * this.perSecond) / 1000);
     this.#filledMs = nowMs;
     return this.#tokens > 0;
+  }
+
+  spend(amount: number): void {
+    this.#tokens -= amount;
   }
 }
 

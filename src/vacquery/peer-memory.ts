@@ -1,6 +1,7 @@
 /**
- * Which peers are dead, remembered from one poll to the next. A dead peer is never waited for; it gets one query now
- * and then, and is alive again with its first answer.
+ * Which peers are dead or lame, remembered from one poll to the next. A dead peer is never waited for; it gets one query
+ * now and then, and is alive again with its first answer. A lame one answers, but never with all that it has (a status
+ * that is too large for its network, or not valid): it is waited for shortly.
  */
 
 export interface PeerMemoryOptions {
@@ -8,13 +9,20 @@ export interface PeerMemoryOptions {
   readonly probeIntervalMs: number;
   /** A peer is dead after so many polls in a row without any answer. */
   readonly silentPollsUntilDead: number;
+  /** A peer is lame after so many polls in a row with a part of its answer. */
+  readonly partialPollsUntilLame: number;
 }
 
 /** One silent poll asks many times (see `PollExchange`); a peer that misses them all by bad luck is back at its probe. */
-export const PEER_MEMORY_OPTIONS: PeerMemoryOptions = { probeIntervalMs: 30_000, silentPollsUntilDead: 1 };
+export const PEER_MEMORY_OPTIONS: PeerMemoryOptions = {
+  probeIntervalMs: 30_000,
+  silentPollsUntilDead: 1,
+  partialPollsUntilLame: 2,
+};
 
 interface Remembered {
   silentPolls: number;
+  partialPolls: number;
   deadSinceMs: number | null;
   lastAskedMs: number;
   lastHeardMs: number | null;
@@ -27,6 +35,10 @@ export class PeerMemory {
 
   isDead(factory: string): boolean {
     return this.deadSinceMs(factory) !== null;
+  }
+
+  isLame(factory: string): boolean {
+    return (this.#peers.get(factory)?.partialPolls ?? 0) >= this.options.partialPollsUntilLame;
   }
 
   /** When it was found dead, on the clock of the polls; null: it is not. */
@@ -45,13 +57,20 @@ export class PeerMemory {
     return peer === undefined || nowMs >= peer.lastAskedMs + this.options.probeIntervalMs;
   }
 
-  asked(factory: string, nowMs: number): void {
-    this.#get(factory).lastAskedMs = nowMs;
+  /** A poll that began at `pollStartMs` asked it: polls and probes then keep in step. */
+  asked(factory: string, pollStartMs: number): void {
+    this.#get(factory).lastAskedMs = pollStartMs;
   }
 
   /** It lives: its answer came, or a query of its own. */
   heard(factory: string, nowMs: number): void {
     Object.assign(this.#get(factory), { silentPolls: 0, deadSinceMs: null, lastHeardMs: nowMs });
+  }
+
+  /** A poll that waited for it ended with its answer, all of it or a part. */
+  answered(factory: string, isComplete: boolean): void {
+    const peer = this.#get(factory);
+    peer.partialPolls = isComplete ? 0 : peer.partialPolls + 1;
   }
 
   /** A poll that waited for it ended without any answer. */
@@ -70,7 +89,13 @@ export class PeerMemory {
   #get(factory: string): Remembered {
     let peer = this.#peers.get(factory);
     if (peer === undefined) {
-      peer = { silentPolls: 0, deadSinceMs: null, lastAskedMs: Number.NEGATIVE_INFINITY, lastHeardMs: null };
+      peer = {
+        silentPolls: 0,
+        partialPolls: 0,
+        deadSinceMs: null,
+        lastAskedMs: Number.NEGATIVE_INFINITY,
+        lastHeardMs: null,
+      };
       this.#peers.set(factory, peer);
     }
     return peer;

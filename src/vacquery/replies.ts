@@ -4,7 +4,7 @@
  */
 
 import { type EncodeResult, encodeFields, joinFields, MAX_SENT_BYTES } from './codec.js';
-import { MAX_COOKIE_BYTES, MAX_TEXT_CHARACTERS } from './kinds.js';
+import { MAX_COOKIE_CHARACTERS, MAX_TEXT_CHARACTERS } from './kinds.js';
 import {
   type FactorySnapshot,
   type QueryType,
@@ -29,8 +29,9 @@ interface Template {
   readonly afterTime: Uint8Array;
 }
 
-/** Any longer cookie is refused, so each reply to an accepted query fits. Times have ten digits at most. */
-const MAX_TEMPLATE_BYTES = MAX_SENT_BYTES - MAX_COOKIE_BYTES - 10;
+const TIME_BYTES = 10;
+/** Leaves room for the longest cookie in printable ASCII, quotes included. */
+const MAX_TEMPLATE_BYTES = MAX_SENT_BYTES - (MAX_COOKIE_CHARACTERS + 2) - TIME_BYTES;
 
 const toUtf8 = new TextEncoder();
 
@@ -44,24 +45,22 @@ export class Replies {
   ) {}
 
   /**
-   * The datagrams that answer a query of this type.
+   * The datagrams that answer a query of this type; null when one of them would be too large with this cookie, as it can
+   * be with 128 characters that take several bytes each.
    *
    * @param cookie the asker's, already checked; `UNASKED_COOKIE` for VacMon
    * @param timeSeconds now, in Unix seconds
    */
-  datagrams(type: QueryType, cookie: string, timeSeconds: number): Uint8Array[] {
+  datagrams(type: QueryType, cookie: string, timeSeconds: number): Uint8Array[] | null {
     const cookieBytes = toUtf8.encode(JSON.stringify(cookie));
     const timeBytes = toUtf8.encode(String(Math.floor(timeSeconds)));
-    return this.#templatesFor(type).map((template) =>
-      concatenate(template.beforeCookie, cookieBytes, template.beforeTime, timeBytes, template.afterTime),
-    );
-  }
-
-  /** Bytes of all datagrams of such an answer, before any is made. */
-  byteCount(type: QueryType, cookieBytes: number): number {
-    let bytes = 0;
-    for (const template of this.#templatesFor(type)) bytes += templateBytes(template) + cookieBytes + 10;
-    return bytes;
+    const datagrams: Uint8Array[] = [];
+    for (const { beforeCookie, beforeTime, afterTime } of this.#templatesFor(type)) {
+      const datagram = concatenate(beforeCookie, cookieBytes, beforeTime, timeBytes, afterTime);
+      if (datagram.length > MAX_SENT_BYTES) return null;
+      datagrams.push(datagram);
+    }
+    return datagrams;
   }
 
   #templatesFor(type: QueryType): readonly Template[] {

@@ -4,7 +4,6 @@
  */
 
 import { decode, isQuery, type RejectReason } from './codec.js';
-import { jsonBytes } from './kinds.js';
 import {
   BoundedMap,
   REFUSAL_LIMITS,
@@ -108,7 +107,6 @@ export class Responder {
     if (this.#replies === null) return refuse('no-snapshot');
     if (message.space !== this.#replies.snapshot.space) return refuse('other-space');
 
-    const bytes = this.#replies.byteCount(message.message_type, jsonBytes(message.cookie));
     const { totalBytesPerSecond, totalBurstBytes, sourceBytesPerSecond, sourceBurstBytes } = this.#limits;
     this.#total ??= new TokenBucket(totalBytesPerSecond, totalBurstBytes, nowMs);
     const source = this.#sources.getOrCreate(
@@ -116,8 +114,12 @@ export class Responder {
       () => new TokenBucket(sourceBytesPerSecond, sourceBurstBytes, nowMs),
     );
     if (!source.has(nowMs)) return refuse('source-limit');
-    if (!this.#total.spend(bytes, nowMs)) return refuse('total-limit');
-    source.spend(bytes, nowMs);
-    return this.#replies.datagrams(message.message_type, message.cookie, timeSeconds);
+    if (!this.#total.has(nowMs)) return refuse('total-limit');
+    const datagrams = this.#replies.datagrams(message.message_type, message.cookie, timeSeconds);
+    if (datagrams === null) return refuse('too-long', 'cookie');
+    const bytes = datagrams.reduce((sum, { length }) => sum + length, 0);
+    source.spend(bytes);
+    this.#total.spend(bytes);
+    return datagrams;
   }
 }

@@ -57,13 +57,13 @@ const TOLERATED_SKEW_SECONDS = 5;
 interface Entry {
   readonly news: MachinetypeNews;
   readonly receivedMs: number;
-  readonly timeSent: number;
   readonly way: NewsWay;
 }
 
 interface Peer {
   readonly entries: Map<string, Entry>;
-  answer: PeerAnswer<MachinetypeStatus> | null;
+  /** Of the last poll; the statuses themselves are not kept, a space has tens of thousands. */
+  answer: (Omit<PeerAnswer, 'statuses'> & { readonly received: number }) | null;
   lastHeardMs: number | null;
   clockAheadSeconds: number | null;
   vacVersion: string | null;
@@ -82,11 +82,12 @@ export class SpaceView {
   accept(answer: PeerAnswer<MachinetypeStatus>, now: Instant, way: NewsWay = 'poll'): void {
     if (answer.factory === this.#options.ownFactory) return;
     const peer = this.#peer(answer.factory);
-    peer.answer = answer;
-    for (const received of answer.statuses) this.#acceptStatus(peer, answer.factory, received, now, way);
+    const { statuses, ...rest } = answer;
+    peer.answer = { ...rest, received: statuses.length };
+    for (const received of statuses) this.#acceptStatus(peer, answer.factory, received, now, way);
     if (answer.outcome === 'complete') {
       // What a full answer does not name is no machinetype of that factory any more.
-      const named = new Set(answer.statuses.map(({ status }) => status.machinetype));
+      const named = new Set(statuses.map(({ status }) => status.machinetype));
       for (const machinetype of peer.entries.keys()) if (!named.has(machinetype)) peer.entries.delete(machinetype);
     }
   }
@@ -148,7 +149,6 @@ export class SpaceView {
     peer.entries.set(status.machinetype, {
       news: toNews(factory, status, receivedSeconds),
       receivedMs,
-      timeSent: status.time_sent,
       way,
     });
     if (peer.lastHeardMs === null || receivedMs >= peer.lastHeardMs) {
@@ -189,7 +189,7 @@ export class SpaceView {
     if (answer?.outcome === 'none')
       problems.push(`no answer to ${answer.asked} ${answer.asked === 1 ? 'query' : 'queries'}`);
     if (answer?.outcome === 'partial') {
-      problems.push(`only ${answer.statuses.length} of ${answer.expected} machinetypes arrived`);
+      problems.push(`only ${answer.received} of ${answer.expected} machinetypes arrived`);
     }
     for (const [reason, count] of answer?.refused ?? []) {
       problems.push(`${count} ${count === 1 ? 'answer' : 'answers'} of ${factory} refused: ${reason}`);

@@ -154,6 +154,7 @@ export function machine(changes: Partial<Machine> = {}, recordChanges: Partial<M
     resumedForSeconds: null,
     pausedByIoError: false,
     goneTimeSeconds: null,
+    goneDetail: null,
     lastTraceTimeSeconds: null,
     stop: null,
     stopAskedForSeconds: null,
@@ -224,6 +225,7 @@ export function state(changes: Partial<FactoryState> = {}): FactoryState {
     peers: [],
     lastEnds: new Map(),
     creationFailures: new Map(),
+    slotFailures: new Map(),
     orders: { draining: false, drainingReason: '', startsLeft: null, stopAll: false },
     ...changes,
   };

@@ -392,6 +392,7 @@ export class FakeHost {
       resumedForSeconds: memory.resumedAt === null ? null : this.monotonic - memory.resumedAt,
       pausedByIoError: domain?.byIoError ?? false,
       goneTimeSeconds: memory.goneTime,
+      goneDetail: null,
       lastTraceTimeSeconds: null,
       stop: directory.stop,
       stopAskedForSeconds: memory.stopAskedAt === null ? null : this.monotonic - memory.stopAskedAt,

@@ -20,7 +20,7 @@ import {
   stopRequest,
 } from './builders.js';
 
-const of = (...actions: Action[]): Plan => ({ actions, decisions: [] });
+const of = (...actions: Action[]): Plan => ({ actions, decisions: [], standstill: null });
 const create = (changes: Partial<ActionOf<'createMachine'>> = {}): Action => ({
   kind: 'createMachine',
   slot: 0,
@@ -183,6 +183,7 @@ describe('checkInvariants', () => {
       {
         actions: [],
         decisions: [{ timeSeconds: NOW, slot: 0, machinetype: 'prod', machine: null, code: 'started', reason: '' }],
+        standstill: null,
       },
       {},
     ],

@@ -158,7 +158,7 @@ describe('the end of a life', () => {
       timeSeconds: NOW - 1,
       message: '200 Success',
       cpuSeconds: 3000,
-      reason: 'it shut down by itself',
+      reason: 'its domain is gone',
     });
     expect(endDue(machine({ ...gone, stop: stopRequest() }))).toMatchObject({
       message: '100 Past shutdowntime',
@@ -176,7 +176,7 @@ describe('the end of a life', () => {
   ])('that nobody saw is dated by %s', (_, changes, timeSeconds) => {
     const ended = endDue(machine({ domain: 'gone', goneTimeSeconds: null, ...changes }));
     expect(ended.timeSeconds).toBe(timeSeconds);
-    expect(ended.reason).toBe('it shut down by itself while vacd was not watching');
+    expect(ended.reason).toBe('its domain is gone while vacd was not watching');
   });
 
   it('never comes before the start, even if the clock was set back in between', () => {

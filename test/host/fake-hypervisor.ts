@@ -65,11 +65,11 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   /** A guest powers itself off. */
-  powerOff(uuid: string): void {
+  powerOff(uuid: string, detail = 'shutdown'): void {
     const domain = this.domains.get(uuid);
     if (domain === undefined) return;
     this.domains.delete(uuid);
-    this.emit({ uuid, name: domain.name, event: 'stopped' });
+    this.emit({ uuid, name: domain.name, event: 'stopped', detail });
   }
 
   change(uuid: string, changes: Partial<DomainFact>): void {
@@ -99,7 +99,7 @@ export class FakeHypervisor implements Hypervisor {
         throw refused(`domain '${name}' already exists with uuid ${uuid}`);
       }
       this.domains.set(uuid, { uuid, name, state: 'running', pausedByIoError: false, cpuSeconds: 0 });
-      this.emit({ uuid, name, event: 'started' });
+      this.emit({ uuid, name, event: 'started', detail: 'booted' });
     });
   }
 
@@ -108,7 +108,7 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   destroyDomain(uuid: string): Promise<void> {
-    return this.call('destroyDomain', uuid, () => this.powerOff(uuid));
+    return this.call('destroyDomain', uuid, () => this.powerOff(uuid, 'destroyed'));
   }
 
   resumeDomain(uuid: string): Promise<void> {

@@ -120,9 +120,9 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
       const events: HypervisorEvent[] = [];
       hypervisor.onEvent((event) => events.push(event));
       const { uuid, name } = await create();
-      await vi.waitFor(() => expect(events).toContainEqual({ uuid, name, event: 'started' }));
+      await vi.waitFor(() => expect(events).toContainEqual({ uuid, name, event: 'started', detail: 'booted' }));
       await hypervisor.destroyDomain(uuid);
-      await vi.waitFor(() => expect(events).toContainEqual({ uuid, name, event: 'stopped' }));
+      await vi.waitFor(() => expect(events).toContainEqual({ uuid, name, event: 'stopped', detail: 'destroyed' }));
     });
   });
 

@@ -39,6 +39,15 @@ describe('vacd dies in the creation of a machine', () => {
     await worker.stop();
   });
 
+  it('before it notes the start, and the machine ends unwatched: it is accounted for once', async () => {
+    const subject = (await walk.crashCreating('started begin'))!;
+    await walk.endUnwatched(subject);
+    const { worker, found } = await walk.recover(subject);
+    expect(found?.phase).toBe('cleared');
+    await walk.expectClean();
+    await worker.stop();
+  });
+
   it('while libvirt makes it: it is known or cleaned up, and never runs unknown', async () => {
     const { worker, found } = await walk.recover(await walk.crashCreating('libvirt underway'));
     if (found?.phase === 'running') await walk.expectKnown(worker, found);

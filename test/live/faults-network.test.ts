@@ -74,5 +74,4 @@ test.concurrent.each([
     expect(xml).toContain("address='169.254.169.254'");
     expect(xml).toContain("netmask='255.255.0.0'");
     await host.until('factory-error is gone', async () => (await site.state('factory-error')) === null);
-  }),
-);
+  }));

@@ -81,7 +81,8 @@ export class Worker {
     await until(
       `${what}; the daemon said:\n${this.output}`,
       async () => {
-        if (this.ended !== null) throw new Error(`the daemon ended before ${what}:\n${this.output}`);
+        if (this.ended !== null)
+          throw new Error(`the daemon ended (${JSON.stringify(this.ended)}) before ${what}:\n${this.output}`);
         last = await this.status();
         return last !== null && condition(last);
       },
