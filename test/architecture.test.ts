@@ -97,7 +97,7 @@ describe('imports', () => {
     expect(found('factory', (imported) => !allowed(imported))).toEqual([]);
   });
 
-  it('of the protocol are its own files; only sockets and hashes are the host's', () => {
+  it('of the protocol are its own files; only sockets and hashes belong to the host', () => {
     // The view of a space is told in the words of the decision, which are types alone.
     const allowed = ({ target }: Import) => below(target, ['vacquery']) || target === 'factory/types.ts';
     const pure = found('vacquery', (imported) => !allowed(imported)).filter(
