@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   'hypervisor-unreachable': 'libvirt does not answer: it is down, restarting or hangs.',
   'image-missing': 'A root image cannot be read.',
   'image-unusable': 'A root image is no stand-alone qcow2 and no bootable raw disk.',
+  'libvirt-missing': "libvirt's library or the binding to it cannot be loaded.",
   'network-wrong': "The machines' private network is missing, altered or cannot be made.",
   'nfs-refused': 'The NFS server runs but did not accept an export or its removal.',
   'nfs-unavailable': 'No NFS server can be used or started on this host, or it does not answer.',

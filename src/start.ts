@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DemoRun } from './cli/demo-run.js';
 import { formatProblem } from './config/index.js';
-import { composeDaemon, requireRoot } from './daemon/compose.js';
 import { loadForDaemon } from './daemon/configuration.js';
+import { explainEnd, loadWithLibvirt, requireRoot } from './daemon/entry.js';
 import { createLogger } from './daemon/log.js';
 import { VacError } from './errors.js';
 import type { Hypervisor } from './host/hypervisor.js';
@@ -60,6 +60,7 @@ async function main(): Promise<number> {
     config.machinetypes.map((type) => type.name),
   );
 
+  const { composeDaemon } = await loadWithLibvirt(() => import('./daemon/compose.js'));
   const composed = await composeDaemon(
     { factory: DEMO_FACTORY, config, stateDir, log },
     { hostProcessors: slots, onCleared: run.takeCleared, ...(machines === null ? {} : { startsLimit: machines }) },
@@ -94,9 +95,8 @@ async function offerDemoFiles(layout: StateLayout, machinetypes: readonly string
 
 main().then(
   (code) => process.exit(code),
-  (error: Error & { code?: string }) => {
-    const plain = error instanceof VacError || error.code?.startsWith('ERR_PARSE_ARGS');
-    process.stderr.write(`vac demo: ${plain ? error.message : error.stack}\n`);
+  (error: Error) => {
+    process.stderr.write(explainEnd('vac demo', error));
     process.exit(1);
   },
 );

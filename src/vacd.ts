@@ -1,13 +1,11 @@
 #!/usr/bin/env node
-/** vacd, the factory daemon: arguments, configuration, and the daemon composed of real parts. */
+/** vacd, the factory daemon: arguments and configuration; what runs then is daemon/service.ts. */
 
 import { parseArgs } from 'node:util';
-import { formatProblem, watchConfig } from './config/index.js';
-import { composeDaemon, hostFqdn, requireRoot } from './daemon/compose.js';
-import { expectations, hostProblems, loadForDaemon } from './daemon/configuration.js';
+import { formatProblem } from './config/index.js';
+import { expectations, loadForDaemon } from './daemon/configuration.js';
+import { explainEnd, hostFqdn, loadWithLibvirt, requireRoot } from './daemon/entry.js';
 import { createLogger } from './daemon/log.js';
-import { notifySystemd } from './daemon/systemd.js';
-import { VacError } from './errors.js';
 import { VERSION } from './version.js';
 
 const HELP = `vacd ${VERSION}: creates virtual machines on this host by itself, by target shares
@@ -39,55 +37,15 @@ async function main(): Promise<void> {
     return;
   }
   requireRoot();
-  const log = createLogger(values['log-format'] === 'json' ? 'json' : 'text', (line) =>
-    process.stdout.write(`${line}\n`),
-  );
+  const format = values['log-format'] === 'json' ? 'json' : 'text';
+  const log = createLogger(format, (line) => process.stdout.write(`${line}\n`));
   const { config, warnings } = await loadForDaemon(values.config, values.factory);
   for (const warning of [...warnings.map(formatProblem), ...expectations(config)]) log.warn(warning);
-
-  const { daemon, hypervisor } = await composeDaemon({
-    factory: values.factory,
-    config,
-    stateDir: values['state-dir'],
-    log,
-  });
-  await daemon.start();
-  notifySystemd(daemon);
-
-  let inForce = JSON.stringify(config);
-  const watcher = watchConfig({
-    ...(values.config === undefined ? {} : { paths: values.config }),
-    hostFqdn: values.factory,
-    onChange: (changed, changedWarnings) => {
-      if (JSON.stringify(changed) === inForce) return;
-      const problems = hostProblems(changed);
-      for (const problem of problems) log.error(`configuration changed but is not used: ${formatProblem(problem)}`);
-      if (problems.length > 0) return;
-      for (const warning of [...changedWarnings.map(formatProblem), ...expectations(changed)]) log.warn(warning);
-      inForce = JSON.stringify(changed);
-      daemon.reconfigure(changed);
-      log.info('the changed configuration is in force');
-    },
-    onBad: (errors) => {
-      for (const error of errors) log.error(`configuration changed but is not used: ${formatProblem(error)}`);
-    },
-  });
-  process.on('SIGHUP', () => void watcher.reloadNow());
-  let stopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, async () => {
-      if (stopping) return;
-      stopping = true;
-      log.info(`${signal}: vacd ends, its machines go on`);
-      watcher.close();
-      await daemon.stop();
-      await hypervisor.close();
-      process.exit(0);
-    });
-  }
+  const { runService } = await loadWithLibvirt(() => import('./daemon/service.js'));
+  await runService({ factory: values.factory, config, stateDir: values['state-dir'], log }, values.config);
 }
 
 main().catch((error: Error) => {
-  process.stderr.write(`vacd: ${error instanceof VacError ? error.message : error.stack}\n`);
+  process.stderr.write(explainEnd('vacd', error));
   process.exit(1);
 });

@@ -88,8 +88,9 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
 
   const load = (files: readonly ConfigFile[]): LoadResult => {
     const result = loadConfig(files, { hostFqdn: options.hostFqdn });
-    const errors = (result.ok && options.check?.(result.config)) || [];
-    return errors.length > 0 ? { ok: false, errors, warnings: result.warnings } : result;
+    if (!result.ok || options.check === undefined) return result;
+    const errors = options.check(result.config);
+    return errors.length === 0 ? result : { ok: false, errors, warnings: result.warnings };
   };
 
   const read = async (): Promise<LoadResult> => {

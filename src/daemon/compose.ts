@@ -1,8 +1,6 @@
 /** Builds a daemon from the host's real parts. The only place that knows which part is which. */
 
-import { hostname } from 'node:os';
 import type { Config } from '../config/types.js';
-import { VacError } from '../errors.js';
 import { readTextIfThere } from '../host/files.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import { LibvirtHypervisor } from '../host/libvirt.js';
@@ -60,18 +58,6 @@ export async function composeDaemon(
     ...extra,
   });
   return { daemon, nfs, syslog, hypervisor };
-}
-
-/** This host's fully qualified name, as far as it knows it. */
-export function hostFqdn(): string {
-  return hostname().toLowerCase();
-}
-
-/** vacd makes bridges, exports and machines: nothing of that is for others than root. */
-export function requireRoot(): void {
-  if (process.getuid?.() !== 0) {
-    throw new VacError('not-root', 'vacd must be run as root: it makes machines, networks and exports (try sudo)');
-  }
 }
 
 /** The uid and gid that NFS squashes guests to, from the host's own user table. */
