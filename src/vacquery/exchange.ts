@@ -165,7 +165,7 @@ export class PollExchange<Q extends QueryType> {
 
   /** When `due` has something to do next; null when nothing is left to do. */
   get nextWakeMs(): number | null {
-    if (this.#over && this.#open.length === 0) return null;
+    if (this.#over && this.#open.every(({ collection }) => collection.isComplete)) return null;
     return this.#nextAskMs;
   }
 

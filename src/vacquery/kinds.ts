@@ -42,7 +42,8 @@ function integer(max: number, min = 0): Kind {
     read: (value) => {
       if (typeof value !== 'number') return WRONG_TYPE;
       if (!Number.isInteger(value)) return Number.isFinite(value) ? WRONG_TYPE : OUT_OF_RANGE;
-      return value >= min && value <= max ? value : OUT_OF_RANGE;
+      // Adding 0 makes 0 of -0.
+      return value >= min && value <= max ? value + 0 : OUT_OF_RANGE;
     },
     write: String,
   };
@@ -50,7 +51,7 @@ function integer(max: number, min = 0): Kind {
 
 function readAmount(value: unknown): number | Fault {
   if (typeof value !== 'number') return WRONG_TYPE;
-  return value >= 0 && value <= MAX_AMOUNT ? value : OUT_OF_RANGE;
+  return value >= 0 && value <= MAX_AMOUNT ? value + 0 : OUT_OF_RANGE;
 }
 
 /** As Python writes a float, where its exponents do not differ from ours. */

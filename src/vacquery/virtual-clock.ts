@@ -45,7 +45,10 @@ export class VirtualClock implements Clock {
 
   /** Runs all timers up to `untilMs`, those that are set meanwhile too, and stands at `untilMs` then. */
   runUntil(untilMs: number): void {
-    while (this.#heap.length > 0 && this.#heap[0]!.atMs <= untilMs) this.step();
+    for (let next = this.#heap[0]; next !== undefined && next.atMs <= untilMs; next = this.#heap[0]) {
+      if (next.run === null) this.#pop();
+      else this.step();
+    }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 

@@ -7,11 +7,13 @@ import { parseArgs } from 'node:util';
 import { type Figure, formatFigure } from './figure.js';
 import { fillFigures } from './fill.js';
 import { machineFigures } from './machine.js';
+import { vacqueryFigures } from './vacquery.js';
 
 /** By the name that `--only` takes: benchmarks whose figures' names begin with it. */
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   machine: machineFigures,
   fill: fillFigures,
+  vacquery: vacqueryFigures,
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });

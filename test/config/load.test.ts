@@ -4,6 +4,7 @@ import { loadConfig } from '../../src/config/load.js';
 import { formatProblem } from '../../src/config/problem.js';
 import { pipeOptionNames } from '../../src/config/spelling.js';
 import type { Config, LoadResult } from '../../src/config/types.js';
+import { MAX_SLOTS } from '../../src/machines/layout.js';
 
 const HOST = { hostFqdn: 'node1.example.com' };
 const MINIMAL = '[settings]\nvac_space = vac01.example.com\n';
@@ -373,6 +374,14 @@ describe('errors', () => {
   ];
   it.each(crossChecks)('between options: %s', (text, error) => {
     expect(errorsOf(MINIMAL, `${TYPE}${text}`)).toEqual([`/etc/1.conf:${error}`]);
+  });
+
+  it('come for more slots than the private network has addresses for', () => {
+    const withSlots = (slots: number) => errorsOf(`${MINIMAL}total_processors = ${slots}\n`, TYPE);
+    expect(withSlots(MAX_SLOTS)).toEqual([]);
+    expect(withSlots(MAX_SLOTS + 1)).toEqual([
+      `/etc/0.conf:3: [settings] total_processors = "${MAX_SLOTS + 1}": expected a whole number from 1 to ${MAX_SLOTS}`,
+    ]);
   });
 
   it('do not follow from an option that is bad itself', () => {

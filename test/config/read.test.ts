@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config/load.js';
 import { formatProblem } from '../../src/config/problem.js';
 import { readConfigFiles } from '../../src/config/read.js';
 
@@ -44,15 +45,22 @@ it('does not mind missing files while there is one', async () => {
   expect(files.map(({ path }) => path)).toEqual([join(root, 'run.conf')]);
 });
 
-it('says what to write when there is none at all', async () => {
+it('says what to write when there is none at all: something that starts machines', async () => {
   const { files, errors } = await readConfigFiles(paths());
   expect(files).toEqual([]);
+  const example = errors[0]!.message.split('for instance:\n')[1]!;
+  expect(loadConfig([{ path: '/etc/vac.conf', text: example }], { hostFqdn: 'node1.example.com' })).toMatchObject({
+    ok: true,
+    warnings: [],
+  });
   expect(errors.map(formatProblem)).toEqual([
     `${root}/vac.conf: there is no configuration (looked at ${paths().join(', ')}); write for instance:
     [settings]
     vac_space = vac01.example.com
     [machinetype example]
-    root_image = https://example.com/image.iso`,
+    target_share = 1
+    machine_model = vm-raw
+    root_image = /srv/images/example.qcow2`,
   ]);
 });
 

@@ -1,7 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { OPTION_TABLES } from '../../src/config/options.js';
+import { loadConfig } from '../../src/config/load.js';
+import {
+  MACHINETYPE_OPTIONS,
+  OPTION_TABLES,
+  type OptionTable,
+  SETTINGS_OPTIONS,
+  VACUUM_PIPE_OPTIONS,
+} from '../../src/config/options.js';
 import { confManPage, REFERENCE_FILES } from '../../src/config/reference.js';
 
 const COMMITTED = new URL('../../etc/man/', import.meta.url);
@@ -17,6 +24,25 @@ it('describes every option in both', () => {
     const text = generate();
     for (const name of Object.values(OPTION_TABLES).flatMap(Object.keys)) expect(text).toContain(name);
   }
+});
+
+it('says of every option where it stands what this version does not do, and what waits for a restart', () => {
+  const blocks = confManPage().split('\n.TP\n.B ');
+  const tables = [SETTINGS_OPTIONS, MACHINETYPE_OPTIONS, VACUUM_PIPE_OPTIONS] as readonly OptionTable[];
+  const options = tables.flatMap((table) => Object.entries(table));
+  expect(blocks).toHaveLength(1 + options.length);
+  options.forEach(([name, { notYet, atRestart }], index) => {
+    const block = blocks[index + 1]!;
+    expect(block.split('\n')[0]).toBe(name);
+    expect(block.includes('\nNot yet')).toBe(notYet !== undefined);
+    expect(block.includes('\nA change takes effect at the next start of vacd.')).toBe(atRestart === true);
+  });
+});
+
+it('has an example that starts machines', () => {
+  const text = confManPage().split('.SH EXAMPLE\n.nf\n')[1]!.split('\n.fi')[0]!;
+  const result = loadConfig([{ path: '/etc/vac.conf', text }], { hostFqdn: 'node1.example.com' });
+  expect(result).toMatchObject({ ok: true, warnings: [], config: { machinetypes: [{ targetShare: 1 }] } });
 });
 
 const hasGroff = spawnSync('groff', ['--version']).status === 0;

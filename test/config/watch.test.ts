@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { formatProblem } from '../../src/config/problem.js';
+import { loadConfig } from '../../src/config/load.js';
+import { formatProblem, problemAt } from '../../src/config/problem.js';
+import type { Config } from '../../src/config/types.js';
 import { type ConfigWatch, type WatchOptions, watchConfig } from '../../src/config/watch.js';
 
 let root: string;
@@ -36,6 +38,7 @@ function start(options: Partial<WatchOptions> = {}): ConfigWatch {
     hostFqdn: 'node1.example.com',
     onChange: (config) => reports.push(config.settings.vacSpace),
     onBad: (errors) => reports.push(`bad: ${errors.map(formatProblem)[0]?.replace(`${root}/`, '')}`),
+    onGoodAgain: () => reports.push('good again'),
     // Only events of the file system, unless a test is about polling.
     pollMilliseconds: HOUR_MILLISECONDS,
     debounceMilliseconds: 20,
@@ -66,7 +69,7 @@ it('sees files that are replaced, go and come', async () => {
   await reported(
     'one.example.com',
     'two.example.com',
-    `bad: vac.conf: there is no configuration (looked at ${root}/vac.d, ${root}/vac.conf); write for instance:\n    [settings]\n    vac_space = vac01.example.com\n    [machinetype example]\n    root_image = https://example.com/image.iso`,
+    `bad: vac.conf: there is no configuration (looked at ${root}/vac.d, ${root}/vac.conf); write for instance:\n    [settings]\n    vac_space = vac01.example.com\n    [machinetype example]\n    target_share = 1\n    machine_model = vm-raw\n    root_image = /srv/images/example.qcow2`,
   );
   await put('vac.d/a.conf', space('three'));
   await vi.waitFor(() => expect(reports[3]).toBe('three.example.com'), { timeout: 10_000, interval: 5 });
@@ -101,8 +104,66 @@ it('reports a bad content once, and the next good one', async () => {
   await put('vac.conf', '[settings]\n');
   expect((await reloadNow()).ok).toBe(false);
   expect(reports).toEqual(['one.example.com', bad]);
+  await put('vac.conf', space('two'));
+  await reported('one.example.com', bad, 'two.example.com');
+});
+
+it('reports once that what is in force was put back in place of a bad content', async () => {
   await put('vac.conf', space('one'));
-  await reported('one.example.com', bad, 'one.example.com');
+  const { reloadNow } = start();
+  await reloadNow();
+  await put('vac.conf', '[settings]\n');
+  await reloadNow();
+  const bad =
+    'bad: vac.conf:1: [settings] vac_space: is required; give a fully qualified domain name such as vac01.example.com';
+  await put('vac.conf', space('one'));
+  await reloadNow();
+  expect(reports).toEqual(['one.example.com', bad, 'good again']);
+  await put('vac.conf', `# as it was\n${space('one')}`);
+  await reloadNow();
+  expect(reports).toEqual(['one.example.com', bad, 'good again']);
+  await put('vac.conf', '[settings]\n');
+  await reloadNow();
+  expect(reports).toEqual(['one.example.com', bad, 'good again', bad]);
+});
+
+it('does not report again what the caller has in force, but does say when it is put back', async () => {
+  await put('vac.conf', space('one'));
+  const loaded = loadConfig([{ path: file('vac.conf'), text: space('one') }], { hostFqdn: 'node1.example.com' });
+  const { reloadNow } = start({ inForce: (loaded as { config: Config }).config });
+  await reloadNow();
+  expect(reports).toEqual([]);
+  await put('vac.conf', '[settings]\nnonsense = 1\nvac_space = one.example.com\n');
+  await reloadNow();
+  await put('vac.conf', space('one'));
+  await reloadNow();
+  expect(reports).toEqual([
+    'bad: vac.conf:2: [settings] nonsense: unknown option; see vac.conf(5) for all options',
+    'good again',
+  ]);
+});
+
+it("takes a configuration that fails the caller's check for bad", async () => {
+  await put('vac.conf', space('one'));
+  const check = ({ settings }: Config) =>
+    settings.vacSpace === 'two.example.com' ? [problemAt({ file: file('vac.conf'), line: 2 }, 'not here')] : [];
+  const { reloadNow } = start({ check });
+  await reloadNow();
+  await put('vac.conf', space('two'));
+  expect(await reloadNow()).toMatchObject({ ok: false, errors: [{ message: 'not here' }] });
+  await put('vac.conf', space('one'));
+  await reloadNow();
+  expect(reports).toEqual(['one.example.com', 'bad: vac.conf:2: not here', 'good again']);
+});
+
+it('does not report a change of comments and places alone', async () => {
+  await put('vac.conf', space('one'));
+  const { reloadNow } = start();
+  await reloadNow();
+  await put('vac.conf', `# a comment\n\n${space('one')}`);
+  expect(await reloadNow()).toMatchObject({ ok: true });
+  await put('vac.conf', `# a comment\n\n${space('one')}draining = yes\n`);
+  await reported('one.example.com', 'one.example.com');
 });
 
 it('does not report contents that stay the same', async () => {

@@ -1,10 +1,13 @@
 /** libvirtd killed and hung, and domains that the factory has not made. */
 
 import { rm } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { FaultSite, machineOf, running, slotVerdict, typeVerdict } from './faults-site.js';
 
 const { concurrent } = test;
+
+/** Guests boot under emulation on a host that other tests load too. */
+vi.setConfig({ testTimeout: 240_000 });
 
 /** An answer that takes longer than this was kept back by something that blocks the daemon. */
 const MAX_ANSWER_SECONDS = 5;

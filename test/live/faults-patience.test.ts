@@ -5,88 +5,97 @@ import { FaultSite, machineOf, running } from './faults-site.js';
 
 const { concurrent } = test;
 
+/** Waits of a minute, and guests that boot under emulation on a host that other tests load too. */
+const TIMEOUT_MS = 240_000;
+
 const HEARTBEAT_SECONDS = 15;
 
-concurrent('hung guests and a paused machine are ended, while other slots are filled again', () =>
-  FaultSite.use(async (site) => {
-    const { host } = site;
-    const hung = {
-      user_data_option_mode: 'hang',
-      heartbeat_file: 'heartbeat',
-      fizzle_seconds: 5,
-      backoff_seconds: 3600,
-    };
-    await site.configure({
-      mute: await site.demo({ ...hung, user_data_option_work_seconds: 0 }),
-      stuck: await site.demo({ ...hung, heartbeat_seconds: HEARTBEAT_SECONDS, user_data_option_work_seconds: 3 }),
-      halt: site.halting({ target_share: 3 }),
-    });
-    // Seven slots of which the shares give three to halting machines; and two starts for the slots that are freed.
-    const daemon = site.start(5, { startsLimit: 6 });
-    const before = await daemon.until('all slots are filled', (s) => running(s).length === 5);
-    const [mute] = running(before, 'mute');
-    const [stuck] = running(before, 'stuck');
-    const [paused, resumed, ended] = running(before, 'halt');
-    expect(ended).toBeDefined();
-    await host.virsh('suspend', paused!.hostname);
-    await host.virsh('suspend', resumed!.hostname);
-    await daemon.until('vacd sees them paused', (s) =>
-      [paused!, resumed!].every(({ uuid }) => machineOf(s, uuid)?.domain === 'paused'),
-    );
-    await host.virsh('resume', resumed!.hostname);
-    await site.untilBeats(stuck!.id, 'it has booted');
+concurrent(
+  'hung guests and a paused machine are ended, while other slots are filled again',
+  () =>
+    FaultSite.use(async (site) => {
+      const { host } = site;
+      const hung = {
+        user_data_option_mode: 'hang',
+        heartbeat_file: 'heartbeat',
+        fizzle_seconds: 5,
+        backoff_seconds: 3600,
+      };
+      await site.configure({
+        mute: await site.demo({ ...hung, user_data_option_work_seconds: 0 }),
+        stuck: await site.demo({ ...hung, heartbeat_seconds: HEARTBEAT_SECONDS, user_data_option_work_seconds: 3 }),
+        halt: site.halting({ target_share: 3 }),
+      });
+      // By share three of five slots go to halting machines; one start is left for a slot that is freed.
+      const daemon = site.start(5, { startsLimit: 6 });
+      const before = await daemon.until('all slots are filled', (s) => running(s).length === 5);
+      const [mute] = running(before, 'mute');
+      const [stuck] = running(before, 'stuck');
+      const [paused, resumed, ended] = running(before, 'halt');
+      expect(ended).toBeDefined();
+      await host.virsh('suspend', paused!.hostname);
+      await host.virsh('suspend', resumed!.hostname);
+      await daemon.until('vacd sees them paused', (s) =>
+        [paused!, resumed!].every(({ uuid }) => machineOf(s, uuid)?.domain === 'paused'),
+      );
+      await host.virsh('resume', resumed!.hostname);
+      await site.untilBeats(stuck!.id, 'it has booted');
 
-    const asked = await daemon.until(
-      'both hung guests are asked to stop',
-      (s) => [mute!, stuck!].every(({ uuid }) => machineOf(s, uuid)?.stopping !== null),
-      120,
-    );
-    for (const { uuid } of [mute!, stuck!]) expect(machineOf(asked, uuid)).toMatchObject({ domain: 'running' });
-    // Their 30 s run; meanwhile another slot is freed and filled.
-    await host.virsh('destroy', ended!.hostname);
-    const refilled = await daemon.until('the slot is filled', (s) =>
-      running(s, 'halt').some(({ slot, uuid }) => slot === ended!.slot && uuid !== ended!.uuid),
-    );
-    for (const { uuid } of [mute!, stuck!]) expect(machineOf(refilled, uuid)).toMatchObject({ phase: 'running' });
+      const asked = await daemon.until(
+        'both hung guests are asked to stop',
+        (s) => [mute!, stuck!].every(({ uuid }) => machineOf(s, uuid)?.stopping !== null),
+        120,
+      );
+      for (const { uuid } of [mute!, stuck!]) expect(machineOf(asked, uuid)).toMatchObject({ domain: 'running' });
+      // Their 30 s run; meanwhile another slot is freed and filled.
+      await host.virsh('destroy', ended!.hostname);
+      const refilled = await daemon.until('the slot is filled', (s) =>
+        running(s, 'halt').some(({ slot, uuid }) => slot === ended!.slot && uuid !== ended!.uuid),
+      );
+      for (const { uuid } of [mute!, stuck!]) expect(machineOf(refilled, uuid)).toMatchObject({ phase: 'running' });
 
-    const after = await daemon.until('all three are over', (s) =>
-      [mute!, stuck!, paused!].every(({ uuid }) => machineOf(s, uuid)?.phase === 'cleared'),
-    );
-    expect(machineOf(after, mute!.uuid)!.end!.message).toBe('700 Heartbeat file not created');
-    expect(machineOf(after, stuck!.uuid)!.end!.message).toBe('700 Heartbeat file not updated');
-    expect(daemon.output.match(/it did not stop within 30 s/g)).toHaveLength(2);
-    expect(machineOf(after, paused!.uuid)!.end).toMatchObject({
-      message: '700 Paused from outside',
-      reason: 'stopped: paused for 60 s, and not by this factory',
-    });
-    expect(machineOf(after, resumed!.uuid)).toMatchObject({ phase: 'running', domain: 'running', stopping: null });
-  }),
+      const after = await daemon.until('all three are over', (s) =>
+        [mute!, stuck!, paused!].every(({ uuid }) => machineOf(s, uuid)?.phase === 'cleared'),
+      );
+      expect(machineOf(after, mute!.uuid)!.end!.message).toBe('700 Heartbeat file not created');
+      expect(machineOf(after, stuck!.uuid)!.end!.message).toBe('700 Heartbeat file not updated');
+      expect(daemon.output.match(/it did not stop within 30 s/g)).toHaveLength(2);
+      expect(machineOf(after, paused!.uuid)!.end).toMatchObject({
+        message: '700 Paused from outside',
+        reason: 'stopped: paused for 60 s, and not by this factory',
+      });
+      expect(machineOf(after, resumed!.uuid)).toMatchObject({ phase: 'running', domain: 'running', stopping: null });
+    }),
+  TIMEOUT_MS,
 );
 
-concurrent('the NFS server away for longer than heartbeat_seconds is not held against the machines', () =>
-  FaultSite.use(async (site) => {
-    const { host } = site;
-    const heartbeat = { heartbeat_file: 'heartbeat', heartbeat_seconds: HEARTBEAT_SECONDS, fizzle_seconds: 5 };
-    await site.configure({ guest: await site.demo(heartbeat) });
-    const daemon = site.start(1);
-    const [guest] = running(await daemon.until('a machine runs', (s) => running(s).length === 1));
-    await site.untilBeats(guest!.id, 'it has booted');
-    await daemon.until('the heartbeat rules apply', (s) => s.services.nfs.readyForSeconds > 62);
+concurrent(
+  'the NFS server away for longer than heartbeat_seconds is not held against the machines',
+  () =>
+    FaultSite.use(async (site) => {
+      const { host } = site;
+      const heartbeat = { heartbeat_file: 'heartbeat', heartbeat_seconds: HEARTBEAT_SECONDS, fizzle_seconds: 5 };
+      await site.configure({ guest: await site.demo(heartbeat) });
+      const daemon = site.start(1);
+      const [guest] = running(await daemon.until('a machine runs', (s) => running(s).length === 1));
+      await site.untilBeats(guest!.id, 'it has booted');
+      await daemon.until('the heartbeat rules apply', (s) => s.services.nfs.readyForSeconds > 62);
 
-    const program = (await host.run('which', ['ganesha.nfsd'])).trim();
-    await host.run('mount', ['--bind', '/bin/false', program]);
-    for (const pid of await host.pidsOf('ganesha.nfsd')) process.kill(pid, 'SIGKILL');
-    const gone = await daemon.until('vacd notices', (s) => !s.services.nfs.ready);
-    await daemon.until('the outage is longer than any heartbeat may be old', (s) => {
-      expect(machineOf(s, guest!.uuid)).toMatchObject({ phase: 'running', stopping: null });
-      return s.timeSeconds > gone.timeSeconds + HEARTBEAT_SECONDS + 5;
-    });
-    expect(running((await daemon.status())!)).toHaveLength(1);
+      const program = (await host.run('which', ['ganesha.nfsd'])).trim();
+      await host.run('mount', ['--bind', '/bin/false', program]);
+      for (const pid of await host.pidsOf('ganesha.nfsd')) process.kill(pid, 'SIGKILL');
+      const gone = await daemon.until('vacd notices', (s) => !s.services.nfs.ready);
+      await daemon.until('the outage is longer than any heartbeat may be old', (s) => {
+        expect(machineOf(s, guest!.uuid)).toMatchObject({ phase: 'running', stopping: null });
+        return s.timeSeconds > gone.timeSeconds + HEARTBEAT_SECONDS + 5;
+      });
+      expect(running((await daemon.status())!)).toHaveLength(1);
 
-    await host.run('umount', [program]);
-    await daemon.until('NFS is back', (s) => s.services.nfs.ready, 60);
-    await site.untilBeats(guest!.id, 'through the mount that it had');
-    expect(machineOf((await daemon.status())!, guest!.uuid)).toMatchObject({ phase: 'running', stopping: null });
-    expect(await host.pidsOf('ganesha.nfsd')).toHaveLength(1);
-  }),
+      await host.run('umount', [program]);
+      await daemon.until('NFS is back', (s) => s.services.nfs.ready, 60);
+      await site.untilBeats(guest!.id, 'through the mount that it had');
+      expect(machineOf((await daemon.status())!, guest!.uuid)).toMatchObject({ phase: 'running', stopping: null });
+      expect(await host.pidsOf('ganesha.nfsd')).toHaveLength(1);
+    }),
+  TIMEOUT_MS,
 );

@@ -5,6 +5,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { afterAll } from 'vitest';
 import type { FactoryStatus, MachineStatus } from '../../src/daemon/status.js';
 import { TestHost } from './test-host.js';
 import { Worker, type WorkerOptions } from './worker.js';
@@ -24,6 +25,8 @@ const SETTINGS: Options = {
   io_pressure_percent: 0,
 };
 
+const standing = new Set<FaultSite>();
+
 export class FaultSite {
   readonly stateDir: string;
   readonly configPath: string;
@@ -42,13 +45,23 @@ export class FaultSite {
   /** Makes a site, and takes all of it away when the test is over. */
   static async use(test: (site: FaultSite) => Promise<void>): Promise<void> {
     const site = new FaultSite(await TestHost.create());
+    standing.add(site);
     try {
       await mkdir(site.stateDir);
       await site.makeHaltImage(site.haltImage);
       await test(site);
     } finally {
-      await site.host.destroy();
+      await site.destroy();
     }
+  }
+
+  private async destroy(): Promise<void> {
+    if (standing.delete(this)) await this.host.destroy();
+  }
+
+  /** Takes away what tests that ran out of time have left. */
+  static async destroyAll(): Promise<void> {
+    await Promise.all([...standing].map((site) => site.destroy()));
   }
 
   file(name: string): string {
@@ -82,7 +95,7 @@ export class FaultSite {
     };
   }
 
-  /** Writes the configuration file; one without a place in this class's defaults is as in a site's file. */
+  /** Writes the configuration file: settings over those above, and machinetypes by name. */
   async configure(machinetypes: Readonly<Record<string, Options>>, settings: Options = {}): Promise<void> {
     const sections = Object.entries({
       settings: { ...SETTINGS, ...settings },
@@ -152,6 +165,8 @@ export class FaultSite {
     await this.host.virsh('create', path);
   }
 }
+
+afterAll(() => FaultSite.destroyAll());
 
 /** Machines that libvirt runs, by slot. */
 export function running(status: FactoryStatus, machinetype?: string): MachineStatus[] {
