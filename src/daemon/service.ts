@@ -1,7 +1,6 @@
 /** A daemon as a service: started, told to systemd, kept up to date with its configuration, ended by a signal. */
 
-import { formatProblem, watchConfig } from '../config/index.js';
-import type { Config } from '../config/types.js';
+import { formatProblem, watchConfig, withRestartOptionsOf } from '../config/index.js';
 import { composeDaemon, type HostOptions } from './compose.js';
 import { expectations, hostProblems } from './configuration.js';
 import { notifySystemd } from './systemd.js';
@@ -18,26 +17,22 @@ export async function runService(host: HostOptions, configPaths: readonly string
   await daemon.start();
   notifySystemd(daemon, log);
 
-  let inForce = JSON.stringify(host.config);
-  const takeIntoForce = (changed: Config) => {
-    inForce = JSON.stringify(changed);
-    daemon.reconfigure(changed);
-    log.info('the changed configuration is in force');
-  };
   const watcher = watchConfig({
     ...(configPaths === undefined ? {} : { paths: configPaths }),
     hostFqdn: host.factory,
+    inForce: host.config,
+    check: (config) => hostProblems(config),
     onChange: (changed, warnings) => {
-      if (JSON.stringify(changed) === inForce) return;
-      const problems = hostProblems(changed);
-      for (const problem of problems) log.error(`configuration changed but is not used: ${formatProblem(problem)}`);
-      if (problems.length > 0) return;
       for (const warning of [...warnings.map(formatProblem), ...expectations(changed)]) log.warn(warning);
-      takeIntoForce(changed);
+      const { config, kept } = withRestartOptionsOf(changed, daemon.memory.config);
+      daemon.reconfigure(config);
+      log.info('the changed configuration is in force');
+      if (kept.length > 0) log.warn(`${kept.join(', ')}: changed, but taken into use only at the next start of vacd`);
     },
     onBad: (errors) => {
       for (const error of errors) log.error(`configuration changed but is not used: ${formatProblem(error)}`);
     },
+    onGoodAgain: () => log.info('the configuration is good again'),
   });
   process.on('SIGHUP', () => void watcher.reloadNow());
 

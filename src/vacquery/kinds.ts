@@ -97,7 +97,9 @@ export const method: Kind = name(new RegExp(`^(?:${Object.values(METHOD_OF).join
 export const text: Kind = {
   read: (value) => {
     if (typeof value !== 'string') return WRONG_TYPE;
-    return value.slice(0, MAX_TEXT_CHARACTERS).replace(UNPRINTABLE, '?');
+    const kept = value.slice(0, MAX_TEXT_CHARACTERS);
+    // Nearly all text is this, and looking for character classes of all scripts costs microseconds.
+    return /^[ -~]*$/.test(kept) ? kept : kept.replace(UNPRINTABLE, '?');
   },
   write: JSON.stringify,
 };
