@@ -1,5 +1,5 @@
 /** The public face of the configuration. Its types are in `types.ts`. */
-export { sameConfig, withRestartOptionsOf } from './changes.js';
+export { withRestartOptionsOf } from './changes.js';
 export { checkConfig } from './check-config.js';
 export { checkHostFacts } from './host-facts.js';
 export { loadConfig } from './load.js';

@@ -70,7 +70,6 @@ const SECONDS_PER_YEAR = 366 * 86_400;
 const PROCESSORS_MAX = 1024;
 /** A slot for each processor, and no more slots than the machines' private network has addresses for (`MAX_SLOTS`). */
 const TOTAL_PROCESSORS_MAX = 22_183;
-const NO_POLLS = { instead: 'this version polls no other factories' };
 const NO_PROXIES = { instead: 'this version makes no X.509 proxies' };
 const NO_CONTAINERS = { instead: 'this version makes no containers' };
 const STARTS_NONE = 'starts no machines of this type';
@@ -96,10 +95,6 @@ export const SETTINGS_OPTIONS = {
     type: factoryList,
     default: '',
     help: 'Names of all factories of the space, this one included; "." is this host. Empty: the factory works alone.',
-    notYet: {
-      instead: 'this version does not talk to other factories, and balances target shares on this host alone',
-      values: { inWords: 'more than one name', pattern: /\S\s+\S/ },
-    },
   },
   description: {
     type: text,
@@ -218,7 +213,6 @@ export const SETTINGS_OPTIONS = {
     unit: 'seconds',
     default: '10.0',
     help: "How long a poll of the space's factories waits in all.",
-    notYet: NO_POLLS,
   },
   vacmon_hostport: {
     type: hostPortList,

@@ -188,6 +188,11 @@ export class Daemon {
     this.statusTimer = setInterval(() => void this.writeStatus(), STATUS_FILES_SECONDS * 1000);
   }
 
+  /** Asks for a pass soon. */
+  wake(): void {
+    this.loop.wake();
+  }
+
   /** Calls back after each pass of the loop. */
   onPass(listener: () => void): void {
     this.passListeners.push(listener);

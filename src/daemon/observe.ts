@@ -124,7 +124,8 @@ export class Observer {
     }
     try {
       await this.take(listing.domains, listing.askedAtMs);
-      if (memory.hypervisorProblem !== null && memory.listing !== null) log.info('libvirt answers again');
+      // Only a failure that was told of has an end to tell of.
+      if ((memory.hypervisorProblem?.sinceSeconds ?? 0) > 0) log.info('libvirt answers again');
       memory.listing = listing;
       memory.hypervisorProblem = null;
     } catch (error) {

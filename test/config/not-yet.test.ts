@@ -17,16 +17,8 @@ function warningsOf(text: string): string[] {
 const NONE = 'starts no machines of this type';
 const SET: [text: string, warning: string][] = [
   [
-    `${SETTINGS}factories = . node2.example.com\n${RAW}`,
-    '3: [settings] factories = ". node2.example.com": not yet supported: this version does not talk to other factories, and balances target shares on this host alone',
-  ],
-  [
     `${SETTINGS}description = x\n${RAW}`,
     '3: [settings] description = "x": not yet supported: this version shows it nowhere',
-  ],
-  [
-    `${SETTINGS}udp_timeout_seconds = 5\n${RAW}`,
-    '3: [settings] udp_timeout_seconds = "5": not yet supported: this version polls no other factories',
   ],
   [
     `${SETTINGS}vacmon_hostport = m.example.com:8884\n${RAW}`,

@@ -1,0 +1,136 @@
+/** This factory in the words of VacQuery: what the responder tells of machines, machinetypes and the host (SPEC 3). */
+
+import { readFile, statfs } from 'node:fs/promises';
+import { loadavg, release } from 'node:os';
+import { holdsProcessors, ownNews } from '../factory/news.js';
+import type { FactoryState, Machine } from '../factory/types.js';
+import { slotHostname } from '../machines/layout.js';
+import { emptySlot, type FactorySnapshot } from '../vacquery/index.js';
+import { VERSION } from '../version.js';
+import type { Memory } from './memory.js';
+
+type HostFacts = Pick<
+  FactorySnapshot['facts'],
+  | 'root_disk_avail_kb'
+  | 'root_disk_avail_inodes'
+  | 'vac_disk_avail_kb'
+  | 'vac_disk_avail_inodes'
+  | 'load_average'
+  | 'kernel_version'
+  | 'os_issue'
+  | 'boot_time'
+  | 'swap_used_kb'
+  | 'swap_free_kb'
+  | 'mem_used_kb'
+  | 'mem_total_kb'
+>;
+
+/** What only the host can tell; gathered now and then, so that no query ever waits for a file. */
+export async function readHostStatus(stateDir: string): Promise<HostFacts> {
+  const [root, state, memory, stat, os] = await Promise.all([
+    statfs('/'),
+    statfs(stateDir),
+    readFile('/proc/meminfo', 'utf8'),
+    readFile('/proc/stat', 'utf8'),
+    readFile('/etc/os-release', 'utf8').catch(() => ''),
+  ]);
+  const kb = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
+  const total = kb('MemTotal');
+  return {
+    root_disk_avail_kb: Math.floor((root.bavail * root.bsize) / 1024),
+    root_disk_avail_inodes: root.ffree,
+    vac_disk_avail_kb: Math.floor((state.bavail * state.bsize) / 1024),
+    vac_disk_avail_inodes: state.ffree,
+    load_average: loadavg()[2] ?? null,
+    kernel_version: release(),
+    os_issue: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(os)?.[1] ?? release(),
+    boot_time: Number(/^btime (\d+)/m.exec(stat)?.[1]) || null,
+    swap_used_kb: kb('SwapTotal') - kb('SwapFree'),
+    swap_free_kb: kb('SwapFree'),
+    mem_used_kb: total - kb('MemAvailable'),
+    mem_total_kb: total,
+  };
+}
+
+/** gocdb_sitename, else the space name without its first label (SPEC 3). */
+export function siteOf(gocdbSitename: string | null, space: string): string {
+  return gocdbSitename ?? (space.split('.').slice(1).join('.') || space);
+}
+
+export function factorySnapshot(memory: Memory, host: HostFacts, nowSeconds: number): FactorySnapshot {
+  const state = memory.state(nowSeconds, performance.now());
+  const { settings, machinetypes } = memory.config;
+  const held = state.machines.filter(holdsProcessors);
+  const perProcessor = settings.hs06PerProcessor ?? 1;
+  return {
+    space: settings.vacSpace,
+    site: siteOf(settings.gocdbSitename, settings.vacSpace),
+    factory: state.factory,
+    vacVersion: `Vac ${VERSION} vacd`,
+    facts: {
+      ...host,
+      running_processors: held.reduce((sum, { record }) => sum + record.processors, 0),
+      running_machines: held.length,
+      running_hs06: held.reduce((sum, { record }) => sum + record.hs06, 0),
+      max_processors: state.totalProcessors,
+      max_machines: state.slots,
+      max_hs06: state.totalProcessors * perProcessor,
+      // One process does it all: whoever reads this knows that it lives.
+      factory_heartbeat_time: nowSeconds,
+      responder_heartbeat_time: nowSeconds,
+      mjf_heartbeat_time: nowSeconds,
+      metadata_heartbeat_time: nowSeconds,
+    },
+    machines: Array.from({ length: state.slots }, (_, slot) => slotStatus(memory, state, slot)),
+    machinetypes: machinetypes.map((type) => {
+      const news = ownNews(state.factory, type.name, state.machines, state.lastEnds, nowSeconds);
+      return {
+        machinetype: type.name,
+        bytes_per_processor: settings.mibPerProcessor * 2 ** 20,
+        running_hs06: news.runningHs06,
+        running_machines: news.runningMachines,
+        running_processors: news.runningProcessors,
+        num_before_fizzle: news.beforeFizzle,
+        shutdown_message: news.lastEnd?.message ?? null,
+        shutdown_time: news.lastEnd?.timeSeconds ?? null,
+        shutdown_machine: news.lastEnd?.hostname ?? null,
+        fqan: type.accountingFqan,
+        max_wallclock_seconds: type.maxWallclockSeconds,
+        max_processors: type.maxProcessors,
+      };
+    }),
+  };
+}
+
+/** The machine in a slot, else the last one that was there, else an empty slot. */
+function slotStatus(memory: Memory, state: FactoryState, slot: number): FactorySnapshot['machines'][number] {
+  const machine =
+    state.machines.find((candidate) => candidate.record.slot === slot && candidate.phase !== 'cleared') ??
+    memory.lastCleared(state.slots, performance.now()).findLast((candidate) => candidate.record.slot === slot);
+  if (machine === undefined) return emptySlot(slotHostname(state.factory, slot));
+  const { record, end } = machine;
+  return {
+    machine: record.hostname,
+    state: stateWord(machine),
+    machine_model: record.machineModel,
+    uuid: record.uuid,
+    created_time: record.createdTimeSeconds,
+    started_time: machine.startedTimeSeconds,
+    heartbeat_time: machine.heartbeatTimeSeconds,
+    num_processors: record.processors,
+    cpu_seconds: Math.round(machine.cpuSeconds),
+    cpu_percentage: Math.round(machine.cpuPercent * 10) / 10,
+    hs06: record.hs06,
+    machinetype: record.machinetype,
+    shutdown_message: end?.message ?? null,
+    shutdown_time: end?.timeSeconds ?? null,
+    fqan: record.accountingFqan,
+  };
+}
+
+function stateWord(machine: Machine): FactorySnapshot['machines'][number]['state'] {
+  if (machine.phase === 'starting') return 'Starting';
+  if (machine.phase !== 'running') return 'Shut down';
+  if (machine.domain === 'paused') return 'Paused';
+  return machine.domain === 'unknown' ? 'Unknown' : 'Running';
+}
