@@ -82,6 +82,7 @@ export class Space {
     const { clock } = this.parts;
     this.answering.onDatagram((datagram, { address, port }) => {
       const replies = this.responder.answer(datagram, address, clock.nowMs(), Date.now() / 1000);
+      if (replies.length > 0) this.noteAlive(address);
       for (const reply of replies) this.answering?.send(reply, address, port);
     });
     this.snapshotTimer = setInterval(() => {
@@ -171,6 +172,13 @@ export class Space {
   private isFactory(address: string): boolean {
     for (const { addresses } of this.names.values()) if (addresses.includes(address)) return true;
     return false;
+  }
+
+  /** Who asks us lives: a factory that was given up is asked again with the next poll. */
+  private noteAlive(address: string): void {
+    for (const [factory, { addresses }] of this.names) {
+      if (addresses.includes(address)) this.peerMemory.heard(factory, this.parts.clock.nowMs());
+    }
   }
 
   private async takeSnapshot(): Promise<void> {

@@ -78,8 +78,9 @@ export interface PeerAnswer<S extends Status = Status> {
   readonly claimedFactory: string | null;
 }
 
-/** Shortest time between two queries to one peer, as a part of the whole: 200 ms of 10 s. */
+/** Shortest time between two queries to one peer, as a part of the whole (200 ms of 10 s), and at least. */
 const RETRY_PART = 1 / 50;
+const MIN_RETRY_MS = 100;
 /** A silent peer is asked ever less often. At half of all datagrams lost, one in 10^5 is taken for dead by mistake. */
 const RETRY_GROWTH = 1.5;
 const MAX_RETRY_FACTOR = 3;
@@ -116,6 +117,8 @@ export class PollExchange<Q extends QueryType> {
   readonly #statusType: string;
   readonly #peers: PeerState<StatusOf<Q>>[];
   readonly #byCookie: ReadonlyMap<string, PeerState<StatusOf<Q>>>;
+  readonly #byAddress: ReadonlyMap<string, PeerState<StatusOf<Q>>>;
+  readonly #firstRetryMs: number;
   readonly #strayRefusals = new Map<ReplyRefusal, number>();
   /** Peers that may yet have to be asked. */
   #open: PeerState<StatusOf<Q>>[];
@@ -132,11 +135,15 @@ export class PollExchange<Q extends QueryType> {
     this.#startMs = nowMs;
     this.deadlineMs = nowMs + options.timeoutMs;
     this.#lameDeadlineMs = nowMs + options.timeoutMs * LAME_PART;
+    this.#firstRetryMs = Math.max(MIN_RETRY_MS, options.timeoutMs * RETRY_PART);
     const spacingMs = Math.min(MAX_SPACING_MS, (options.timeoutMs * SPREAD_PART) / Math.max(1, options.peers.length));
     this.#peers = shuffled(options.peers, options.rng).map((peer, index) =>
       this.#begin(peer, nowMs, nowMs + index * spacingMs),
     );
     this.#byCookie = new Map(this.#peers.map((state) => [state.cookie, state]));
+    this.#byAddress = new Map(
+      this.#peers.flatMap((state) => state.peer.addresses.map((address) => [address, state] as const)),
+    );
     this.#open = this.#peers.filter(({ nextAskMs }) => nextAskMs < this.deadlineMs);
     for (const { patience } of this.#peers) this.#missing[patience] += 1;
     this.#nextAskMs = nowMs;
@@ -180,7 +187,8 @@ export class PollExchange<Q extends QueryType> {
    */
   receive(datagram: Uint8Array, address: string, nowMs: number): ReceiveOutcome {
     const decoded = decode(datagram);
-    if (!decoded.ok) return this.#refuse(null, decoded.reason);
+    // Its cookie is not known, so the peer is guessed by the address: this is for people to read, and nothing else.
+    if (!decoded.ok) return this.#refuse(this.#byAddress.get(address) ?? null, decoded.reason);
     const status = decoded.message;
     if (!isStatus(status)) return this.#refuse(null, 'not-a-status');
     const state = this.#byCookie.get(status.cookie);
@@ -212,7 +220,7 @@ export class PollExchange<Q extends QueryType> {
   }
 
   #begin(peer: PollPeer, nowMs: number, firstAskMs: number): PeerState<StatusOf<Q>> {
-    const { query, space, vacVersion, cookieOf, memory, timeoutMs } = this.#options;
+    const { query, space, vacVersion, cookieOf, memory } = this.#options;
     const cookie = cookieOf(peer.factory);
     const encoded = encode(makeQuery(query, space, cookie, vacVersion));
     // Space and names were checked with the configuration, and a cookie is a digest: only a programmer gets here.
@@ -229,16 +237,15 @@ export class PollExchange<Q extends QueryType> {
       patience: wasDead || !isAsked ? 'none' : this.#patienceWith(peer.factory),
       nextAskMs: isAsked ? firstAskMs : Number.POSITIVE_INFINITY,
       asked: 0,
-      retryMs: timeoutMs * RETRY_PART,
+      retryMs: this.#firstRetryMs,
       heard: false,
       claimedFactory: null,
     };
   }
 
   #ask(state: PeerState<StatusOf<Q>>, nowMs: number): Outgoing {
-    const firstRetryMs = this.#options.timeoutMs * RETRY_PART;
-    if (state.asked === 0 || state.heard) state.retryMs = firstRetryMs;
-    else state.retryMs = Math.min(state.retryMs * RETRY_GROWTH, firstRetryMs * MAX_RETRY_FACTOR);
+    if (state.asked === 0 || state.heard) state.retryMs = this.#firstRetryMs;
+    else state.retryMs = Math.min(state.retryMs * RETRY_GROWTH, this.#firstRetryMs * MAX_RETRY_FACTOR);
     const jitter = 0.75 + this.#options.rng() / 2;
     state.nextAskMs = state.patience === 'none' ? Number.POSITIVE_INFINITY : nowMs + state.retryMs * jitter;
     state.asked += 1;

@@ -93,6 +93,14 @@ describe('what is believed', () => {
     expect([...answerOf(exchange).refused]).toEqual([['wrong-status', 1]]);
   });
 
+  it('a status with a wrong value is counted at the peer whose address it came from', () => {
+    const exchange = exchangeWith();
+    exchange.receive(bytes(RECORDED.machinetypeIdle.replace('atlas-prod', 'Atlas Prod')), '2001:db8::1', 101);
+    exchange.receive(bytes('{'), '192.0.2.1', 101);
+    expect([...answerOf(exchange).refused]).toEqual([['bad-name', 1]]);
+    expect([...exchange.strayRefusals]).toEqual([['not-json', 1]]);
+  });
+
   it('says by which other name a host answered', () => {
     const exchange = exchangeWith();
     exchange.receive(replies('WN1.example.com', 1, cookieOf(EVIL.factory))[0]!, '10.0.0.2', 101);
