@@ -2,45 +2,66 @@
 # `npm run install-host`: installs this checkout on the host as a service. Configuration that is there is never changed.
 # DESTDIR=/some/where puts everything below that directory instead, as for building a package.
 set -euo pipefail
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-destination="${DESTDIR:-}"
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+destination="${DESTDIR:+$(realpath -m "$DESTDIR")}"
 program=/usr/local/lib/vac
+units=/usr/local/lib/systemd/system
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+  say "install-host: $*"
+  exit 1
+}
 
 bash "$root/etc/prepare.sh"
-say() { printf '%s\n' "$*" >&2; }
+cd "$root"
+
+# By this very program, wherever it is: the service's PATH may know no node, or another one.
+node="$(node -p process.execPath)"
 
 say "installing the program into $destination$program …"
 new="$destination$program.new"
 rm -rf "$new"
-mkdir -p "$new/node_modules/libvirt/build/Release" "$destination/usr/local/bin" "$destination/usr/local/share/man/man5"
-cp -r "$root/package.json" "$root/dist" "$root/etc" "$root/LICENSE" "$new/"
-cp -r "$root/native/package.json" "$root/native/dist" "$new/node_modules/libvirt/"
-cp "$root"/native/build/Release/*.node "$new/node_modules/libvirt/build/Release/"
+mkdir -p "$new/node_modules/libvirt/build/Release"
+cp -r package.json dist etc LICENSE "$new/"
+cp -r native/package.json native/dist "$new/node_modules/libvirt/"
+cp native/build/Release/*.node "$new/node_modules/libvirt/build/Release/"
 # The program's own packages, without those that only building and testing need.
-cd "$root"
-npm ls --omit=dev --all --parseable 2>/dev/null | while read -r package; do
+packages="$(npm ls --omit=dev --all --parseable --loglevel=error)" ||
+  fail "npm ls finds the packages of this checkout incomplete (above): run npm ci, then this again; nothing was changed"
+while read -r package; do
   relative="${package#"$root/"}"
   case "$relative" in node_modules/*) [ -L "$package" ] || cp -r --parents "$relative" "$new/" ;; esac
-done
+done <<<"$packages"
+"$node" "$new/dist/vacd.js" --version >/dev/null ||
+  fail "the new program in $new does not start (above); the one that is installed was not changed"
+
 rm -rf "$destination$program.old"
 [ ! -e "$destination$program" ] || mv "$destination$program" "$destination$program.old"
 mv "$new" "$destination$program"
 rm -rf "$destination$program.old"
+
+mkdir -p "$destination/usr/local/bin" "$destination/usr/local/share/man/man5" "$destination$units" "$destination/etc/vac.d"
 for name in vacd vac; do
-  printf '#!/bin/sh\nexec node %s/dist/%s.js "$@"\n' "$program" "$name" >"$destination/usr/local/bin/$name"
+  printf '#!/bin/sh\nexec "%s" "%s/dist/%s.js" "$@"\n' "$node" "$program" "$name" >"$destination/usr/local/bin/$name"
   chmod 755 "$destination/usr/local/bin/$name"
 done
-cp "$root/etc/man/vac.conf.5" "$destination/usr/local/share/man/man5/"
+cp etc/man/vac.conf.5 "$destination/usr/local/share/man/man5/"
+# Not below /etc: what is there is the administrator's, and goes before this.
+cp systemd/vacd.service "$destination$units/"
+if [ -e "$destination/etc/systemd/system/vacd.service" ]; then
+  say "note: $destination/etc/systemd/system/vacd.service goes before the unit that was installed now; remove it unless it is yours"
+fi
 
-mkdir -p "$destination/etc/vac.d" "$destination/etc/systemd/system"
 if [ -z "$(ls "$destination"/etc/vac.d/*.conf "$destination/etc/vac.conf" 2>/dev/null)" ]; then
-  cp "$root/etc/vac.conf.example" "$destination/etc/vac.conf"
+  cp etc/vac.conf.example "$destination/etc/vac.conf"
   say "wrote $destination/etc/vac.conf from the example: edit it (vac_space, machinetypes), then: vac check-config"
 fi
-cp "$root/systemd/vacd.service" "$destination/etc/systemd/system/vacd.service"
-if [ -z "$destination" ] && [ -d /run/systemd/system ]; then
+if [ -n "$destination" ]; then
+  say "installed below $destination"
+elif [ -d /run/systemd/system ]; then
   systemctl daemon-reload
-  say "installed. Start it with: systemctl enable --now vacd"
+  say "installed. Start it with: systemctl enable --now vacd (if it runs: systemctl restart vacd)"
 else
   say "installed. Without systemd, start it with: /usr/local/bin/vacd"
 fi

@@ -35,6 +35,16 @@ bool lastErrorIsNoSupport() { return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT
 
 }  // namespace
 
+struct Connection::Lease {
+  explicit Lease(Connection& from) : owner(from), connection(from.lease()) {}
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() { owner.giveBack(std::move(connection)); }
+
+  Connection& owner;
+  ConnectionRef connection;
+};
+
 template <typename Work>
 void Connection::settle(uint32_t callId, Work work) {
   try {
@@ -45,9 +55,11 @@ void Connection::settle(uint32_t callId, Work work) {
 }
 
 void Connection::open(uint32_t callId, OpenOptions options) {
-  pool_->post(callId, [self = shared_from_this(), callId, options = std::move(options)] {
+  options_ = std::move(options);
+  shared_ = options_.uri.rfind("test:", 0) == 0;
+  pool_->post(callId, [self = shared_from_this(), callId] {
     self->settle(callId, [&]() -> Value {
-      self->openNow(options);
+      self->openNow();
       return {};
     });
   });
@@ -55,7 +67,10 @@ void Connection::open(uint32_t callId, OpenOptions options) {
 
 void Connection::call(uint32_t callId, Operation operation, Arguments arguments) {
   pool_->post(callId, [self = shared_from_this(), callId, operation, arguments = std::move(arguments)] {
-    self->settle(callId, [&] { return operation(self->acquire().get(), arguments); });
+    self->settle(callId, [&] {
+      const Lease lease(*self);
+      return operation(lease.connection.get(), arguments);
+    });
   });
 }
 
@@ -68,15 +83,20 @@ void Connection::close(uint32_t callId) {
   });
 }
 
-void Connection::openNow(const OpenOptions& options) {
-  startEventLoop();
+ConnectionRef Connection::openAnother() const {
   ConnectionRef connection(
-      check(virConnectOpenAuth(options.uri.c_str(), nullptr, options.readOnly ? VIR_CONNECT_RO : 0)));
-  if (options.keepAliveIntervalSeconds > 0 &&
-      virConnectSetKeepAlive(connection.get(), options.keepAliveIntervalSeconds, options.keepAliveCount) < 0 &&
+      check(virConnectOpenAuth(options_.uri.c_str(), nullptr, options_.readOnly ? VIR_CONNECT_RO : 0)));
+  if (options_.keepAliveIntervalSeconds > 0 &&
+      virConnectSetKeepAlive(connection.get(), options_.keepAliveIntervalSeconds, options_.keepAliveCount) < 0 &&
       !lastErrorIsNoSupport()) {
     throw lastFailure();
   }
+  return connection;
+}
+
+void Connection::openNow() {
+  startEventLoop();
+  ConnectionRef connection = openAnother();
   try {
     subscribe(connection.get());
   } catch (...) {
@@ -84,13 +104,17 @@ void Connection::openNow(const OpenOptions& options) {
     throw;
   }
 
-  bool closedMeanwhile;
   {
     std::lock_guard lock(mutex_);
-    connection_ = std::move(connection);
-    closedMeanwhile = closed_;
+    main_ = connection.get();
+    open_ = true;
+    if (!closed_) {
+      idle_.push_back(std::move(connection));
+      return;
+    }
   }
-  if (closedMeanwhile) closeNow();
+  discard(std::move(connection));
+  pool_->finish();
 }
 
 // A driver without events is still usable: whoever relies on events polls as well.
@@ -122,21 +146,50 @@ void Connection::unsubscribe(virConnectPtr connection) {
 }
 
 void Connection::closeNow() {
-  ConnectionRef connection;
+  std::vector<ConnectionRef> idle;
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
-    connection = std::move(connection_);
+    idle.swap(idle_);
   }
-  if (connection) unsubscribe(connection.get());
+  for (auto& connection : idle) discard(std::move(connection));
   pool_->finish();
 }
 
-ConnectionRef Connection::acquire() {
-  std::lock_guard lock(mutex_);
-  if (!connection_) throw ownFailure(VIR_ERR_INVALID_CONN, "the connection is closed");
-  check(virConnectRef(connection_.get()));
-  return ConnectionRef(connection_.get());
+ConnectionRef Connection::lease() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!open_ || closed_) throw ownFailure(VIR_ERR_INVALID_CONN, "the connection is closed");
+    if (shared_) {
+      check(virConnectRef(main_));
+      return ConnectionRef(main_);
+    }
+    if (!idle_.empty()) {
+      ConnectionRef connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+  }
+  return openAnother();
+}
+
+void Connection::giveBack(ConnectionRef connection) {
+  if (shared_) return;
+  {
+    std::lock_guard lock(mutex_);
+    // The main one is kept for its events even when it is broken: its close callback says so.
+    const bool usable = connection.get() == main_ || virConnectIsAlive(connection.get()) == 1;
+    if (!closed_ && usable) {
+      idle_.push_back(std::move(connection));
+      return;
+    }
+  }
+  discard(std::move(connection));
+}
+
+// Nobody else uses it by now.
+void Connection::discard(ConnectionRef connection) {
+  if (connection.get() == main_) unsubscribe(connection.get());
 }
 
 }  // namespace addon

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "bridge.h"
 #include "handles.h"
@@ -39,25 +40,40 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void call(uint32_t callId, Operation operation, Arguments arguments);
   bool abandon(uint32_t callId) { return pool_->abandon(callId); }
 
-  // Calls in flight keep their own reference and go on. A connection that is still being opened is closed once it is.
+  // Calls in flight go on with what they have leased. A connection that is still being opened is closed once it is.
   void close(uint32_t callId);
 
  private:
+  struct Lease;
+
   template <typename Work>
   void settle(uint32_t callId, Work work);
-  void openNow(const OpenOptions& options);
+  void openNow();
+  ConnectionRef openAnother() const;
   void subscribe(virConnectPtr connection);
   void unsubscribe(virConnectPtr connection);
   void closeNow();
-  ConnectionRef acquire();
+  ConnectionRef lease();
+  void giveBack(ConnectionRef connection);
+  void discard(ConnectionRef connection);
 
   const uint32_t id_;
   const std::shared_ptr<Bridge> bridge_;
   EventSink closeSink_;
   const std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();
 
+  // Written once, before the first call.
+  OpenOptions options_;
+  // libvirt's client may crash when threads share a connection (CVE-2024-4418, in libvirt before 10.3.0: the one that
+  // waits for the socket leaves a pointer to its stack behind). So each call has one to itself: the main one, which
+  // events come by, or another, opened when all there are were in use and kept for the next call. Drivers in this
+  // process have no such client, and may keep their machines by connection: there all calls share the main one.
+  bool shared_ = false;
+
   std::mutex mutex_;
-  ConnectionRef connection_;
+  virConnectPtr main_ = nullptr;
+  std::vector<ConnectionRef> idle_;
+  bool open_ = false;
   bool closed_ = false;
   int lifecycleCallback_ = -1;
   int ioErrorCallback_ = -1;

@@ -10,29 +10,38 @@ export interface ScreenSize {
 }
 
 const BAR_CELLS = 20;
-const MIN_LOG_ROWS = 4;
+const DECISIONS = 4;
+const MIN_LOG_ROWS = 2;
+/** Headings and blank lines, and the two lines at the top. */
+const FRAME_ROWS = 12;
 
-/** @param log newest last */
+/**
+ * As many lines as the screen has at most, the footer always among them.
+ *
+ * @param log newest last
+ */
 export function liveView(status: FactoryStatus, log: readonly string[], size: ScreenSize, footer: string): string[] {
+  const maxSlotRows = Math.max(3, size.rows - FRAME_ROWS - status.shares.length - DECISIONS - MIN_LOG_ROWS);
   const head = [
     `${styleText('bold', `vac factory ${status.factory}`)}   ${status.hypervisor}`,
     `${status.processorsUsed} of ${status.processors} processors in use   load ${status.loadAverages.map((l) => l.toFixed(1)).join(' ')}   ${servicesLine(status)}`,
     '',
     styleText('dim', 'SLOT  MACHINE                MACHINETYPE    STATE        RUNS   CPU s  CPU %'),
-    ...slotRows(status, Math.max(3, size.rows - 20)),
+    ...slotRows(status, maxSlotRows),
     '',
     styleText('dim', 'SHARES                         NOW  WANTED'),
     ...status.shares.map(shareRow),
     '',
     styleText('dim', 'LAST DECISIONS'),
-    ...status.done.slice(-4).map((decision) => decisionLine(decision)),
+    ...status.done.slice(-DECISIONS).map((decision) => decisionLine(decision)),
     '',
     styleText('dim', 'LOG'),
   ];
-  const logRows = Math.max(MIN_LOG_ROWS, size.rows - head.length - 2);
-  return [...head, ...log.slice(-logRows).map((line) => `  ${line}`), '', styleText('dim', footer)].map((line) =>
-    cut(line, size.columns),
-  );
+  // A stack trace is one line of the log.
+  const logLines = log.slice(-size.rows).flatMap((line) => line.split('\n'));
+  const logRows = Math.min(logLines.length, Math.max(0, size.rows - head.length - 2));
+  const body = [...head, ...logLines.slice(logLines.length - logRows).map((line) => `  ${line}`)];
+  return [...body.slice(0, size.rows - 2), '', styleText('dim', footer)].map((line) => cut(line, size.columns));
 }
 
 function servicesLine(status: FactoryStatus): string {

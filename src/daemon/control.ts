@@ -108,17 +108,14 @@ export async function askDaemon(path: string, request: ControlRequest): Promise<
     for await (const part of socket) text += part;
     return JSON.parse(text) as ControlReply;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why =
-      code === 'ENOENT' || code === 'ECONNREFUSED'
-        ? 'no vacd runs there'
-        : code === 'EACCES'
-          ? 'only root may ask'
-          : message;
-    throw new VacError(
-      'daemon-not-running',
-      `cannot ask vacd at ${path}: ${why}; start it, or name its state directory with --state-dir`,
-      { cause },
-    );
+    throw new VacError('daemon-not-running', `cannot ask vacd at ${path}: ${whyNot(cause)}`, { cause });
   }
+}
+
+function whyNot(cause: unknown): string {
+  if (cause instanceof SyntaxError) return 'the answer breaks off, or is not from a vacd; ask again';
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'EACCES') return 'only root may ask (try sudo)';
+  const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? 'no vacd runs there' : message;
+  return `${why}; start it, or name its state directory with --state-dir`;
 }

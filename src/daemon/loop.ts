@@ -23,6 +23,8 @@ export class Loop {
   private timer: NodeJS.Timeout | null = null;
   private passWanted = false;
   private running = false;
+  /** The standstill that the log tells of. */
+  private told: Standstill | null = null;
 
   constructor(
     private readonly memory: Memory,
@@ -69,9 +71,9 @@ export class Loop {
 
   /** Once when nothing starts any more, and once when starts go on. A host under load comes and goes: that is no news. */
   private tellStandstill(now: Standstill | null): void {
-    const before = this.memory.standstill;
     this.memory.standstill = now;
-    if (now?.code === before?.code || ORDINARY.has((now ?? before)!.code)) return;
+    if (now?.code === this.told?.code || (now !== null && ORDINARY.has(now.code))) return;
+    this.told = now;
     if (now !== null) this.log.warn(`nothing new starts: ${now.reason}`);
     else this.log.info('machines may start again');
   }

@@ -76,6 +76,10 @@ export class Performer {
     const { record } = machine.entry;
     switch (action.kind) {
       case 'recordStarted': {
+        if (machine.gone && !(await this.directoryIsThere(machine))) {
+          this.forgetRemoved(machine);
+          return;
+        }
         const timeSeconds = await tools.journal.askedTimeSeconds(record);
         await tools.journal.started(record, timeSeconds);
         memory.update(machine, { phase: 'running', startedTimeSeconds: timeSeconds });

@@ -135,10 +135,15 @@ export async function writeStatusFiles(
 ): Promise<void> {
   const running = status.machines.filter((m) => m.phase === 'starting' || m.phase === 'running');
   const power = status.shares.reduce((sum, share) => sum + share.runningHs06, 0);
-  const counts = `${running.length} ${status.slots} ${status.processorsUsed} ${status.processors} ${power}`;
+  const counts = `${running.length} ${status.slots} ${status.processorsUsed} ${status.processors} ${withoutNoise(power)}`;
   await writeFileAtomic(layout.counts(), counts, { durable: false });
   await writeFileAtomic(layout.factoryHeartbeat(), `${status.timeSeconds}`, { durable: false });
   await writeFileAtomic(layout.responderHeartbeat(), `${status.timeSeconds}`, { durable: false });
   if (problem === null) await removeFile(layout.factoryError());
   else await writeFileAtomic(layout.factoryError(), `${problem}\n`, { durable: false });
+}
+
+/** A sum of decimal numbers as it is meant: 123.6 and not 123.60000000000001. */
+function withoutNoise(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }

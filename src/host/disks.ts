@@ -41,8 +41,9 @@ export async function inspectImage(path: string): Promise<ImageInfo> {
       `image ${path} refers to another file (${String(foreign)}); give an image that stands alone (qemu-img convert)`,
     );
   }
+  const virtualBytes = checkedSize(path, Number(info['virtual-size']));
   await checkWhole(path);
-  return { format: 'qcow2', virtualBytes: checkedSize(path, Number(info['virtual-size'])) };
+  return { format: 'qcow2', virtualBytes };
 }
 
 /**

@@ -9,6 +9,8 @@ const { concurrent } = test;
 const TIMEOUT_MS = 240_000;
 
 const HEARTBEAT_SECONDS = 15;
+/** Time for a guest to boot on a loaded host, as fizzle_seconds; the heartbeat rules wait for it. */
+const BOOT_SECONDS = 90;
 
 concurrent(
   'hung guests and a paused machine are ended, while other slots are filled again',
@@ -18,10 +20,9 @@ concurrent(
       const hung = { user_data_option_mode: 'hang', heartbeat_file: 'heartbeat', backoff_seconds: 3600 };
       await site.configure({
         mute: await site.demo({ ...hung, fizzle_seconds: 5, user_data_option_work_seconds: 0 }),
-        // Its fizzle_seconds leave time for the guest to boot, even on a loaded host.
         stuck: await site.demo({
           ...hung,
-          fizzle_seconds: 90,
+          fizzle_seconds: BOOT_SECONDS,
           heartbeat_seconds: HEARTBEAT_SECONDS,
           user_data_option_work_seconds: 3,
         }),
@@ -75,12 +76,20 @@ concurrent(
   () =>
     FaultSite.use(async (site) => {
       const { host } = site;
-      const heartbeat = { heartbeat_file: 'heartbeat', heartbeat_seconds: HEARTBEAT_SECONDS, fizzle_seconds: 5 };
+      const heartbeat = {
+        heartbeat_file: 'heartbeat',
+        heartbeat_seconds: HEARTBEAT_SECONDS,
+        fizzle_seconds: BOOT_SECONDS,
+      };
       await site.configure({ guest: await site.demo(heartbeat) });
       const daemon = site.start(1);
       const [guest] = running(await daemon.until('a machine runs', (s) => running(s).length === 1));
       await site.untilBeats(guest!.id, 'it has booted');
-      await daemon.until('the heartbeat rules apply', (s) => s.services.nfs.readyForSeconds > 62);
+      await daemon.until(
+        'the heartbeat rules apply',
+        (s) => s.services.nfs.readyForSeconds > 62 && s.timeSeconds > guest!.startedTimeSeconds! + BOOT_SECONDS + 2,
+        120,
+      );
 
       const program = (await host.run('which', ['ganesha.nfsd'])).trim();
       await host.run('mount', ['--bind', '/bin/false', program]);

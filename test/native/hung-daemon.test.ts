@@ -114,10 +114,17 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, () => {
   it('does not keep a closing connection waiting for ever', async () => {
     const connection = await openRemote({ keepAlive: null });
     libvirtd.pause();
-    const calls = Array.from({ length: 16 }, () => hang(connection, 0.5));
     await expect(connection.close({ timeoutSeconds: 0.5 })).rejects.toBeInstanceOf(LibvirtTimeoutError);
     expect(connection.closedReason).toBe('client');
-    await Promise.all(calls);
+  });
+
+  it('leaves hung calls behind when their connection is closed', async () => {
+    const connection = await openRemote({ keepAlive: null });
+    libvirtd.pause();
+    const calls = Array.from({ length: 16 }, () => hang(connection, 0.5));
+    expect(await Promise.all(calls)).toEqual(calls.map(() => expect.any(LibvirtTimeoutError)));
+    await connection.close({ timeoutSeconds: 0.5 });
+    expect(connection.closedReason).toBe('client');
   });
 
   it.each([

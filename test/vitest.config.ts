@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // The checkout, wherever this is called from: `npx vitest run --config test/vitest.config.ts test/factory`.
+  root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     include: ['test/**/*.test.ts'],
     // Live tests boot guests under software emulation on small, shared hosts.

@@ -1,0 +1,106 @@
+import { describe, expect, test, vi } from 'vitest';
+import { machineLogs, metadataService, networkService, nfsService, syslogService } from '../../src/daemon/services.js';
+import { NoNfs } from '../../src/host/nfs.js';
+import type { SyslogRelay } from '../../src/host/syslog.js';
+import { METADATA_IP } from '../../src/machines/layout.js';
+import { NETWORK_NAME } from '../../src/machines/network-xml.js';
+import type { MetadataServer } from '../../src/metadata/server.js';
+import { FACTORY } from '../factory/builders.js';
+import { FakeHypervisor } from '../host/fake-hypervisor.js';
+
+describe('the network', () => {
+  const wish = { factory: FACTORY, slots: 2, forwardDev: null, mayRepair: true, machineUuids: [] };
+
+  test('is made by ensure, again and again, and then checks well', async () => {
+    const hypervisor = new FakeHypervisor();
+    const service = networkService(hypervisor, () => wish);
+    await expect(service.check()).rejects.toMatchObject({ code: 'network-wrong' });
+    await service.ensure();
+    await service.ensure();
+    await service.check();
+    expect(hypervisor.calls.filter((call) => call.startsWith('createNetwork'))).toHaveLength(1);
+  });
+
+  test('is asked for with the slots of now, so that more slots get their leases', async () => {
+    const hypervisor = new FakeHypervisor();
+    let slots = 2;
+    const service = networkService(hypervisor, () => ({ ...wish, slots }));
+    await service.ensure();
+    slots = 5;
+    await expect(service.check()).rejects.toThrow('lacks 3 of its DHCP leases');
+    await service.ensure();
+    await service.check();
+    expect(hypervisor.networks.get(NETWORK_NAME)!.hosts).toHaveLength(5);
+  });
+});
+
+test('NFS is checked by asking it for its exports', async () => {
+  const nfs = new NoNfs({ address: METADATA_IP });
+  const ensureRunning = vi.spyOn(nfs, 'ensureRunning');
+  const list = vi.spyOn(nfs, 'list').mockRejectedValue(new Error('no answer'));
+  const service = nfsService(nfs);
+  await service.ensure();
+  expect(ensureRunning).toHaveBeenCalledTimes(1);
+  await expect(service.check()).rejects.toThrow('no answer');
+  list.mockResolvedValue(new Set());
+  await service.check();
+});
+
+test('metadata is brought up by listening', async () => {
+  const listen = vi.fn(async () => {});
+  const service = metadataService({ listen } as unknown as MetadataServer);
+  await service.ensure();
+  await service.check();
+  expect(listen).toHaveBeenCalledTimes(1);
+});
+
+describe('syslog', () => {
+  test('is always well where the site has no receiver of ours', async () => {
+    const service = syslogService(null);
+    await service.ensure();
+    await service.check();
+    const logs = machineLogs(null);
+    await logs.assign('169.254.169.1', 'a');
+    await logs.release('169.254.169.1', 'a');
+  });
+
+  test('a check of the receiver starts it again where it died', async () => {
+    const ensureRunning = vi.fn(async () => {});
+    const service = syslogService({ ensureRunning } as unknown as SyslogRelay);
+    await service.check();
+    await service.ensure();
+    expect(ensureRunning).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('whose address is whose, for the log', () => {
+  function relayed() {
+    const tables: Record<string, string>[] = [];
+    const relay = {
+      setMachines: async (holders: ReadonlyMap<string, string>) => {
+        tables.push(Object.fromEntries(holders));
+      },
+    };
+    return { tables, logs: machineLogs(relay as unknown as SyslogRelay) };
+  }
+
+  test('is told to the receiver whole at each change', async () => {
+    const { tables, logs } = relayed();
+    await logs.restore(new Map([['169.254.169.1', 'a']]));
+    await logs.assign('169.254.169.2', 'b');
+    await logs.release('169.254.169.1', 'a');
+    expect(tables).toEqual([
+      { '169.254.169.1': 'a' },
+      { '169.254.169.1': 'a', '169.254.169.2': 'b' },
+      { '169.254.169.2': 'b' },
+    ]);
+  });
+
+  test('a machine that is over does not take its successor’s address away', async () => {
+    const { tables, logs } = relayed();
+    await logs.assign('169.254.169.1', 'old');
+    await logs.assign('169.254.169.1', 'new');
+    await logs.release('169.254.169.1', 'old');
+    expect(tables.at(-1)).toEqual({ '169.254.169.1': 'new' });
+  });
+});
