@@ -22,7 +22,7 @@
       "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "cflags_cc": [
-        "-isystem", "<!(node -p \"path.dirname(require.resolve('node-addon-api'))\")",
+        "-isystem", "<!(node -p \"path.relative('build', path.dirname(require.resolve('node-addon-api')))\")",
         "-fexceptions",
         "-fvisibility=hidden",
         "-Wall",

@@ -46,6 +46,6 @@ fi
 
 stamp=$(hash_of package.json tsconfig.json ../tsconfig.json lib/*)
 if [ ! -e dist/index.js ] || [ "$stamp" != "$(cat dist/.stamp 2>/dev/null)" ]; then
-  node "$(node -p 'require.resolve("typescript/package.json")' | xargs dirname)/bin/tsc" -p tsconfig.json
+  node "$(node -p 'path.dirname(require.resolve("typescript/package.json"))')/bin/tsc" -p tsconfig.json
   echo "$stamp" >dist/.stamp
 fi

@@ -21,6 +21,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   vi.restoreAllMocks();
+  vi.useRealTimers();
   await factory.dispose();
 });
 
@@ -318,6 +319,7 @@ describe('destroyMachine', () => {
 
 describe('an operation that fails', () => {
   test('is logged once, and waits longer each time', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
     const machine = await factory.addMachine();
     const { id } = machine.entry.record;
     const waits: number[] = [];
@@ -325,7 +327,7 @@ describe('an operation that fails', () => {
       factory.hypervisor.failNext('resumeDomain', trouble('hypervisor-refused'));
       await perform({ kind: 'resumeMachine', machine: id, reason: 'space is back' });
       const { retryInSeconds } = factory.memory.state(nowSeconds(), performance.now()).machines[0]!;
-      waits.push(Math.ceil(retryInSeconds));
+      waits.push(retryInSeconds);
     }
     expect(waits).toEqual([1, 2, 4]);
     expect(factory.log.with('resumeMachine failed, will be tried again: trouble')).toHaveLength(1);
@@ -393,18 +395,32 @@ describe('a domain that nothing explains', () => {
   });
 
   test('is waited for before it is tried again, longer each time, and logged once', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
     for (const waitSeconds of [1, 2, 4]) {
       factory.hypervisor.failNext('destroyDomain', trouble('hypervisor-refused'));
       expect(factory.pass(1000).actions.map(({ kind }) => kind)).toEqual(['destroyZombie']);
       await factory.settle();
       expect(factory.pass().actions).toEqual([]);
       const [zombie] = factory.memory.state(nowSeconds(), performance.now()).zombies;
-      expect(Math.ceil(zombie!.retryInSeconds)).toBe(waitSeconds);
+      expect(zombie!.retryInSeconds).toBe(waitSeconds);
     }
     expect(factory.log.with('could not be destroyed, will be tried again: trouble')).toHaveLength(1);
     expect(factory.pass(5).actions.map(({ kind }) => kind)).toEqual(['destroyZombie']);
     await factory.settle();
     expect(factory.hypervisor.domains.size).toBe(0);
+  });
+
+  test('is not seen again in the listing that was before its end', async () => {
+    let listed = () => {};
+    factory.relist = () =>
+      new Promise((resolve) => {
+        listed = resolve;
+      });
+    const relist = vi.spyOn(factory, 'relist');
+    factory.pass();
+    await until('a listing was asked for', () => relist.mock.calls.length > 0);
+    expect(factory.pass(1000).actions).toEqual([]);
+    listed();
   });
 
   test('is not asked for twice while it is being destroyed', async () => {

@@ -4,9 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { archivedRecords } from '../../src/accounting/archive.js';
 import { askDaemon } from '../../src/daemon/control.js';
 import type { MachineStatus } from '../../src/daemon/status.js';
-import type { MachineRecord } from '../../src/factory/types.js';
+import type { MachineEnd, MachineRecord } from '../../src/factory/types.js';
+import { readTextIfThere } from '../../src/host/files.js';
+import { StateLayout } from '../../src/machines/layout.js';
 import { VERSION } from '../../src/version.js';
 import { TestHost, until } from './test-host.js';
 
@@ -101,6 +104,18 @@ async function recordsIn(stateDir: string): Promise<MachineRecord[]> {
   const ids = await readdir(`${stateDir}/machines`);
   const read = (id: string) => readFile(`${stateDir}/machines/${id}/machine.json`, 'utf8');
   return Promise.all(ids.map(async (id) => JSON.parse(await read(id)) as MachineRecord));
+}
+
+/** How each machine ended that ran, by uuid. */
+async function endsIn(stateDir: string): Promise<Map<string, { message: string | null; wallSeconds: number }>> {
+  const ends = new Map<string, { message: string | null; wallSeconds: number }>();
+  for (const { id, uuid } of await recordsIn(stateDir)) {
+    const started = await readTextIfThere(`${stateDir}/machines/${id}/started`);
+    if (started === null) continue;
+    const end = JSON.parse(await readFile(`${stateDir}/machines/${id}/finished`, 'utf8')) as MachineEnd;
+    ends.set(uuid, { message: end.message, wallSeconds: end.timeSeconds - Number(started) });
+  }
+  return ends;
 }
 
 async function reportOf(stateDir: string, id: string): Promise<Record<string, string>> {
@@ -213,9 +228,16 @@ describe('Ctrl-C', () => {
     expect(second.stderr).toBe('');
 
     const { machines, accountingRecords } = second.summary();
-    expect(machines.map(({ uuid }) => uuid)).toContain(worker!.uuid);
-    for (const { shutdownMessage } of machines) expect(shutdownMessage).toMatch(/^100 /);
     expect(accountingRecords).toBe(machines.filter(({ wallSeconds }) => wallSeconds >= FIZZLE_SECONDS).length);
+    const ends = await endsIn(stateDir);
+    expect(ends.get(worker!.uuid)?.message, second.stdout).toMatch(/^100 /);
+    // One that was still booting does not hear the power button, and may be done before its 30 s are over.
+    for (const { message } of ends.values()) expect(message).toMatch(/^(100|200) /);
+    const accountable = [...ends].filter(([, { wallSeconds }]) => wallSeconds >= FIZZLE_SECONDS);
+    const layout = new StateLayout(stateDir);
+    expect(await archivedRecords(layout, await readdir(layout.apelArchive()))).toEqual(
+      new Map(accountable.map(([uuid]) => [uuid, 1])),
+    );
     await expectHostAsFound();
   });
 });
