@@ -36,12 +36,12 @@ async function ask(path: string, about: { slot?: number; machinetype?: string })
 }
 
 function slotNumber(subject: string, status: FactoryStatus): number | null {
-  if (/^\d+$/.test(subject)) return Number(subject) < status.slots ? Number(subject) : null;
   const domain = status.factory.split('.').slice(1).join('.');
-  return (
-    slotOfHostname(status.factory, subject) ??
-    slotOfHostname(status.factory, domain === '' ? subject : `${subject}.${domain}`)
-  );
+  const slot = /^\d+$/.test(subject)
+    ? Number(subject)
+    : (slotOfHostname(status.factory, subject) ??
+      slotOfHostname(status.factory, domain === '' ? subject : `${subject}.${domain}`));
+  return slot !== null && slot < status.slots ? slot : null;
 }
 
 function occupant(slot: number, status: FactoryStatus): string {

@@ -122,11 +122,12 @@ export class Observer {
       this.parts.wake();
       return;
     }
+    // Before the last words of machines are read: meanwhile the old one would show domains that are gone by now.
+    memory.listing = listing;
     try {
       await this.take(listing.domains, listing.askedAtMs);
       // Only a failure that was told of has an end to tell of.
       if ((memory.hypervisorProblem?.sinceSeconds ?? 0) > 0) log.info('libvirt answers again');
-      memory.listing = listing;
       memory.hypervisorProblem = null;
     } catch (error) {
       log.error(`the listing of domains could not be taken in: ${(error as Error).message}`);

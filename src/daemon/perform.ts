@@ -77,7 +77,7 @@ export class Performer {
     switch (action.kind) {
       case 'recordStarted': {
         if (machine.gone && !(await this.directoryIsThere(machine))) {
-          this.forgetRemoved(machine);
+          await this.forgetRemoved(machine);
           return;
         }
         const timeSeconds = await tools.journal.askedTimeSeconds(record);
@@ -208,14 +208,18 @@ export class Performer {
     );
   }
 
-  /** Somebody removed the directory of a machine that is over: then there is nothing left to write or to account. */
-  private forgetRemoved(machine: MachineMemory): void {
+  /** Somebody removed the directory of a machine that is over: what it held is given back, the rest is lost. */
+  private async forgetRemoved(machine: MachineMemory): Promise<void> {
+    const { memory, tools, log } = this.parts;
     const { record } = machine.entry;
-    this.parts.log.error(
+    log.error(
       { machine: record.id },
-      `${record.hostname}: its directory ${this.parts.tools.layout.machine(record.id)} was removed by somebody; it is not accounted`,
+      `${record.hostname}: its directory ${tools.layout.machine(record.id)} was removed by somebody; it is not accounted`,
     );
-    this.parts.memory.machines.delete(record.id);
+    await tools.nfs.remove(record.id);
+    await tools.logs.release(record.ip, record.id);
+    await tools.journal.freeSlot(record);
+    memory.machines.delete(record.id);
   }
 
   /** A start that was ordered but came to nothing does not count against the order. */
@@ -240,7 +244,7 @@ export class Performer {
     const { memory, tools, log } = this.parts;
     const { record, startedTimeSeconds } = machine.entry;
     if (!(await this.directoryIsThere(machine))) {
-      this.forgetRemoved(machine);
+      await this.forgetRemoved(machine);
       return;
     }
     await this.parts.listen(record.id, 'finished', 'begin', 0);
@@ -261,7 +265,7 @@ export class Performer {
     const { record, startedTimeSeconds, end } = machine.entry;
     if (end === null) throw new Error(`clearMachine of ${record.id}, which has not ended`);
     if (!(await this.directoryIsThere(machine))) {
-      this.forgetRemoved(machine);
+      await this.forgetRemoved(machine);
       return;
     }
     await runSteps(
