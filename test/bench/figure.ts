@@ -15,6 +15,17 @@ export function formatFigure({ name, value, unit, reference }: Figure): string {
   return `${name.padEnd(44)} ${String(value).padStart(10)} ${unit}${beside}`;
 }
 
+/** One line for programs: the reference as a number, and beside it what it is. */
+export function jsonFigure({ name, value, unit, reference }: Figure): string {
+  return JSON.stringify({
+    name,
+    value,
+    unit,
+    reference: reference?.value ?? null,
+    referenceIs: reference?.what ?? null,
+  });
+}
+
 export function mean(values: readonly number[]): number {
   return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -4,7 +4,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { type Figure, formatFigure } from './figure.js';
+import { type Figure, formatFigure, jsonFigure } from './figure.js';
 import { fillFigures } from './fill.js';
 import { machineFigures } from './machine.js';
 import { vacqueryFigures } from './vacquery.js';
@@ -29,6 +29,6 @@ if (chosen.length === 0) {
 for (const [name, run] of chosen) {
   process.stderr.write(`bench ${name} …\n`);
   for (const figure of await run())
-    process.stdout.write(`${values.json ? JSON.stringify(figure) : formatFigure(figure)}\n`);
+    process.stdout.write(`${values.json ? jsonFigure(figure) : formatFigure(figure)}\n`);
 }
 process.exit(0);
