@@ -247,11 +247,13 @@ export class Performer {
       await this.forgetRemoved(machine);
       return;
     }
+    const beganMs = performance.now();
     await this.parts.listen(record.id, 'finished', 'begin', 0);
     // What a machine that is over had on its disks is of no use, and its space may be what is missing to write this.
     await removeDisks(Object.values(diskPaths(tools.layout, record)));
     await tools.journal.finished(record, end);
     memory.update(machine, { phase: 'ended', end });
+    await this.parts.listen(record.id, 'finished', 'end', performance.now() - beganMs);
     if (startedTimeSeconds === null && machine.creationProblem !== null) this.giveStartBack();
     const ran = startedTimeSeconds === null ? 'never ran' : `ran ${end.timeSeconds - startedTimeSeconds} s`;
     log.info(

@@ -55,21 +55,22 @@ export function expectedLoad(state: FactoryState): number {
   }, seen);
 }
 
+/**
+ * The two rules of overload_per_processor (SPEC 2). Machines still booting count as load against what the host has; not
+ * against the processors given to machines, where each of them already counts on the other side.
+ */
 function overload(state: FactoryState, settings: Settings): Standstill | null {
-  const running = state.machines.filter(holdsProcessors).reduce((sum, machine) => sum + machine.record.processors, 0);
-  const load = expectedLoad(state);
   const perProcessor = settings.overloadPerProcessor;
-  const rules: readonly (readonly [number, string])[] = [
-    [running >= MIN_RUNNING_PROCESSORS_FOR_LOAD_RULE ? running : Number.POSITIVE_INFINITY, 'processors of machines'],
-    [state.host.processors, 'processors of this host'],
-  ];
-  for (const [processors, what] of rules) {
-    if (load > perProcessor * processors) {
-      return {
-        code: 'overloaded',
-        reason: `load ${load.toFixed(1)} (machines still booting counted) is over ${perProcessor} × ${processors} ${what}`,
-      };
-    }
+  const given = state.machines.filter(holdsProcessors).reduce((sum, { record }) => sum + record.processors, 0);
+  const load = Math.max(...state.host.loadAverages);
+  if (given >= MIN_RUNNING_PROCESSORS_FOR_LOAD_RULE && load > perProcessor * given) {
+    const reason = `load ${load.toFixed(1)} is over ${perProcessor} × ${given} processors given to machines`;
+    return { code: 'overloaded', reason };
+  }
+  const expected = expectedLoad(state);
+  if (expected > perProcessor * state.host.processors) {
+    const reason = `load ${expected.toFixed(1)} (machines still booting counted) is over ${perProcessor} × ${state.host.processors} processors of this host`;
+    return { code: 'overloaded', reason };
   }
   return null;
 }

@@ -39,6 +39,7 @@ const refillMs = [];
 let stoppedAtMs = null;
 let domainXml = null;
 const CLEAR = new Set([
+  'finished',
   'accounting',
   'last-end',
   'exports-removed',
