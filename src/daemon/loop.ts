@@ -12,7 +12,7 @@ import type { Memory } from './memory.js';
 import type { Performer } from './perform.js';
 
 /** Waits that no event ends (backoff, shutdowntime, retries) are looked at this often. */
-const TICK_SECONDS = 1;
+const TICK_SECONDS = 2;
 
 /** Reasons for a standstill that come and go with the work of the host. */
 const ORDINARY: ReadonlySet<string> = new Set(['overloaded', 'io-pressure']);
