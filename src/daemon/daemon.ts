@@ -40,8 +40,6 @@ export interface DaemonParts {
   readonly syslog: SyslogRelay | null;
   readonly guestOwner: GuestOwner;
   readonly log: Logger;
-  /** Where metadata and MJF are served. Default: the two addresses of the machines' network, port 80. */
-  readonly metadataAddresses?: readonly { readonly address: string; readonly port: number }[];
   /** Other than the real number of processors; for the demo and tests. */
   readonly hostProcessors?: number;
   readonly startsLimit?: number;
@@ -77,7 +75,7 @@ export class Daemon {
     if (parts.startsLimit !== undefined) this.memory.orders = { ...this.memory.orders, startsLeft: parts.startsLimit };
     this.journal = new Journal(layout);
     this.metadata = new MetadataServer(
-      parts.metadataAddresses ?? [
+      [
         { address: METADATA_IP, port: 80 },
         { address: GATEWAY_IP, port: 80 },
       ],
@@ -155,7 +153,8 @@ export class Daemon {
    * Takes the state directory, finds the machines that are in it, brings the services up, and begins.
    *
    * @throws VacError what an administrator must change before it makes sense to run at all: `already-running`,
-   *   `hypervisor-unreachable` (when there are no machines to look after), `address-in-use`. Other trouble with services is logged and tried again for ever.
+   *   `hypervisor-unreachable` (when there are no machines to look after), `address-in-use`. Other trouble with services
+   *   is logged and tried again for ever.
    */
   async start(): Promise<void> {
     const { layout, log } = this.parts;

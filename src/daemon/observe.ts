@@ -53,7 +53,8 @@ export class Observer {
     hypervisor.onEvent((event) => this.onEvent(event));
     hypervisor.onConnectionChange(() => void this.listDomains());
     await this.lookAtHost();
-    void this.listDomains();
+    // Whoever repairs the network wants to know which machines are on it.
+    await this.listDomains();
     this.every(LISTING_SECONDS, this.listDomains);
     this.every(HOST_SECONDS, () => this.lookAtHost());
     this.every(HOST_SECONDS, () => this.lookAtHeartbeatFiles());
