@@ -4,6 +4,7 @@
  */
 
 import type { Config } from '../config/types.js';
+import { lastEndFrom } from '../factory/news.js';
 import type {
   CreationFailure,
   FactoryState,
@@ -266,12 +267,7 @@ export class Memory {
   keepLastEnd(record: MachineRecord, startedTimeSeconds: number | null, end: MachineEnd): void {
     const known = this.lastEnds.get(record.machinetype);
     if (startedTimeSeconds === null || (known?.createdTimeSeconds ?? 0) > record.createdTimeSeconds) return;
-    this.lastEnds.set(record.machinetype, {
-      createdTimeSeconds: record.createdTimeSeconds,
-      timeSeconds: end.timeSeconds,
-      message: end.message,
-      hostname: record.hostname,
-    });
+    this.lastEnds.set(record.machinetype, lastEndFrom(record, end));
   }
 
   /** Replaces parts of a machine's journal entry after its directory was written. */

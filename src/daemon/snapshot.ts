@@ -3,7 +3,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { loadavg, release } from 'node:os';
 import { holdsProcessors, ownNews } from '../factory/news.js';
-import type { FactoryState, Machine } from '../factory/types.js';
+import type { Machine } from '../factory/types.js';
 import { slotHostname } from '../machines/layout.js';
 import { emptySlot, type FactorySnapshot } from '../vacquery/index.js';
 import { VERSION } from '../version.js';
@@ -62,6 +62,10 @@ export function factorySnapshot(memory: Memory, host: HostFacts, nowSeconds: num
   const { settings, machinetypes } = memory.config;
   const held = state.machines.filter(holdsProcessors);
   const perProcessor = settings.hs06PerProcessor ?? 1;
+  // The machine in each slot, else the last one that was there.
+  const bySlot = new Map<number, Machine>();
+  for (const machine of memory.lastCleared(state.slots, performance.now())) bySlot.set(machine.record.slot, machine);
+  for (const machine of state.machines) if (machine.phase !== 'cleared') bySlot.set(machine.record.slot, machine);
   return {
     space: settings.vacSpace,
     site: siteOf(settings.gocdbSitename, settings.vacSpace),
@@ -81,7 +85,9 @@ export function factorySnapshot(memory: Memory, host: HostFacts, nowSeconds: num
       mjf_heartbeat_time: nowSeconds,
       metadata_heartbeat_time: nowSeconds,
     },
-    machines: Array.from({ length: state.slots }, (_, slot) => slotStatus(memory, state, slot)),
+    machines: Array.from({ length: state.slots }, (_, slot) =>
+      slotStatus(slotHostname(state.factory, slot), bySlot.get(slot)),
+    ),
     machinetypes: machinetypes.map((type) => {
       const news = ownNews(state.factory, type.name, state.machines, state.lastEnds, nowSeconds);
       return {
@@ -102,12 +108,9 @@ export function factorySnapshot(memory: Memory, host: HostFacts, nowSeconds: num
   };
 }
 
-/** The machine in a slot, else the last one that was there, else an empty slot. */
-function slotStatus(memory: Memory, state: FactoryState, slot: number): FactorySnapshot['machines'][number] {
-  const machine =
-    state.machines.find((candidate) => candidate.record.slot === slot && candidate.phase !== 'cleared') ??
-    memory.lastCleared(state.slots, performance.now()).findLast((candidate) => candidate.record.slot === slot);
-  if (machine === undefined) return emptySlot(slotHostname(state.factory, slot));
+/** @param machine undefined for a slot that never had one */
+function slotStatus(hostname: string, machine: Machine | undefined): FactorySnapshot['machines'][number] {
+  if (machine === undefined) return emptySlot(hostname);
   const { record, end } = machine;
   return {
     machine: record.hostname,

@@ -1,7 +1,7 @@
 /** What this factory would tell the others of each machinetype: its own part of the view that decisions use. */
 
 import { isAbort } from './outcome.js';
-import type { LastEnd, Machine, MachinetypeNews } from './types.js';
+import type { LastEnd, Machine, MachineEnd, MachineRecord, MachinetypeNews } from './types.js';
 
 /** True while a machine holds processors: from its intent until its domain is known to be gone. */
 export function holdsProcessors(machine: Machine): boolean {
@@ -14,6 +14,16 @@ export function isBeforeFizzle(machine: Machine, nowSeconds: number): boolean {
   return machine.startedTimeSeconds === null || nowSeconds < machine.startedTimeSeconds + machine.record.fizzleSeconds;
 }
 
+/** A machine's outcome as its type's last one is kept. */
+export function lastEndFrom(record: MachineRecord, end: MachineEnd): LastEnd {
+  return {
+    createdTimeSeconds: record.createdTimeSeconds,
+    timeSeconds: end.timeSeconds,
+    message: end.message,
+    hostname: record.hostname,
+  };
+}
+
 /** The outcome of the most recently created machine of a type that has finished and ever ran; null if none has. */
 export function lastEndOf(
   machinetype: string,
@@ -24,12 +34,7 @@ export function lastEndOf(
   for (const { record, end, startedTimeSeconds } of machines) {
     if (record.machinetype !== machinetype || end === null || startedTimeSeconds === null) continue;
     if (last === null || record.createdTimeSeconds >= last.createdTimeSeconds) {
-      last = {
-        createdTimeSeconds: record.createdTimeSeconds,
-        timeSeconds: end.timeSeconds,
-        message: end.message,
-        hostname: record.hostname,
-      };
+      last = lastEndFrom(record, end);
     }
   }
   return last;

@@ -5,6 +5,7 @@
  */
 
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lastEndFrom } from '../factory/news.js';
 import type { LastEnd, MachineEnd, MachinePhase, MachineRecord, StopRequest } from '../factory/types.js';
 import { readTextIfThere, removeTree, writeFileAtomic } from '../host/files.js';
 import { JOURNAL, type StateLayout } from './layout.js';
@@ -99,13 +100,7 @@ export class Journal {
     const path = this.layout.finish(record.machinetype);
     const known = parseLastEnd(await readTextIfThere(path));
     if (known !== null && known.createdTimeSeconds > record.createdTimeSeconds) return;
-    const last: LastEnd = {
-      createdTimeSeconds: record.createdTimeSeconds,
-      timeSeconds: end.timeSeconds,
-      message: end.message,
-      hostname: record.hostname,
-    };
-    await writeFileAtomic(path, json(last));
+    await writeFileAtomic(path, json(lastEndFrom(record, end)));
   }
 
   async lastEnds(): Promise<Map<string, LastEnd>> {
