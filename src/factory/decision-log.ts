@@ -36,6 +36,12 @@ export class DecisionLog {
     return this.byType.get(machinetype) ?? [];
   }
 
+  /** Those that a question is about; none, when it is about nothing. */
+  about({ slot, machinetype }: { readonly slot?: number; readonly machinetype?: string }): readonly LoggedDecision[] {
+    if (slot !== undefined) return this.ofSlot(slot);
+    return machinetype === undefined ? [] : this.ofMachinetype(machinetype);
+  }
+
   /** The last verdict on each slot and machinetype, and the last things done. */
   summary(): { slots: LoggedDecision[]; machinetypes: LoggedDecision[]; done: readonly LoggedDecision[] } {
     const last = (lists: Iterable<LoggedDecision[]>) => [...lists].map((list) => list.at(-1)!);

@@ -1,8 +1,13 @@
 /** Whether a machine of a type may be started now: backoff after aborts, one scout at a time, time left (SPEC 4). */
 
-import type { MachinetypeConfig } from '../config/types.js';
+import type { Config, MachinetypeConfig } from '../config/types.js';
+import { isCredibleTime } from './credible-time.js';
+import { type BlackHole, blackHole, blackHoleText } from './early-deaths.js';
+import { isLater } from './news.js';
+import { type ShutdownLimit, shutdownLimit } from './orders.js';
 import { isAbort } from './outcome.js';
-import type { CreationFailure, DecisionCode, MachinetypeNews } from './types.js';
+import { type ScoutTurn, scoutTurn } from './scouts.js';
+import type { CreationFailure, DecisionCode, FactoryState, MachinetypeNews } from './types.js';
 
 export type Verdict =
   | { readonly eligible: true; readonly reason: string }
@@ -13,17 +18,6 @@ export type SupportedModels = ReadonlySet<string>;
 
 /** A type whose machines cannot even be created is tried again after backoff_seconds, doubled up to this. */
 export const MAX_CREATION_BACKOFF_SECONDS = 600;
-
-/**
- * Times this far ahead of now tell of a clock that is (or was) wrong. They are ignored: one factory whose clock is a
- * day ahead would else stop a type in the whole space for a day.
- */
-export const MAX_CLOCK_ERROR_SECONDS = 300;
-
-/** Whether a time that something is said to have happened at can be so. */
-export function isCredibleTime(timeSeconds: number, nowSeconds: number): boolean {
-  return timeSeconds <= nowSeconds + MAX_CLOCK_ERROR_SECONDS;
-}
 
 /** When, in Unix seconds, creation of a type may be tried again after failures in a row on this factory. */
 export function creationRetryTime(failure: CreationFailure, backoffSeconds: number): number {
@@ -41,35 +35,67 @@ export function lastAbort(
   for (const { machinetype: name, lastEnd } of news) {
     if (name !== machinetype || lastEnd === null || !isAbort(lastEnd.message)) continue;
     if (!isCredibleTime(lastEnd.timeSeconds, nowSeconds)) continue;
-    if (newest === null || lastEnd.timeSeconds > newest.timeSeconds) newest = lastEnd;
+    if (isLater(lastEnd, newest)) newest = lastEnd;
   }
   return newest;
 }
 
-/**
- * @param news all factories' news, this one's and this pass's own intents included
- * @param endByTimeSeconds settings' shutdown_time: no machine may live past it; null = no such limit
- */
+/** What a type is judged by, besides everybody's news. */
+export interface Evidence {
+  readonly nowSeconds: number;
+  /** No machine may live past it; null = no such limit. */
+  readonly endBy: ShutdownLimit | null;
+  readonly failure: CreationFailure | undefined;
+  readonly blackHole: BlackHole | null;
+  readonly models: SupportedModels;
+  /** This factory's turn to send a scout, once the backoff after the abort of the machine of this name is over. */
+  readonly scoutTurn: (abortedMachine: string) => ScoutTurn;
+}
+
+/** What this factory's state and configuration say of a type. Good for one pass: a scout's turn is worked out once. */
+export function evidenceFor(
+  type: MachinetypeConfig,
+  state: FactoryState,
+  { settings }: Config,
+  models: SupportedModels,
+): Evidence {
+  const turns = new Map<string, ScoutTurn>();
+  const { factory } = state;
+  const { name: machinetype, fizzleSeconds } = type;
+  return {
+    nowSeconds: state.nowSeconds,
+    endBy: shutdownLimit(state, settings),
+    failure: state.creationFailures.get(type.name),
+    blackHole: blackHole(type, state),
+    models,
+    scoutTurn(abortedMachine) {
+      const question = { factory, factories: settings.factories, machinetype, fizzleSeconds, abortedMachine };
+      const turn = turns.get(abortedMachine) ?? scoutTurn(question);
+      turns.set(abortedMachine, turn);
+      return turn;
+    },
+  };
+}
+
+/** @param news all factories' news, this one's and this pass's own intents included */
 export function judgeMachinetype(
   type: MachinetypeConfig,
   news: readonly MachinetypeNews[],
-  nowSeconds: number,
-  endByTimeSeconds: number | null,
-  failure: CreationFailure | undefined,
-  models: SupportedModels,
+  evidence: Evidence,
 ): Verdict {
+  const { nowSeconds, endBy, failure, models } = evidence;
   if (type.targetShare <= 0) return no('no-share', 'its target_share is 0');
   if (!models.has(type.machineModel)) {
     return no('unsupported-model', `machine_model ${type.machineModel} cannot be created by this version`);
   }
   const promise = unkeptPromise(type);
   if (promise !== null) return no('unsupported-option', promise);
-  if (endByTimeSeconds !== null) {
-    const leftSeconds = endByTimeSeconds - nowSeconds;
+  if (endBy !== null) {
+    const leftSeconds = endBy.timeSeconds - nowSeconds;
     if (leftSeconds < type.minWallclockSeconds) {
       return no(
         'min-wallclock',
-        `${Math.max(0, leftSeconds)} s are left before shutdown_time, it needs ${type.minWallclockSeconds} s`,
+        `${Math.max(0, leftSeconds)} s are left before ${endBy.by}, it needs ${type.minWallclockSeconds} s`,
       );
     }
   }
@@ -82,7 +108,20 @@ export function judgeMachinetype(
       );
     }
   }
-  return judgeBackoff(type, news, nowSeconds);
+  return judgeBlackHole(type, evidence) ?? judgeBackoff(type, news, evidence);
+}
+
+/** Null: nothing against it. */
+function judgeBlackHole(type: MachinetypeConfig, { blackHole: hole, nowSeconds }: Evidence): Verdict | null {
+  if (hole === null) return null;
+  if (nowSeconds < hole.nextTryTimeSeconds) {
+    return no('black-hole', `${blackHoleText(hole)}; next try in ${hole.nextTryTimeSeconds - nowSeconds} s`);
+  }
+  if (hole.onTrial === null) return null;
+  return no(
+    'black-hole',
+    `${blackHoleText(hole)}; one is tried at a time, and ${hole.onTrial} has yet to live for ${type.fizzleSeconds} s`,
+  );
 }
 
 /**
@@ -98,7 +137,11 @@ export function unkeptPromise(type: MachinetypeConfig): string | null {
   return null;
 }
 
-function judgeBackoff(type: MachinetypeConfig, news: readonly MachinetypeNews[], nowSeconds: number): Verdict {
+function judgeBackoff(
+  type: MachinetypeConfig,
+  news: readonly MachinetypeNews[],
+  { nowSeconds, scoutTurn: turnAfter }: Evidence,
+): Verdict {
   const abort = lastAbort(news, type.name, nowSeconds);
   if (abort === null) return { eligible: true, reason: 'no abort is known' };
   const backoffEnds = abort.timeSeconds + type.backoffSeconds;
@@ -114,9 +157,16 @@ function judgeBackoff(type: MachinetypeConfig, news: readonly MachinetypeNews[],
       `a scout is out to see if work is back after ${abortText}; others wait up to ${scoutingEnds - nowSeconds + 1} s`,
     );
   }
-  return nowSeconds <= scoutingEnds
-    ? { eligible: true, reason: `a scout after ${abortText}` }
-    : { eligible: true, reason: `the last abort is long ago: ${abortText}` };
+  if (nowSeconds > scoutingEnds) return { eligible: true, reason: `the last abort is long ago: ${abortText}` };
+  const turn = turnAfter(abort.hostname);
+  const waitSeconds = Math.ceil(backoffEnds + turn.delaySeconds - nowSeconds);
+  if (waitSeconds > 0) {
+    return no(
+      'scouting',
+      `waits ${waitSeconds} s for its turn among ${turn.factories} factories to send a scout after ${abortText}`,
+    );
+  }
+  return { eligible: true, reason: `a scout after ${abortText}` };
 }
 
 function no(code: DecisionCode, reason: string): Verdict {

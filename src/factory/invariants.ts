@@ -4,8 +4,10 @@
  */
 
 import type { Config } from '../config/types.js';
-import { judgeMachinetype, type SupportedModels } from './eligibility.js';
+import { blackHole } from './early-deaths.js';
+import { evidenceFor, judgeMachinetype, type SupportedModels } from './eligibility.js';
 import { holdsProcessors, ownNews } from './news.js';
+import { drainInForce, effectiveShutdownTime } from './orders.js';
 import type { Action, FactoryState, Machine, MachinetypeNews, Plan } from './types.js';
 
 type Creation = Extract<Action, { kind: 'createMachine' }>;
@@ -22,6 +24,7 @@ export function checkInvariants(
     ...checkProcessors(state, creations),
     ...checkSlots(state, creations),
     ...checkTypes(state, creations, config, models),
+    ...checkBlackHoles(state, creations, config),
     ...checkTimes(state, creations, config),
     ...checkStartLimits(state, creations, config),
     ...checkSubjects(state, plan),
@@ -81,14 +84,7 @@ function checkTypes(
     if (processors < type.minProcessors || processors > type.maxProcessors) {
       problems.push(`${machinetype} gets ${processors} processors, not ${type.minProcessors} to ${type.maxProcessors}`);
     }
-    const verdict = judgeMachinetype(
-      type,
-      news,
-      state.nowSeconds,
-      config.settings.shutdownTimeSeconds,
-      state.creationFailures.get(machinetype),
-      models,
-    );
+    const verdict = judgeMachinetype(type, news, evidenceFor(type, state, config, models));
     if (!verdict.eligible) problems.push(`${machinetype} is started although ${verdict.reason}`);
     const power = processors * (config.settings.hs06PerProcessor ?? 1);
     news.push({
@@ -104,9 +100,17 @@ function checkTypes(
   return problems;
 }
 
+/** Where machines of a type die early again and again, one is tried at a time. */
+function checkBlackHoles(state: FactoryState, creations: readonly Creation[], config: Config): string[] {
+  return config.machinetypes.flatMap((type) => {
+    const started = creations.filter(({ machinetype }) => machinetype === type.name).length;
+    return started > 1 && blackHole(type, state) !== null ? [`${started} of ${type.name} are tried at once`] : [];
+  });
+}
+
 /** A new machine's end is within max_wallclock_seconds and shutdown_time, and leaves it min_wallclock_seconds. */
 function checkTimes(state: FactoryState, creations: readonly Creation[], config: Config): string[] {
-  const { shutdownTimeSeconds } = config.settings;
+  const endBySeconds = effectiveShutdownTime(state, config.settings) ?? Number.POSITIVE_INFINITY;
   return creations.flatMap(({ machinetype, shutdownTimeSeconds: ends }) => {
     const type = config.machinetypes.find(({ name }) => name === machinetype);
     if (type === undefined) return [];
@@ -116,9 +120,7 @@ function checkTimes(state: FactoryState, creations: readonly Creation[], config:
     if (leftSeconds < Math.min(type.minWallclockSeconds, type.maxWallclockSeconds)) {
       problems.push(`${machinetype} has only ${leftSeconds} s to live`);
     }
-    if (ends > (shutdownTimeSeconds ?? Number.POSITIVE_INFINITY)) {
-      problems.push(`${machinetype} may live beyond shutdown_time`);
-    }
+    if (ends > endBySeconds) problems.push(`${machinetype} may live beyond shutdown_time`);
     return problems;
   });
 }
@@ -134,7 +136,8 @@ function checkStartLimits(state: FactoryState, creations: readonly Creation[], {
       creations.length > (orders.startsLeft ?? Number.POSITIVE_INFINITY),
       `more starts than the ${orders.startsLeft} left`,
     ],
-    [orders.stopAll || orders.draining || settings.draining, 'a start while draining'],
+    [orders.stopAll || drainInForce(state) !== null || settings.draining, 'a start while draining'],
+    [!state.spaceHeard, 'a start before the space was heard'],
     [host.hypervisorProblem !== null, 'a start without libvirt'],
     [Object.values(host.services).some((service) => !service.ready), 'a start without a service'],
     [host.stateFreeBytes < 1e9, 'a start on a full disk'],

@@ -6,7 +6,8 @@
  */
 
 import type { Settings } from '../config/types.js';
-import { endMessage } from './outcome.js';
+import { shutdownLimit } from './orders.js';
+import { endMessage, stoppedReason } from './outcome.js';
 import type { Action, FactoryState, Machine, MachineEnd, StopRequest } from './types.js';
 
 /** A machine asked to stop by ACPI has this long before it is destroyed (SPEC 5). */
@@ -91,16 +92,14 @@ function lookAfter(machine: Machine, state: FactoryState, settings: Settings): A
   ) {
     return { kind: 'resumeMachine', machine: id, reason: 'its disk can be written again' };
   }
-  const promised = Math.max(
-    settings.shutdownTimeSeconds ?? Number.POSITIVE_INFINITY,
-    state.nowSeconds + machine.record.graceSeconds,
-  );
-  if (settings.shutdownTimeSeconds !== null && promised < machine.shutdownTimeSeconds) {
+  const limit = shutdownLimit(state, settings);
+  const promised = Math.max(limit?.timeSeconds ?? 0, state.nowSeconds + machine.record.graceSeconds);
+  if (limit !== null && promised < machine.shutdownTimeSeconds) {
     return {
       kind: 'lowerShutdownTime',
       machine: id,
       shutdownTimeSeconds: promised,
-      reason: `shutdown_time is ${settings.shutdownTimeSeconds}, with ${machine.record.graceSeconds} s of notice`,
+      reason: `${limit.by} is ${limit.timeSeconds}, with ${machine.record.graceSeconds} s of notice`,
     };
   }
   if (machine.exported === false && state.host.services.nfs.ready) {
@@ -140,6 +139,9 @@ export function reasonToStop(machine: Machine, state: FactoryState): StopRequest
   // A paused machine cannot answer ACPI.
   const politely = machine.domain !== 'paused';
   if (state.orders.stopAll) return stop('this factory is being stopped', '100 Factory is being stopped', { politely });
+  if (state.orders.stopMachines.has(machine.record.id)) {
+    return stop('an administrator asked for it (vac stop)', '100 Stopped by an administrator', { politely });
+  }
   if (now >= machine.shutdownTimeSeconds) {
     return stop(`its shutdowntime ${machine.shutdownTimeSeconds} has come`, '100 Past shutdowntime', { politely });
   }
@@ -201,7 +203,7 @@ function endOf(machine: Machine, nowSeconds: number): MachineEnd {
     // A host that went down under its machines says nothing about the experiments' queues.
     fizzleSeconds: machine.goneTimeSeconds === null ? 0 : machine.record.fizzleSeconds,
   });
-  const why = machine.stop !== null ? `stopped: ${machine.stop.reason}` : howItWent(machine.goneDetail);
+  const why = machine.stop !== null ? stoppedReason(machine.stop.reason) : howItWent(machine.goneDetail);
   const unseen = machine.goneTimeSeconds === null ? ' while vacd was not watching' : '';
   return { timeSeconds, message, cpuSeconds: machine.cpuSeconds, reason: `${why}${unseen}` };
 }

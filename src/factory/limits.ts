@@ -2,6 +2,7 @@
 
 import type { Settings } from '../config/types.js';
 import { holdsProcessors } from './news.js';
+import { drainInForce, shutdownLimit, utcTime } from './orders.js';
 import type { FactoryState, ServiceName, Standstill } from './types.js';
 
 /** No new machine with less than this free in the state directory (SPEC 4: 1 GB). */
@@ -17,10 +18,15 @@ const MIN_RUNNING_PROCESSORS_FOR_LOAD_RULE = 5;
 export function refuseAllStarts(state: FactoryState, settings: Settings): Standstill | null {
   const { host, orders } = state;
   if (orders.stopAll) return { code: 'draining', reason: 'this factory is being stopped' };
-  if (orders.draining) return { code: 'draining', reason: orders.drainingReason };
+  const drain = drainInForce(state);
+  if (drain !== null) {
+    const until = drain.untilSeconds === null ? '' : ` (until ${utcTime(drain.untilSeconds)})`;
+    return { code: 'draining', reason: `${drain.reason}${until}` };
+  }
   if (settings.draining) return { code: 'draining', reason: 'draining = yes in the configuration' };
-  if (settings.shutdownTimeSeconds !== null && state.nowSeconds >= settings.shutdownTimeSeconds) {
-    return { code: 'shutdown-time', reason: 'shutdown_time has passed' };
+  const limit = shutdownLimit(state, settings);
+  if (limit !== null && state.nowSeconds >= limit.timeSeconds) {
+    return { code: 'shutdown-time', reason: `${limit.by} has passed` };
   }
   if (host.hypervisorProblem !== null) {
     const { sinceSeconds, message } = host.hypervisorProblem;
@@ -39,6 +45,11 @@ export function refuseAllStarts(state: FactoryState, settings: Settings): Stands
       code: 'disk-full',
       reason: `only ${Math.floor(host.stateFreeBytes / 1e6)} MB are free in the state directory; 1000 MB are needed`,
     };
+  }
+  if (!state.spaceHeard) {
+    // Without their news it would start what they may have in plenty, and not know of their aborts.
+    const reason = `the other factories have not answered yet since vacd started (at most ${settings.udpTimeoutSeconds} s)`;
+    return { code: 'space-unheard', reason };
   }
   return overload(state, settings) ?? ioPressure(state, settings);
 }

@@ -40,36 +40,56 @@ export function lastEndOf(
   return last;
 }
 
+type NewsOfEnd = NonNullable<MachinetypeNews['lastEnd']>;
+
+/**
+ * Whether an end is later than another, or than none. Of two in one second the machines' names tell, since all factories
+ * must take the same one for the last: their turns to send a scout are drawn by it.
+ */
+export function isLater(end: NewsOfEnd, than: NewsOfEnd | null): boolean {
+  if (than === null) return true;
+  if (end.timeSeconds !== than.timeSeconds) return end.timeSeconds > than.timeSeconds;
+  return end.hostname > than.hostname;
+}
+
 /**
  * News of many factories, one entry a machinetype: sums, and the newest abort. What decisions ask of the others is the
- * same of this as of all their entries, at a cost that does not grow with the space.
+ * same of this as of all their entries, at a cost that does not grow with the space. The fold itself goes over all of
+ * them in every pass, ten thousand in a large space: so it adds up in place.
  *
+ * @param counts which entries to take
  * @param isCredible whether a time is to be believed (a wrong clock must not stop a type in the whole space)
  */
 export function foldNews(
   news: readonly MachinetypeNews[],
+  counts: (item: MachinetypeNews) => boolean,
   isCredible: (timeSeconds: number) => boolean,
 ): MachinetypeNews[] {
-  const folded = new Map<string, MachinetypeNews>();
+  const folded = new Map<string, { -readonly [Field in keyof MachinetypeNews]: MachinetypeNews[Field] }>();
   for (const item of news) {
-    const { lastEnd } = item;
-    const abort = lastEnd !== null && isAbort(lastEnd.message) && isCredible(lastEnd.timeSeconds) ? lastEnd : null;
-    const known = folded.get(item.machinetype);
-    if (known === undefined) {
-      folded.set(item.machinetype, { ...item, factory: 'others', lastEnd: abort });
+    if (!counts(item)) continue;
+    const sum = folded.get(item.machinetype);
+    if (sum === undefined) {
+      folded.set(item.machinetype, { ...item, factory: 'others', lastEnd: abortOf(item, isCredible) });
       continue;
     }
-    const newer = abort !== null && abort.timeSeconds > (known.lastEnd?.timeSeconds ?? Number.NEGATIVE_INFINITY);
-    folded.set(item.machinetype, {
-      ...known,
-      runningHs06: known.runningHs06 + item.runningHs06,
-      runningMachines: known.runningMachines + item.runningMachines,
-      runningProcessors: known.runningProcessors + item.runningProcessors,
-      beforeFizzle: known.beforeFizzle + item.beforeFizzle,
-      lastEnd: newer ? abort : known.lastEnd,
-    });
+    sum.runningHs06 += item.runningHs06;
+    sum.runningMachines += item.runningMachines;
+    sum.runningProcessors += item.runningProcessors;
+    sum.beforeFizzle += item.beforeFizzle;
+    // Looked at first, since most are older: what a message means takes longer to tell.
+    if (item.lastEnd !== null && isLater(item.lastEnd, sum.lastEnd)) {
+      sum.lastEnd = abortOf(item, isCredible) ?? sum.lastEnd;
+    }
   }
   return [...folded.values()];
+}
+
+function abortOf(
+  { lastEnd }: MachinetypeNews,
+  isCredible: (timeSeconds: number) => boolean,
+): MachinetypeNews['lastEnd'] {
+  return lastEnd !== null && isAbort(lastEnd.message) && isCredible(lastEnd.timeSeconds) ? lastEnd : null;
 }
 
 /** This factory's own news of one machinetype, counted from its machines; starting ones count as running (SPEC 3). */

@@ -12,6 +12,25 @@ export function isAbort(message: string | null): boolean {
   return code !== null && code >= 300;
 }
 
+const STOPPED = 'stopped: ';
+
+/** A machine's end as its `finished` file tells it when this factory asked for it; `wasStopped` knows it again. */
+export function stoppedReason(why: string): string {
+  return `${STOPPED}${why}`;
+}
+
+/** Whether the factory itself asked the machine to stop, from the reason of its end. */
+export function wasStopped(endReason: string): boolean {
+  return endReason.startsWith(STOPPED);
+}
+
+const FIZZLE = /^300 Vac detects fizzle after \d+ seconds$/;
+
+/** Whether a message was given by the factory for want of the machine's own words. */
+export function isFizzleMessage(message: string): boolean {
+  return FIZZLE.test(message);
+}
+
 /** What is said of a machine that ended within fizzle_seconds without a word (SPEC 3). */
 export function fizzleMessage(ranSeconds: number): string {
   return `300 Vac detects fizzle after ${ranSeconds} seconds`;

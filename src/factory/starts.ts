@@ -4,15 +4,18 @@
  */
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
+import { isCredibleTime } from './credible-time.js';
 import {
   creationRetryTime,
-  isCredibleTime,
+  type Evidence,
+  evidenceFor,
   judgeMachinetype,
   type SupportedModels,
   type Verdict,
 } from './eligibility.js';
 import { refuseAllStarts } from './limits.js';
 import { foldNews, holdsProcessors, ownNews } from './news.js';
+import { effectiveShutdownTime } from './orders.js';
 import { type Score, scoreMachinetypes } from './shares.js';
 import { type GroupMember, groupMembers, incompleteGroups } from './superslots.js';
 import type { Action, Decision, DecisionCode, FactoryState, MachinetypeNews, Plan } from './types.js';
@@ -78,6 +81,9 @@ class Starts {
   private readonly news: MachinetypeNews[];
   /** What superslots are made of: machines, and this pass's own intents. */
   private readonly members: GroupMember[];
+  private readonly evidence = new Map<string, Evidence>();
+  /** By when every machine must be gone; infinite where nobody says. */
+  private readonly endBySeconds: number;
   private freeProcessors: number;
   private starting: number;
   private startsLeft: number;
@@ -87,14 +93,20 @@ class Starts {
     this.news = [
       // Whoever else speaks in our name is not believed: we know best.
       ...foldNews(
-        state.peers.filter(({ factory }) => factory !== state.factory),
+        state.peers,
+        ({ factory }) => factory !== state.factory,
         (timeSeconds) => isCredibleTime(timeSeconds, state.nowSeconds),
       ),
       ...config.machinetypes.map(({ name }) =>
         ownNews(state.factory, name, state.machines, state.lastEnds, state.nowSeconds),
       ),
     ];
-    this.members = groupMembers(state.machines);
+    this.endBySeconds = effectiveShutdownTime(state, config.settings) ?? Number.POSITIVE_INFINITY;
+    // Ends that are about to be lowered count as that already: whoever joins must not outlive the limit either.
+    this.members = groupMembers(state.machines).map(({ endTimeSeconds, processors }) => ({
+      endTimeSeconds: Math.min(endTimeSeconds, this.endBySeconds),
+      processors,
+    }));
     const held = state.machines.filter(holdsProcessors);
     this.freeProcessors = state.totalProcessors - held.reduce((sum, { record }) => sum + record.processors, 0);
     this.starting = state.machines.filter((machine) => machine.phase === 'starting').length;
@@ -124,7 +136,7 @@ class Starts {
     const size = `${processors} ${processors === 1 ? 'processor' : 'processors'}`;
     this.note({ slot, machinetype: type.name }, 'started', `start ${type.name} (${size}): ${reason}`);
     this.members.push({ endTimeSeconds, processors });
-    this.count(type.name, processors);
+    this.count(type, slot, processors);
   }
 
   /** For `vac why TYPE`: what would be said of each type if a slot were free now. */
@@ -194,7 +206,7 @@ class Starts {
   /** What to start next: first what completes a superslot, then a new one from processors that none is waiting for. */
   private choose(): Choice {
     const size = this.input.config.settings.processorsPerSuperslot;
-    const groups = incompleteGroups(this.members, size);
+    const groups = incompleteGroups(this.members, size, this.input.state.totalProcessors % size);
     for (const group of groups) {
       const choice = this.chooseFor(Math.min(group.missingProcessors, this.freeProcessors), group.endTimeSeconds);
       if (choice.type !== null) return choice;
@@ -224,12 +236,12 @@ class Starts {
         continue;
       }
       const ownEnd = state.nowSeconds + type.maxWallclockSeconds;
-      const limit = settings.shutdownTimeSeconds ?? Number.POSITIVE_INFINITY;
       const wide = settings.processorsPerSuperslot > 1 ? settings.processorsPerSuperslot : Number.POSITIVE_INFINITY;
       return {
         type,
-        processors: Math.min(room, type.maxProcessors, wide),
-        endTimeSeconds: groupEndSeconds ?? Math.min(ownEnd, limit),
+        // A type that is wider than a superslot gets what it needs at least, when so much happens to be free.
+        processors: Math.max(type.minProcessors, Math.min(room, type.maxProcessors, wide)),
+        endTimeSeconds: groupEndSeconds ?? Math.min(ownEnd, this.endBySeconds),
         reason: startReason(score, scores, refusals, verdict.reason, groupEndSeconds !== null),
       };
     }
@@ -239,15 +251,8 @@ class Starts {
   }
 
   private judge(type: MachinetypeConfig, room: number, groupEndSeconds: number | null): Verdict {
-    const { state, config, models } = this.input;
-    const verdict = judgeMachinetype(
-      type,
-      this.news,
-      state.nowSeconds,
-      config.settings.shutdownTimeSeconds,
-      state.creationFailures.get(type.name),
-      models,
-    );
+    const { state } = this.input;
+    const verdict = judgeMachinetype(type, this.news, this.evidenceOf(type));
     // With nothing free at all it is not the type that is too big.
     if (!verdict.eligible || this.freeProcessors <= 0) return verdict;
     if (type.minProcessors > room) {
@@ -260,10 +265,22 @@ class Starts {
     return { eligible: false, code: 'min-wallclock', reason };
   }
 
+  private evidenceOf(type: MachinetypeConfig): Evidence {
+    const { state, config, models } = this.input;
+    const evidence = this.evidence.get(type.name) ?? evidenceFor(type, state, config, models);
+    this.evidence.set(type.name, evidence);
+    return evidence;
+  }
+
   /** Counts a start as soon as it is intended, so that the next choice of this very pass already sees it. */
-  private count(machinetype: string, processors: number): void {
+  private count(type: MachinetypeConfig, slot: number, processors: number): void {
     const { state, config } = this.input;
-    const index = this.news.findIndex((item) => item.factory === state.factory && item.machinetype === machinetype);
+    const evidence = this.evidenceOf(type);
+    if (evidence.blackHole !== null) {
+      const hole = { ...evidence.blackHole, onTrial: `the one that starts in slot ${slot}` };
+      this.evidence.set(type.name, { ...evidence, blackHole: hole });
+    }
+    const index = this.news.findIndex((item) => item.factory === state.factory && item.machinetype === type.name);
     const own = this.news[index]!;
     this.news[index] = {
       ...own,

@@ -26,17 +26,29 @@ export function groupMembers(machines: readonly Machine[]): GroupMember[] {
 }
 
 /**
- * Incomplete groups, the earliest end first.
+ * Incomplete groups that are to be completed, the earliest end first.
+ *
+ * Where the processors are no multiple of S, the remainder can be part of no superslot. Groups that fit into it are
+ * left as they are: were they completed, each superslot that comes free would go to them, piece by piece, and a machine
+ * that needs a whole one would never find it.
  *
  * @param size processors_per_superslot; 1 = superslots are off, and no group is incomplete
+ * @param remainder processors of the factory that can be part of no superslot
  */
-export function incompleteGroups(members: readonly GroupMember[], size: number): IncompleteGroup[] {
+export function incompleteGroups(members: readonly GroupMember[], size: number, remainder = 0): IncompleteGroup[] {
   const processors = new Map<number, number>();
   for (const member of members) {
     processors.set(member.endTimeSeconds, (processors.get(member.endTimeSeconds) ?? 0) + member.processors);
   }
+  let left = remainder;
   return [...processors]
     .filter(([, held]) => held % size !== 0)
+    .sort(([endA, heldA], [endB, heldB]) => heldB - heldA || endA - endB)
+    .filter(([, held]) => {
+      if (held > left) return true;
+      left -= held;
+      return false;
+    })
     .map(([endTimeSeconds, held]) => ({ endTimeSeconds, missingProcessors: size - (held % size) }))
     .sort((a, b) => a.endTimeSeconds - b.endTimeSeconds);
 }

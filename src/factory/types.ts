@@ -173,14 +173,48 @@ export interface CreationFailure {
   readonly message: string;
 }
 
-/** What an administrator or the caller asked of this run of the daemon, beyond the configuration. */
+/** Starting nothing more, as an administrator asked for it (`vac drain`). */
+export interface DrainOrder {
+  readonly reason: string;
+  readonly sinceSeconds: number;
+  /** When it ends by itself (Unix seconds); null: when it is lifted. */
+  readonly untilSeconds: number | null;
+  /** By when the machines that run must be gone (`--by`); lifted with the order. Null: they go on to their end. */
+  readonly byTimeSeconds: number | null;
+}
+
+/**
+ * What an administrator or the caller asked of the daemon, beyond the configuration. `drain` and `shutdownTimeSeconds`
+ * outlive a restart of vacd (daemon/orders.ts).
+ */
 export interface RunOrders {
-  readonly draining: boolean;
-  readonly drainingReason: string;
+  readonly drain: DrainOrder | null;
+  /** As the setting shutdown_time (`vac shutdown-at`); the earlier of all that are given holds. */
+  readonly shutdownTimeSeconds: number | null;
   /** Machines that may still be started (`npm start -- --machines N`); null = no limit. */
   readonly startsLeft: number | null;
   /** Stop every machine now (Ctrl-C of a foreground run). */
   readonly stopAll: boolean;
+  /** Ids of machines to stop now (`vac stop`), until that is written down as their StopRequest. */
+  readonly stopMachines: ReadonlySet<string>;
+}
+
+/** A machine that ended within fizzle_seconds and did not say why it had nothing to do. */
+export interface EarlyDeath {
+  readonly createdTimeSeconds: number;
+  readonly timeSeconds: number;
+  readonly message: string;
+  readonly hostname: string;
+}
+
+/** Machines of one type that died early on this factory, one after the other (early-deaths.ts). */
+export interface EarlyDeaths {
+  /** Creation of the newest machine that outlived fizzle_seconds: deaths of older ones tell nothing. 0: none is known. */
+  readonly provenTimeSeconds: number;
+  /** Newest creation first; the newest ones only, when there are many. */
+  readonly deaths: readonly EarlyDeath[];
+  /** How many older ones of the same run are not in `deaths` any more. */
+  readonly olderDeaths: number;
 }
 
 export interface FactoryState {
@@ -202,6 +236,10 @@ export interface FactoryState {
   readonly creationFailures: ReadonlyMap<string, CreationFailure>;
   /** The same by slot, where libvirt refused what only that slot has (its VNC port, say). */
   readonly slotFailures: ReadonlyMap<number, CreationFailure>;
+  /** By machinetype. */
+  readonly earlyDeaths: ReadonlyMap<string, EarlyDeaths>;
+  /** False while the other factories of the space have not been heard since vacd started, nor waited for long enough. */
+  readonly spaceHeard: boolean;
   readonly orders: RunOrders;
 }
 
@@ -262,12 +300,14 @@ export type DecisionCode =
   | 'hypervisor-down'
   | 'service-down'
   | 'shutdown-time'
+  | 'space-unheard'
   | 'starts-limit'
   | 'starting-limit'
   | 'no-share'
   | 'backoff'
   | 'scouting'
   | 'creation-failed'
+  | 'black-hole'
   | 'too-big'
   | 'min-wallclock'
   | 'may-start'

@@ -2,8 +2,31 @@
 
 import fc from 'fast-check';
 import type { Config, MachinetypeConfig } from '../../src/config/types.js';
-import type { FactoryState, HostFacts, LastEnd, Machine, MachinetypeNews } from '../../src/factory/types.js';
-import { config, end, host, machine, machinetype, NOW, news, record, service, state, stopRequest } from './builders.js';
+import type {
+  EarlyDeaths,
+  FactoryState,
+  HostFacts,
+  LastEnd,
+  Machine,
+  MachinetypeNews,
+  RunOrders,
+} from '../../src/factory/types.js';
+import {
+  config,
+  drainOrder,
+  end,
+  FACTORY,
+  host,
+  machine,
+  machinetype,
+  NOW,
+  news,
+  orders,
+  record,
+  service,
+  state,
+  stopRequest,
+} from './builders.js';
 
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 const message = fc.constantFrom(null, '200 Success', '299 x', '300 No more work', '700 Broken', 'no code');
@@ -32,6 +55,8 @@ export const anyConfig: fc.Arbitrary<Config> = fc
     draining: fc.nat({ max: 9 }).map((n) => n === 0),
     maxStartingMachines: fc.integer({ min: 1, max: 20 }),
     hs06PerProcessor: orNull(fc.constantFrom(0.5, 10.3)),
+    processorsPerSuperslot: fc.constantFrom(1, 1, 2, 4),
+    factories: fc.constantFrom([], [FACTORY, 'factory2.example.com', 'factory3.example.com']),
   })
   .chain(({ names, ...changes }) => fc.tuple(...names.map(anyType)).map((types) => config(types, changes)));
 
@@ -110,6 +135,43 @@ const anyLastEnd: fc.Arbitrary<LastEnd> = fc.record({
   hostname: fc.constant('factory1-00.example.com'),
 });
 
+const anyEarlyDeaths: fc.Arbitrary<EarlyDeaths> = fc
+  .record({
+    provenTimeSeconds: fc.oneof(fc.constant(0), time),
+    deaths: fc.array(
+      fc.record({
+        createdTimeSeconds: time,
+        timeSeconds: time,
+        message: fc.constant('200 Success'),
+        hostname: fc.constant('factory1-00.example.com'),
+      }),
+      { maxLength: 5 },
+    ),
+    olderDeaths: fc.constantFrom(0, 0, 40),
+  })
+  .map(({ deaths, provenTimeSeconds, olderDeaths }) => ({
+    provenTimeSeconds,
+    deaths: deaths
+      .filter((death) => death.createdTimeSeconds > provenTimeSeconds)
+      .sort((a, b) => b.createdTimeSeconds - a.createdTimeSeconds),
+    olderDeaths,
+  }));
+
+const anyOrders: fc.Arbitrary<RunOrders> = fc
+  .record({
+    drains: fc.nat({ max: 4 }).map((n) => n === 0),
+    drain: fc
+      .record({
+        untilSeconds: orNull(fc.integer({ min: NOW - 100, max: NOW + 100 })),
+        byTimeSeconds: orNull(fc.integer({ min: NOW - 100, max: NOW + 100_000 })),
+      })
+      .map(drainOrder),
+    shutdownTimeSeconds: fc.option(fc.integer({ min: NOW - 100, max: NOW + 100_000 }), { nil: null, freq: 3 }),
+    startsLeft: orNull(fc.nat({ max: 10 })),
+    stopAll: fc.nat({ max: 9 }).map((n) => n === 0),
+  })
+  .map(({ drains, drain, ...changes }) => orders({ ...changes, drain: drains ? drain : null }));
+
 export const anyState: fc.Arbitrary<FactoryState> = fc
   .record({
     slots: fc.integer({ min: 0, max: 16 }),
@@ -137,11 +199,8 @@ export const anyState: fc.Arbitrary<FactoryState> = fc
         fc.record({ count: fc.integer({ min: 1, max: 40 }), timeSeconds: time, message: fc.constant('no image') }),
       )
       .map((failures) => new Map(Object.entries(failures))),
-    orders: fc.record({
-      draining: fc.nat({ max: 9 }).map((n) => n === 0),
-      drainingReason: fc.constant('asked to'),
-      startsLeft: orNull(fc.nat({ max: 10 })),
-      stopAll: fc.nat({ max: 9 }).map((n) => n === 0),
-    }),
+    earlyDeaths: fc.dictionary(fc.constantFrom(...NAMES), anyEarlyDeaths).map((runs) => new Map(Object.entries(runs))),
+    spaceHeard: fc.nat({ max: 9 }).map((n) => n > 0),
+    orders: anyOrders,
   })
   .map(({ slots, ...changes }) => state({ ...changes, slots, totalProcessors: slots }));

@@ -2,9 +2,12 @@
 
 import type { Config, MachinetypeConfig, Settings } from '../../src/config/types.js';
 import { decide } from '../../src/factory/decide.js';
+import { NO_ORDERS } from '../../src/factory/orders.js';
 import type {
   Action,
   Decision,
+  DrainOrder,
+  EarlyDeaths,
   FactoryState,
   HostFacts,
   Machine,
@@ -12,6 +15,7 @@ import type {
   MachineRecord,
   MachinetypeNews,
   Plan,
+  RunOrders,
   ServiceName,
   ServiceState,
   StopRequest,
@@ -32,6 +36,7 @@ export function settings(changes: Partial<Settings> = {}): Settings {
     factories: [],
     description: null,
     udpTimeoutSeconds: 10,
+    queryNetworks: [],
     totalProcessors: null,
     mibPerProcessor: 2048,
     swapMibPerProcessor: 1024,
@@ -45,6 +50,7 @@ export function settings(changes: Partial<Settings> = {}): Settings {
     draining: false,
     volumeGroup: null,
     diskGbPerProcessor: null,
+    controlGroup: null,
     rootPublicKeyPath: '/root/.ssh/id_rsa.pub',
     libvirtUri: 'test:///default',
     nfs: 'auto',
@@ -52,6 +58,7 @@ export function settings(changes: Partial<Settings> = {}): Settings {
     fixNetworking: true,
     gocdbSitename: null,
     vacmonHostports: [],
+    metricsListen: null,
     syslog: null,
     machinefeaturesOptions: {},
     userDataOptions: {},
@@ -226,9 +233,31 @@ export function state(changes: Partial<FactoryState> = {}): FactoryState {
     lastEnds: new Map(),
     creationFailures: new Map(),
     slotFailures: new Map(),
-    orders: { draining: false, drainingReason: '', startsLeft: null, stopAll: false },
+    earlyDeaths: new Map(),
+    spaceHeard: true,
+    orders: NO_ORDERS,
     ...changes,
   };
+}
+
+export function orders(changes: Partial<RunOrders>): RunOrders {
+  return { ...NO_ORDERS, ...changes };
+}
+
+/** Draining since a minute ago, for ever. */
+export function drainOrder(changes: Partial<DrainOrder> = {}): DrainOrder {
+  return { reason: 'asked to', sinceSeconds: NOW - 60, untilSeconds: null, byTimeSeconds: null, ...changes };
+}
+
+/** So many machines of a type in a row that said all is well and died early, the last one so many seconds ago. */
+export function diedEarly(machinetype: string, count: number, agoSeconds: number): Map<string, EarlyDeaths> {
+  const deaths = Array.from({ length: count }, (_, index) => ({
+    createdTimeSeconds: NOW - agoSeconds - 20 - 10 * index,
+    timeSeconds: NOW - agoSeconds - 10 * index,
+    message: '200 Success',
+    hostname: slotHostname(FACTORY, index),
+  }));
+  return new Map([[machinetype, { provenTimeSeconds: 0, deaths, olderDeaths: 0 }]]);
 }
 
 export function news(machinetype: string, changes: Partial<MachinetypeNews> = {}): MachinetypeNews {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { freeSlots } from '../../src/factory/starts.js';
-import type { FactoryState, Machine, RunOrders, Zombie } from '../../src/factory/types.js';
+import type { FactoryState, Machine, Zombie } from '../../src/factory/types.js';
 import {
   actionsOf,
   config,
@@ -11,6 +11,7 @@ import {
   NOT_READY,
   NOW,
   news,
+  orders,
   plan,
   seededRng,
   service,
@@ -20,13 +21,6 @@ import {
   typeDecision,
 } from './builders.js';
 
-const orders = (changes: Partial<RunOrders>): RunOrders => ({
-  draining: false,
-  drainingReason: '',
-  startsLeft: null,
-  stopAll: false,
-  ...changes,
-});
 const zombie = (slot: number, busy = false): Zombie => ({
   uuid: `zombie-${slot}`,
   name: `zombie${slot}`,

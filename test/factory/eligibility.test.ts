@@ -1,17 +1,46 @@
 import { describe, expect, it } from 'vitest';
 import type { MachinetypeConfig } from '../../src/config/types.js';
-import { creationRetryTime, judgeMachinetype, lastAbort } from '../../src/factory/eligibility.js';
+import {
+  creationRetryTime,
+  evidenceFor,
+  judgeMachinetype,
+  lastAbort,
+  type Verdict,
+} from '../../src/factory/eligibility.js';
+import { foldNews } from '../../src/factory/news.js';
 import type { CreationFailure, MachinetypeNews } from '../../src/factory/types.js';
-import { config, endNews, MODELS, machine, machinetype, NOW, news, plan, state, typeDecision } from './builders.js';
+import {
+  config,
+  endNews,
+  MODELS,
+  machine,
+  machinetype,
+  NOW,
+  news,
+  orders,
+  plan,
+  state,
+  typeDecision,
+} from './builders.js';
 
 function judge(
   known: readonly MachinetypeNews[],
   changes: Partial<MachinetypeConfig> = {},
   more: { endBySeconds?: number; failure?: CreationFailure } = {},
 ): string {
-  const type = machinetype('prod', { backoffSeconds: 100, fizzleSeconds: 600, ...changes });
-  const verdict = judgeMachinetype(type, known, NOW, more.endBySeconds ?? null, more.failure, MODELS);
+  const verdict = verdictOn(known, changes, more);
   return verdict.eligible ? 'eligible' : verdict.code;
+}
+
+function verdictOn(
+  known: readonly MachinetypeNews[],
+  changes: Partial<MachinetypeConfig> = {},
+  { endBySeconds, failure }: { endBySeconds?: number; failure?: CreationFailure } = {},
+): Verdict {
+  const type = machinetype('prod', { backoffSeconds: 100, fizzleSeconds: 600, ...changes });
+  const facts = state({ creationFailures: new Map(failure === undefined ? [] : [['prod', failure]]) });
+  const by = config([type], { shutdownTimeSeconds: endBySeconds ?? null });
+  return judgeMachinetype(type, known, evidenceFor(type, facts, by, MODELS));
 }
 
 describe('backoff after an abort (SPEC 4: eligible when now > last abort + backoff_seconds)', () => {
@@ -51,10 +80,25 @@ describe('backoff after an abort (SPEC 4: eligible when now > last abort + backo
     expect(judge(known)).toBe('backoff');
   });
 
+  it('of two aborts in one second every factory takes the same one, whichever is its own', () => {
+    const abortOf = (name: string) => ({
+      ...news('prod', { lastEnd: { timeSeconds: NOW - 50, message: '300 None', hostname: `${name}-00.example.com` } }),
+      factory: name,
+    });
+    const all = ['a', 'b', 'c'].map(abortOf);
+    const seen = all.map((own) => {
+      const others = foldNews(
+        all,
+        ({ factory }) => factory !== own.factory,
+        () => true,
+      );
+      return lastAbort([...others, own], 'prod', NOW)?.hostname;
+    });
+    expect(new Set(seen).size).toBe(1);
+  });
+
   it('says for how long, and whose abort it was', () => {
-    const type = machinetype('prod', { backoffSeconds: 100 });
-    const verdict = judgeMachinetype(type, [endNews('prod', 40, '300 No more work')], NOW, null, undefined, MODELS);
-    expect(verdict.reason).toBe(
+    expect(verdictOn([endNews('prod', 40, '300 No more work')]).reason).toBe(
       'backs off for 61 s more after "300 No more work" of factory2-00.example.com, 40 s ago',
     );
   });
@@ -103,7 +147,7 @@ describe('one scout at a time within the fizzle window', () => {
       state({
         machines: [own],
         peers: [endNews('prod', 200, '300 No more work')],
-        orders: { draining: false, drainingReason: '', startsLeft: 0, stopAll: false },
+        orders: orders({ startsLeft: 0 }),
       }),
       config([machinetype('prod', { backoffSeconds: 100 })]),
     );

@@ -8,6 +8,7 @@ import type { Config } from '../../src/config/types.js';
 import type {
   Action,
   DomainState,
+  DrainOrder,
   FactoryState,
   Machine,
   MachineEnd,
@@ -15,7 +16,7 @@ import type {
   MachineRecord,
   StopRequest,
 } from '../../src/factory/types.js';
-import { FACTORY, host, NOT_READY, NOW, record, service, services, state } from './builders.js';
+import { FACTORY, host, NOT_READY, NOW, orders, record, service, services, state } from './builders.js';
 
 /** What a machine's directory says, and what its guest has written there. Survives a crash of vacd. */
 export interface Directory {
@@ -71,6 +72,9 @@ export class FakeHost {
   nfsDownUntil = 0;
   stateFreeBytes = 100e9;
   stopAll = false;
+  /** What an administrator asked for of single machines, and of all. */
+  readonly stopMachines = new Set<string>();
+  drain: DrainOrder | null = null;
   /** Of 100 effects, how many fail. */
   failurePercent = 0;
   /** Domains that libvirt makes although vacd no longer waits for them. */
@@ -162,7 +166,7 @@ export class FakeHost {
         busy: this.zombiesBusy.has(uuid),
         retryInSeconds: 0,
       })),
-      orders: { draining: false, drainingReason: '', startsLeft: null, stopAll: this.stopAll },
+      orders: orders({ stopAll: this.stopAll, stopMachines: this.stopMachines, drain: this.drain }),
     });
   }
 

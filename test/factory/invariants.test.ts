@@ -4,6 +4,8 @@ import type { Action, Plan } from '../../src/factory/types.js';
 import {
   type ActionOf,
   config,
+  diedEarly,
+  drainOrder,
   end,
   endNews,
   host,
@@ -12,6 +14,7 @@ import {
   machinetype,
   NOT_READY,
   NOW,
+  orders,
   plan,
   record,
   services,
@@ -34,7 +37,6 @@ const prod = config([machinetype('prod', { minWallclockSeconds: 1000 })]);
 const own = machine({ domain: 'running' });
 const id = own.record.id;
 const reason = 'because';
-const drained = { draining: true, drainingReason: '', startsLeft: null, stopAll: false };
 
 describe('checkInvariants', () => {
   it('finds nothing in what decide makes', () => {
@@ -83,12 +85,15 @@ describe('checkInvariants', () => {
       of(create(), create({ slot: 1 })),
       {},
     ],
+    ['2 of prod are tried at once', { earlyDeaths: diedEarly('prod', 3, 3600) }, of(create(), create({ slot: 1 })), {}],
+    ['prod may live beyond shutdown_time', { orders: orders({ shutdownTimeSeconds: NOW + 5000 }) }, of(create()), {}],
+    ['a start before the space was heard', { spaceHeard: false }, of(create()), {}],
     ['prod may live for 86401 s', {}, of(create({ shutdownTimeSeconds: NOW + 86_401 })), {}],
     ['prod has only 999 s to live', {}, of(create({ shutdownTimeSeconds: NOW + 999 })), {}],
     ['prod may live beyond shutdown_time', {}, of(create()), { shutdownTimeSeconds: NOW + 86_399 }],
     ['2 machines are being created at once', {}, of(create(), create({ slot: 1 })), { maxStartingMachines: 1 }],
-    ['more starts than the 0 left', { orders: { ...drained, draining: false, startsLeft: 0 } }, of(create()), {}],
-    ['a start while draining', { orders: drained }, of(create()), {}],
+    ['more starts than the 0 left', { orders: orders({ startsLeft: 0 }) }, of(create()), {}],
+    ['a start while draining', { orders: orders({ drain: drainOrder() }) }, of(create()), {}],
     ['a start while draining', {}, of(create()), { draining: true }],
     [
       'a start without libvirt',

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/factory/decide.js';
 import { checkInvariants } from '../../src/factory/invariants.js';
-import { config, MODELS, machinetype, seededRng } from './builders.js';
+import { config, drainOrder, MODELS, machinetype, seededRng } from './builders.js';
 import { type Directory, FakeHost, isLiving, zombieDomain } from './fake-host.js';
 
 const PROCESSORS = 6;
@@ -58,6 +58,7 @@ class Model {
   private calmSince = 0;
   private readonly withoutDomainSince = new Map<string, number>();
   private readonly stopSince = new Map<string, number>();
+  private readonly orderedSince = new Map<string, number>();
   private readonly startingSince = new Map<string, number>();
   private readonly silentSince = new Map<string, number>();
   private serial = 0;
@@ -88,7 +89,7 @@ class Model {
   private trouble(): void {
     const { host, rng } = this;
     const some = this.someDomain();
-    const kind = Math.floor(rng() * 10);
+    const kind = Math.floor(rng() * 11);
     this.calmSince = host.monotonic;
     if (kind <= 3) this.guestEnds();
     if (kind === 4) host.restartVacd();
@@ -107,6 +108,7 @@ class Model {
       host.addDomain(zombieDomain(Math.floor(rng() * PROCESSORS), this.serial));
       host.stateFreeBytes = host.chance(50) ? 50e6 : 100e9;
     }
+    if (kind === 10) this.administrator();
     if (kind === 9) {
       if (this.clockJumps) host.wall += Math.floor((rng() - 0.5) * 2000);
       // A reboot of the host: vacd and all machines end together.
@@ -115,6 +117,20 @@ class Model {
         host.restartVacd();
       }
     }
+  }
+
+  /** One machine is to be stopped; or all are to be gone soon, until draining ends by itself. */
+  private administrator(): void {
+    const { host } = this;
+    const living = [...host.directories.values()].filter(isLiving);
+    const one = living[Math.floor(this.rng() * living.length)];
+    // "Until six o'clock" is by the clock, so one that is set back makes it longer: not to be told from being stuck here.
+    if (this.clockJumps || host.chance(70)) {
+      if (one !== undefined) host.stopMachines.add(one.record.id);
+      return;
+    }
+    const untilSeconds = host.wall + Math.floor(this.rng() * 100);
+    host.drain = drainOrder({ untilSeconds, byTimeSeconds: untilSeconds - 10 });
   }
 
   private guestEnds(): void {
@@ -147,6 +163,8 @@ class Model {
     const domain = host.domainOf(directory);
     this.boundedWait(this.withoutDomainSince, record.id, domain === undefined && phase !== 'cleared', 'not cleared');
     this.boundedWait(this.stopSince, record.id, stop !== null && domain !== undefined, 'not stopped');
+    const ordered = host.stopMachines.has(record.id) && domain !== undefined;
+    this.boundedWait(this.orderedSince, record.id, ordered, 'not stopped, as it was ordered');
     this.boundedWait(this.startingSince, record.id, phase === 'starting', 'not started');
     const silent = domain?.beats === false && record.heartbeatFile !== null && started !== null;
     const overdue = silent && host.wall > started + record.fizzleSeconds;

@@ -8,11 +8,14 @@ import {
 } from '../../src/factory/lifecycle.js';
 import type { DomainState, FactoryState, Machine, MachinePhase } from '../../src/factory/types.js';
 import {
+  type ActionOf,
+  drainOrder,
   end,
   host,
   machine,
   NOT_READY,
   NOW,
+  orders,
   record,
   service,
   services,
@@ -24,6 +27,8 @@ import {
 const due = (of: Machine, at: Partial<FactoryState> = {}, by: Partial<Settings> = {}) =>
   machineAction(of, state(at), settings(by));
 const kindDue = (...args: Parameters<typeof due>) => due(...args)?.kind ?? 'nothing';
+
+const ID = machine().record.id;
 
 /** What `endMachine` would write. */
 function endDue(of: Machine, at: Partial<FactoryState> = {}) {
@@ -104,31 +109,33 @@ describe('the end of a life', () => {
   it.each([
     ['was asked to stop at its shutdowntime', { shutdownTimeSeconds: NOW }, {}, 'requestStop'],
     ['has a second left', { shutdownTimeSeconds: NOW + 1 }, {}, 'nothing'],
-    [
-      'is on a factory that is being stopped',
-      {},
-      { orders: { draining: false, drainingReason: '', startsLeft: null, stopAll: true } },
-      'requestStop',
-    ],
-    [
-      'is on a factory that drains',
-      {},
-      { orders: { draining: true, drainingReason: 'night', startsLeft: null, stopAll: false } },
-      'nothing',
-    ],
+    ['is on a factory that is being stopped', {}, { orders: orders({ stopAll: true }) }, 'requestStop'],
+    ['is on a factory that drains', {}, { orders: orders({ drain: drainOrder() }) }, 'nothing'],
+    ['is to be stopped itself', {}, { orders: orders({ stopMachines: new Set([ID]) }) }, 'requestStop'],
+    ['is not the one to be stopped', {}, { orders: orders({ stopMachines: new Set(['another']) }) }, 'nothing'],
+    ['still starts', { phase: 'starting' }, { orders: orders({ stopMachines: new Set([ID]) }) }, 'nothing'],
   ] as const)('a machine that %s', (_, changes, at, expected) => {
     expect(kindDue(machine(changes), at)).toBe(expected);
   });
 
   it.each([
-    ['past its shutdowntime', { shutdownTimeSeconds: NOW }, false],
-    ['of a factory being stopped', {}, true],
-  ])('a paused machine %s is destroyed at once: it cannot answer ACPI', (_, changes, stopAll) => {
+    ['past its shutdowntime', { shutdownTimeSeconds: NOW }, {}],
+    ['of a factory being stopped', {}, { stopAll: true }],
+    ['that an administrator stops', {}, { stopMachines: new Set([ID]) }],
+  ])('a paused machine %s is destroyed at once: it cannot answer ACPI', (_, changes, ordered) => {
     for (const pausedByIoError of [false, true]) {
       const paused = machine({ domain: 'paused', pausedForSeconds: 1, pausedByIoError, ...changes });
-      const orders = { draining: false, drainingReason: '', startsLeft: null, stopAll };
-      expect(due(paused, { orders })).toMatchObject({ kind: 'destroyMachine', stop: { politely: false } });
+      expect(due(paused, { orders: orders(ordered) })).toMatchObject({
+        kind: 'destroyMachine',
+        stop: { politely: false },
+      });
     }
+  });
+
+  it('by an administrator has words of its own for it', () => {
+    const { stop } = due(machine(), { orders: orders({ stopMachines: new Set([ID]) }) }) as ActionOf<'requestStop'>;
+    expect(stop.reason).toContain('vac stop');
+    expect(stop.message).toBe('100 Stopped by an administrator');
   });
 
   it('says in the request why, and by what message the machine is known if it says nothing', () => {
@@ -285,6 +292,30 @@ describe('shutdown_time of the settings', () => {
   it('does not matter to a machine that was asked to stop', () => {
     const stopping = machine({ stop: stopRequest(), stopAskedForSeconds: 1, shutdownTimeSeconds: NOW + 9000 });
     expect(due(stopping, {}, { shutdownTimeSeconds: NOW + 5000 })).toBeNull();
+  });
+});
+
+describe('shutdown times that were ordered', () => {
+  const left = (seconds: number) => machine({ shutdownTimeSeconds: NOW + seconds });
+  const by = (byTimeSeconds: number, untilSeconds: number | null = null) =>
+    orders({ drain: drainOrder({ byTimeSeconds, untilSeconds }) });
+
+  it.each([
+    ['by vac drain', by(NOW + 5000), 5000, 'the shutdown time of vac drain'],
+    ['by vac shutdown-at', orders({ shutdownTimeSeconds: NOW + 5000 }), 5000, 'the shutdown time of vac shutdown-at'],
+    ['by both: the earlier', { ...by(NOW + 7000), shutdownTimeSeconds: NOW + 5000 }, 5000, 'of vac shutdown-at'],
+    ['at too short notice: with grace_seconds', by(NOW + 60), 600, 'with 600 s of notice'],
+  ])('lower that of machines: %s', (_, ordered, leftSeconds, words) => {
+    expect(due(left(9000), { orders: ordered }, { shutdownTimeSeconds: NOW + 8000 })).toMatchObject({
+      kind: 'lowerShutdownTime',
+      shutdownTimeSeconds: NOW + leftSeconds,
+      reason: expect.stringContaining(words),
+    });
+  });
+
+  it('do so no more once draining is over', () => {
+    expect(due(left(9000), { orders: by(NOW + 5000, NOW) })).toBeNull();
+    expect(kindDue(left(9000), { orders: by(NOW + 5000, NOW + 1) })).toBe('lowerShutdownTime');
   });
 });
 

@@ -1,16 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Settings } from '../../src/config/types.js';
 import { expectedLoad, refuseAllStarts } from '../../src/factory/limits.js';
-import type { FactoryState, HostFacts, RunOrders } from '../../src/factory/types.js';
-import { host, machine, NOT_READY, NOW, service, services, settings, state } from './builders.js';
+import type { FactoryState, HostFacts } from '../../src/factory/types.js';
+import { drainOrder, host, machine, NOT_READY, NOW, orders, service, services, settings, state } from './builders.js';
 
-const orders = (changes: Partial<RunOrders>): RunOrders => ({
-  draining: false,
-  drainingReason: '',
-  startsLeft: null,
-  stopAll: false,
-  ...changes,
-});
 const refusal = (changes: Partial<FactoryState> = {}, by: Partial<Settings> = {}) =>
   refuseAllStarts(state(changes), settings(by));
 const onHost = (changes: Partial<HostFacts>, by: Partial<Settings> = {}) =>
@@ -21,7 +14,22 @@ describe('refuseAllStarts', () => {
 
   it.each([
     ['being stopped', { orders: orders({ stopAll: true }) }, {}, 'draining', 'being stopped'],
-    ['told to drain', { orders: orders({ draining: true, drainingReason: 'for the night' }) }, {}, 'draining', 'night'],
+    ['told to drain', { orders: orders({ drain: drainOrder({ reason: 'for the night' }) }) }, {}, 'draining', 'night'],
+    [
+      'told to drain until later',
+      { orders: orders({ drain: drainOrder({ untilSeconds: NOW + 1 }) }) },
+      {},
+      'draining',
+      'asked to (until 2023-11-16 02:00:01 UTC)',
+    ],
+    [
+      'past the time of vac shutdown-at',
+      { orders: orders({ shutdownTimeSeconds: NOW }) },
+      { shutdownTimeSeconds: NOW + 9 },
+      'shutdown-time',
+      'the shutdown time of vac shutdown-at has passed',
+    ],
+    ['alone since its start', { spaceHeard: false }, {}, 'space-unheard', 'since vacd started (at most 10 s)'],
     ['draining by configuration', {}, { draining: true }, 'draining', 'draining = yes'],
     ['at shutdown_time', {}, { shutdownTimeSeconds: NOW }, 'shutdown-time', 'shutdown_time has passed'],
     [
@@ -52,6 +60,10 @@ describe('refuseAllStarts', () => {
     expect(refusal(changes, by)).toEqual({ code, reason: expect.stringContaining(words) });
   });
 
+  it('drains no longer once the time is over, whether or not the order has been cleared', () => {
+    expect(refusal({ orders: orders({ drain: drainOrder({ untilSeconds: NOW }) }) })).toBeNull();
+  });
+
   it('starts again one second before shutdown_time: how much time a type needs is for each type to say', () => {
     expect(refusal({}, { shutdownTimeSeconds: NOW + 1 })).toBeNull();
   });
@@ -63,7 +75,7 @@ describe('refuseAllStarts', () => {
     expect(made).toEqual({ code: 'hypervisor-down', reason: 'libvirt: not asked yet' });
   });
 
-  it('names the first of several reasons: orders, configuration, time, libvirt, services, disk, load, pressure', () => {
+  it('names the first of several reasons: orders, configuration, time, libvirt, services, disk, space, load, pressure', () => {
     const all: Partial<HostFacts>[] = [
       { ioPressurePercent: 99 },
       { loadAverages: [99, 0, 0] },
@@ -75,6 +87,9 @@ describe('refuseAllStarts', () => {
     all.forEach((_, index) => {
       expect(onHost(Object.assign({}, ...all.slice(0, index + 1)))).toBe(codes[index]);
     });
+    const unheard = (part: number) => ({ spaceHeard: false, host: host(Object.assign({}, ...all.slice(0, part))) });
+    expect(refusal(unheard(2))?.code).toBe('space-unheard');
+    expect(refusal(unheard(3))?.code).toBe('disk-full');
     const worst = { host: host(Object.assign({}, ...all)) };
     expect(refusal(worst, { shutdownTimeSeconds: NOW })?.code).toBe('shutdown-time');
     expect(refusal(worst, { shutdownTimeSeconds: NOW, draining: true })?.reason).toContain('configuration');

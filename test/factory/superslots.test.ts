@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { incompleteGroups } from '../../src/factory/superslots.js';
 import type { Action, FactoryState, Machine } from '../../src/factory/types.js';
-import { actionsOf, config, machine, machinetype, NOW, plan, seededRng, state } from './builders.js';
+import { actionsOf, config, machine, machinetype, NOW, news, plan, seededRng, state } from './builders.js';
 
 const single = machinetype('single', { targetShare: 1, maxWallclockSeconds: 10_000, minWallclockSeconds: 1000 });
 const eight = machinetype('eight', {
@@ -38,6 +38,19 @@ describe('incomplete groups', () => {
     ]);
     expect(incompleteGroups(members, 1)).toEqual([]);
   });
+
+  it('are none that fit where no superslot can be: the wider ones first', () => {
+    const groups = (remainder: number) =>
+      incompleteGroups(
+        [1, 3, 2].map((processors) => ({ endTimeSeconds: 100 * processors, processors })),
+        8,
+        remainder,
+      ).map(({ endTimeSeconds }) => endTimeSeconds);
+    expect(groups(0)).toEqual([100, 200, 300]);
+    expect(groups(3)).toEqual([100, 200]);
+    expect(groups(5)).toEqual([100]);
+    expect(groups(6)).toEqual([]);
+  });
 });
 
 describe('superslots', () => {
@@ -49,9 +62,9 @@ describe('superslots', () => {
   });
 
   it('keep their missing processors for those that fit', () => {
-    const facts = state({ slots: 15, totalProcessors: 15, machines: [running(0, 1, NOW + 5000)] });
-    // 14 processors are free, 7 of them are the group's: eight would need 8 of the other 7.
-    expect(starts(facts, superslots(eight))).toEqual([]);
+    const two = [running(0, 1, NOW + 5000), running(1, 1, NOW + 6000)];
+    // 14 processors are free, 7 of them are each group's.
+    expect(starts(state({ slots: 16, totalProcessors: 16, machines: two }), superslots(eight))).toEqual([]);
     const wider = state({ slots: 16, totalProcessors: 16, machines: [running(0, 1, NOW + 5000)] });
     expect(starts(wider, superslots(eight))).toHaveLength(1);
   });
@@ -100,6 +113,34 @@ function simulate(
   return eightStarts;
 }
 
+/**
+ * The longest time in which no machine of a type ran on a factory, in four of the longest lifetimes. The other types
+ * run elsewhere, too: so whenever it does not run here its share is the most starved.
+ *
+ * @param endPercent machines that end by themselves in each step of 500 s
+ */
+function longestWithout(
+  name: string,
+  processors: number,
+  by: ReturnType<typeof config>,
+  rng: () => number,
+  endPercent: number,
+): number {
+  const peers = by.machinetypes.filter((type) => type.name !== name).map((type) => news(type.name, { runningHs06: 1 }));
+  let machines: Machine[] = [];
+  let lastSeen = NOW;
+  let longest = 0;
+  for (let nowSeconds = NOW; nowSeconds < NOW + 60_000; nowSeconds += 500) {
+    machines = machines.filter((m) => m.shutdownTimeSeconds > nowSeconds && rng() * 100 >= endPercent);
+    const facts = state({ nowSeconds, slots: processors, totalProcessors: processors, machines, peers });
+    for (const action of actionsOf(plan(facts, by, rng), 'createMachine')) machines.push(born(action, nowSeconds));
+    expect(machines.reduce((sum, m) => sum + m.record.processors, 0)).toBeLessThanOrEqual(processors);
+    longest = Math.max(longest, nowSeconds - lastSeen);
+    if (machines.some((m) => m.record.machinetype === name)) lastSeen = nowSeconds;
+  }
+  return longest;
+}
+
 function born(action: Extract<Action, { kind: 'createMachine' }>, nowSeconds: number): Machine {
   return machine(
     { shutdownTimeSeconds: action.shutdownTimeSeconds, startedTimeSeconds: nowSeconds },
@@ -122,6 +163,48 @@ describe('over time', () => {
         expect(eightStarts.some((time) => time > NOW + 150_000)).toBe(true);
       }),
       { numRuns: 30 },
+    );
+  });
+
+  it('lets a starved type that needs a whole superslot have one within two lifetimes, whatever the others are', () => {
+    const scenario = fc.record({
+      size: fc.constantFrom(2, 4, 8),
+      superslotCount: fc.integer({ min: 1, max: 4 }),
+      odd: fc.nat({ max: 7 }),
+      narrow: fc.array(
+        fc.record({
+          minProcessors: fc.integer({ min: 1, max: 3 }),
+          more: fc.nat({ max: 8 }),
+          lifeSeconds: fc.constantFrom(4000, 10_000, 15_000),
+          leastSeconds: fc.constantFrom(0, 2000, 4000),
+        }),
+        { minLength: 1, maxLength: 3 },
+      ),
+      endPercent: fc.constantFrom(0, 2, 20),
+      seed: fc.integer(),
+    });
+    fc.assert(
+      fc.property(scenario, ({ size, superslotCount, odd, narrow, endPercent, seed }) => {
+        const types = narrow.map(({ minProcessors, more, lifeSeconds, leastSeconds }, index) =>
+          machinetype(`narrow${index}`, {
+            minProcessors: Math.min(minProcessors, size),
+            maxProcessors: Math.min(minProcessors, size) + more,
+            maxWallclockSeconds: lifeSeconds,
+            minWallclockSeconds: leastSeconds,
+          }),
+        );
+        const wide = machinetype('wide', {
+          minProcessors: size,
+          maxProcessors: size,
+          maxWallclockSeconds: 10_000,
+          minWallclockSeconds: 10_000,
+        });
+        const processors = size * superslotCount + (odd % size);
+        const by = config([...types, wide], { processorsPerSuperslot: size, maxStartingMachines: 64 });
+        const longestWait = longestWithout('wide', processors, by, seededRng(seed), endPercent);
+        expect(longestWait).toBeLessThanOrEqual(2 * 15_000);
+      }),
+      { numRuns: 50 },
     );
   });
 
