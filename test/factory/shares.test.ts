@@ -31,6 +31,21 @@ describe('scoreMachinetypes', () => {
     expect(order(types, known, seededRng(1))).toEqual(['atlas', 'lhcb-user', 'lhcb-prod']);
   });
 
+  it('weighs a group by the shares of all its types, however many it has', () => {
+    const types = [
+      ...['a', 'b', 'c'].map((name) => machinetype(`lhcb-${name}`, { machinegroup: 'lhcb' })),
+      machinetype('atlas', { machinegroup: 'atlas', targetShare: 3 }),
+    ];
+    const running = new Map(types.map(({ name }) => [name, 0]));
+    const rng = seededRng(1);
+    for (let start = 0; start < 60; start++) {
+      const known = [...running].map(([name, runningHs06]) => news(name, { runningHs06 }));
+      const [next] = order(types, known, rng);
+      running.set(next!, running.get(next!)! + 1);
+    }
+    expect([...running.values()]).toEqual([10, 10, 10, 30]);
+  });
+
   it('leaves out types with a share of 0, whose power then counts for no group', () => {
     const types = [
       machinetype('off', { machinegroup: 'lhcb', targetShare: 0 }),
