@@ -26,6 +26,8 @@ export const ERROR_CODES = {
   'nfs-unavailable': 'No NFS server can be used or started on this host, or it does not answer.',
   'no-such-thing': 'What was named is not known to this factory.',
   'not-root': 'Root is needed.',
+  'orders-not-kept': 'An order holds, but could not be written down: a restart of vacd would not know of it.',
+  'space-unknown': 'Neither the options, nor a configuration, nor a vacd on this host tells which space is meant.',
   'spool-unusable': 'Accounting records cannot be moved into apel-archive or apel-outgoing.',
   'syslog-unavailable': "The receiver of machines' syslog cannot be started.",
   'user-data-unavailable': "A machinetype's user_data, or a file that goes into it, cannot be read or fetched.",

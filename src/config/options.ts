@@ -15,6 +15,7 @@ import {
   hostPortOrEmpty,
   httpUrl,
   integer,
+  ipNetworkList,
   libvirtUri,
   line,
   networkInterface,
@@ -28,6 +29,7 @@ import {
   text,
   unixTime,
   urlOrPath,
+  userGroup,
   type ValueType,
   volumeGroup,
 } from './values.js';
@@ -179,6 +181,11 @@ export const SETTINGS_OPTIONS = {
     help: 'Benchmark power of one processor.',
     old: ['hs06_per_cpu'],
   },
+  control_group: {
+    type: userGroup,
+    whenUnset: 'only root',
+    help: "Group of this host's users who may ask and command vacd with vac, beside root: drain it, and stop machines.",
+  },
   root_public_key: {
     type: path,
     default: '/root/.ssh/id_rsa.pub',
@@ -214,11 +221,20 @@ export const SETTINGS_OPTIONS = {
     default: '10.0',
     help: "How long a poll of the space's factories waits in all.",
   },
+  query_networks: {
+    type: ipNetworkList,
+    default: '',
+    help: "Networks whose hosts may ask this factory by VacQuery (vac, monitors), beside the space's factories and this host itself. The machines' network, 169.254.0.0/16, never may.",
+  },
   vacmon_hostport: {
     type: hostPortList,
     default: '',
-    help: 'VacMon services that status datagrams are sent to; the conventional port is 8884.',
-    notYet: { instead: 'this version sends no status datagrams' },
+    help: 'VacMon services that status datagrams are sent to each minute, and when a machine ends; the conventional port is 8884.',
+  },
+  metrics_listen: {
+    type: hostPortOrEmpty,
+    default: '127.0.0.1:10195',
+    help: "Where Prometheus can fetch /metrics; with the address 0.0.0.0 on every address of the host but those of the machines' network, empty = nowhere.",
   },
   gocdb_sitename: {
     type: siteName,

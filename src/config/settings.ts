@@ -1,4 +1,5 @@
 /** The `[settings]` section as `Settings`. */
+import { isMachinesAddress } from './addresses.js';
 import { SETTINGS_OPTIONS } from './options.js';
 import type { Problem } from './problem.js';
 import { readValues } from './section-values.js';
@@ -14,7 +15,7 @@ export interface SettingsReading {
 
 /** Reads `[settings]`. `hostFqdn` is this host's name, which `.` in `factories` stands for. */
 export function readSettings(section: RawSection, hostFqdn: string): SettingsReading {
-  const { values, errors, warnings, advise } = readValues(section, SETTINGS_OPTIONS);
+  const { values, errors, warnings, demand, advise } = readValues(section, SETTINGS_OPTIONS);
   const host = hostFqdn.toLowerCase();
   const factories = [...new Set(values.factories.map((name) => (name === '.' ? host : name)))];
 
@@ -39,12 +40,18 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     ['gocdb_sitename', 'hs06_per_processor'],
     'accounting records are only archived, not sent, until hs06_per_processor is set too',
   );
+  demand(
+    values.metrics_listen === null || !isMachinesAddress(values.metrics_listen.host),
+    ['metrics_listen'],
+    "is in 169.254.0.0/16, the machines' network, and machines must not read it; give another address of this host, or 127.0.0.1",
+  );
 
   const settings: Settings = {
     vacSpace: values.vac_space,
     factories,
     description: values.description,
     udpTimeoutSeconds: values.udp_timeout_seconds,
+    queryNetworks: values.query_networks,
     totalProcessors: total,
     mibPerProcessor: values.mb_per_processor,
     swapMibPerProcessor: values.swap_mb_per_processor,
@@ -58,6 +65,7 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     draining: values.draining,
     volumeGroup: values.volume_group,
     diskGbPerProcessor: values.disk_gb_per_processor,
+    controlGroup: values.control_group,
     rootPublicKeyPath: values.root_public_key,
     libvirtUri: values.libvirt_uri,
     nfs: values.nfs,
@@ -65,6 +73,7 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     fixNetworking: values.fix_networking,
     gocdbSitename: values.gocdb_sitename,
     vacmonHostports: values.vacmon_hostport,
+    metricsListen: values.metrics_listen,
     syslog: values.syslog,
     machinefeaturesOptions: values.machinefeatures_option_XXX,
     userDataOptions: values.user_data_option_XXX,

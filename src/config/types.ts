@@ -1,8 +1,9 @@
 /** The configuration as the rest of the program sees it: plain, deeply frozen data with units in the names. */
+import type { IpNetwork } from './networks.js';
 import type { Problem } from './problem.js';
 import type { HostPort } from './values.js';
 
-export type { HostPort };
+export type { HostPort, IpNetwork };
 
 /** One configuration file. `text` may be its bytes, which are then decoded as UTF-8. */
 export interface ConfigFile {
@@ -37,6 +38,8 @@ export interface Settings {
   readonly factories: readonly string[];
   readonly description: string | null;
   readonly udpTimeoutSeconds: number;
+  /** Who may ask this factory, beside the space's factories and this host. */
+  readonly queryNetworks: readonly IpNetwork[];
   /** null: as many as the host has. */
   readonly totalProcessors: number | null;
   readonly mibPerProcessor: number;
@@ -55,6 +58,8 @@ export interface Settings {
   readonly volumeGroup: string | null;
   /** GB of 10^9 bytes; null: 40. */
   readonly diskGbPerProcessor: number | null;
+  /** Whose members may use the control socket, beside root; null: nobody. */
+  readonly controlGroup: string | null;
   readonly rootPublicKeyPath: string;
   readonly libvirtUri: string;
   readonly nfs: 'auto' | 'kernel' | 'ganesha' | 'none';
@@ -62,6 +67,8 @@ export interface Settings {
   readonly fixNetworking: boolean;
   readonly gocdbSitename: string | null;
   readonly vacmonHostports: readonly HostPort[];
+  /** Where /metrics is served; null: nowhere. */
+  readonly metricsListen: HostPort | null;
   readonly syslog: HostPort | null;
   /** File name to content. */
   readonly machinefeaturesOptions: Readonly<Record<string, string>>;

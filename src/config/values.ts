@@ -3,6 +3,8 @@
  * files and vacuum pipes (whose JSON values are first turned into text) share them.
  */
 
+import { type IpNetwork, parseIpNetwork } from './networks.js';
+
 /** One type of value. `parse` gives undefined for text that is not `expected`, and never throws. */
 export interface ValueType<T> {
   /** Short name for the reference, e.g. `integer`. */
@@ -128,6 +130,11 @@ export const hostPortList: ValueType<readonly HostPort[]> = listOf(
   'host:port pairs with white space between them, such as vacmon.example.com:8884',
 );
 
+export const ipNetworkList: ValueType<readonly IpNetwork[]> = listOf(
+  { kind: 'IP network', expected: '', parse: parseIpNetwork },
+  'IP addresses or networks such as 192.0.2.0/24 or 2001:db8::/32 (nothing but zeros after the prefix) with white space between them',
+);
+
 const isRelativePath = (value: string): boolean =>
   /^[^\s/\p{Cc}][^\p{Cc}]*$/u.test(value) && !value.split('/').includes('..');
 
@@ -187,6 +194,13 @@ export const networkInterface: ValueType<string> = matching(
   'network interface',
   'the name of a network interface (at most 15 characters, no white space or /)',
   /^(?!\.{1,2}$)[^\s/\p{Cc}]{1,15}$/u,
+);
+
+/** As group(5) and directory services have them; domain members may have a backslash or an @ in theirs. */
+export const userGroup: ValueType<string> = matching(
+  'group',
+  'the name of a group of users, such as vacadmin',
+  /^(?!-)[A-Za-z0-9_.@\\-]{1,64}\$?$/,
 );
 
 /** What lvm(8) allows as a volume group's name. */

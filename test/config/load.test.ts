@@ -36,6 +36,7 @@ describe('a good configuration', () => {
         factories: [],
         description: null,
         udpTimeoutSeconds: 10,
+        queryNetworks: [],
         totalProcessors: null,
         mibPerProcessor: 2048,
         swapMibPerProcessor: 1024,
@@ -49,6 +50,7 @@ describe('a good configuration', () => {
         draining: false,
         volumeGroup: null,
         diskGbPerProcessor: null,
+        controlGroup: null,
         rootPublicKeyPath: '/root/.ssh/id_rsa.pub',
         libvirtUri: 'qemu:///system',
         nfs: 'auto',
@@ -56,6 +58,7 @@ describe('a good configuration', () => {
         fixNetworking: true,
         gocdbSitename: null,
         vacmonHostports: [],
+        metricsListen: { host: '127.0.0.1', port: 10195 },
         syslog: { host: '169.254.169.254', port: 514 },
         machinefeaturesOptions: {},
         userDataOptions: {},
@@ -127,13 +130,17 @@ swap_mb_per_processor = 0
 volume_group = vg0
 disk_gb_per_processor = 20
 hs06_per_processor = 10.5
+control_group = vacadmin
 root_public_key = /k.pub
 libvirt_uri = test:///default
 nfs = ganesha
 fix_networking = off
 forward_dev = eth0
 udp_timeout_seconds = 5
+query_networks = 192.0.2.0/24
+  2001:db8::1
 vacmon_hostport = m.example.com:8884
+metrics_listen = [::]:9100
 gocdb_sitename = UKI-SITE
 syslog =
 machinefeatures_option_site = X
@@ -157,13 +164,19 @@ user_data_file_f = file
       volumeGroup: 'vg0',
       diskGbPerProcessor: 20,
       hs06PerProcessor: 10.5,
+      controlGroup: 'vacadmin',
       rootPublicKeyPath: '/k.pub',
       libvirtUri: 'test:///default',
       nfs: 'ganesha',
       fixNetworking: false,
       forwardDev: 'eth0',
       udpTimeoutSeconds: 5,
+      queryNetworks: [
+        { address: '192.0.2.0', prefix: 24, family: 'ipv4' },
+        { address: '2001:db8::1', prefix: 128, family: 'ipv6' },
+      ],
       vacmonHostports: [{ host: 'm.example.com', port: 8884 }],
+      metricsListen: { host: '::', port: 9100 },
       gocdbSitename: 'UKI-SITE',
       syslog: null,
       machinefeaturesOptions: { site: 'X' },

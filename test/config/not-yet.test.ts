@@ -21,10 +21,6 @@ const SET: [text: string, warning: string][] = [
     '3: [settings] description = "x": not yet supported: this version shows it nowhere',
   ],
   [
-    `${SETTINGS}vacmon_hostport = m.example.com:8884\n${RAW}`,
-    '3: [settings] vacmon_hostport = "m.example.com:8884": not yet supported: this version sends no status datagrams',
-  ],
-  [
     `${SETTINGS}volume_group = vg0\n${RAW}`,
     '3: [settings] volume_group = "vg0": not yet supported: this version makes all disks as files in the state directory',
   ],
