@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `npm run fuzz [-- --seconds N --seed N]`: mutated datagrams against the protocol library for as long as asked.
+# `npm run fuzz [-- --datagrams N | --seconds N] [--seed N] [--keep]`: mutated datagrams against the protocol library.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
 bash etc/prepare.sh
-exec node --import tsx test/vacquery/fuzz.ts "$@"
+exec node --import tsx test/vacquery/fuzz-main.ts "$@"

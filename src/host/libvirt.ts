@@ -15,16 +15,28 @@ const CALL_TIMEOUT_SECONDS = 30;
 /** A libvirtd that does not answer pings for 15 s has lost us, and we it. */
 const KEEP_ALIVE = { intervalSeconds: 5, count: 3 };
 
+/** How a call ended: libvirt did it, answered no, or did not answer. */
+export type CallOutcome = 'done' | 'refused' | 'unreachable';
+
+/** Told of each call of libvirt when it is over, by libvirt's own name for it. */
+export type CallListener = (call: string, milliseconds: number, outcome: CallOutcome) => void;
+
 export class LibvirtHypervisor implements Hypervisor {
   private connection: Promise<Connection> | null = null;
   private readonly eventListeners: ((event: HypervisorEvent) => void)[] = [];
   private readonly connectionListeners: (() => void)[] = [];
   private closed = false;
+  private tellCall: CallListener = () => {};
 
   constructor(private readonly uri: string) {}
 
+  /** One at a time, the last one set. */
+  onCall(listener: CallListener): void {
+    this.tellCall = listener;
+  }
+
   async facts(): Promise<HypervisorFacts> {
-    const emulatorGid = dacGid(await this.call((c) => c.capabilitiesXml()));
+    const emulatorGid = dacGid(await this.call('capabilities', (c) => c.capabilitiesXml()));
     if (this.uri.startsWith('test')) {
       return { domainType: 'test', domainTypeReason: "libvirt's test driver: no machine really runs", emulatorGid };
     }
@@ -33,7 +45,7 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async listDomains(): Promise<DomainListing> {
     const askedAtMs = performance.now();
-    const stats = await this.call((c) =>
+    const stats = await this.call('domainStats', (c) =>
       c.domainStats({ active: true, groups: ['cpu'], timeoutSeconds: LIST_TIMEOUT_SECONDS }),
     );
     const domains = stats.flatMap((s): DomainFact[] => {
@@ -53,57 +65,58 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async createDomain(xml: string): Promise<void> {
-    await this.call((c) => c.createDomain(xml, { timeoutSeconds: CREATE_TIMEOUT_SECONDS }));
+    await this.call('createDomain', (c) => c.createDomain(xml, { timeoutSeconds: CREATE_TIMEOUT_SECONDS }));
   }
 
   async shutdownDomain(uuid: string): Promise<void> {
-    await this.unlessGone((c) => c.shutdownDomain(uuid, this.uri.startsWith('test') ? {} : { mode: 'acpi' }));
+    const options = this.uri.startsWith('test') ? {} : ({ mode: 'acpi' } as const);
+    await this.unlessGone('shutdownDomain', (c) => c.shutdownDomain(uuid, options));
   }
 
   async destroyDomain(uuid: string): Promise<void> {
-    await this.unlessGone((c) => c.destroyDomain(uuid));
+    await this.unlessGone('destroyDomain', (c) => c.destroyDomain(uuid));
   }
 
   async resumeDomain(uuid: string): Promise<void> {
-    await this.unlessGone((c) => c.resumeDomain(uuid));
+    await this.unlessGone('resumeDomain', (c) => c.resumeDomain(uuid));
   }
 
   async domainInterfaces(uuid: string): Promise<string[]> {
     let xml = '';
-    await this.unlessGone(async (c) => {
+    await this.unlessGone('domainXml', async (c) => {
       xml = await c.domainXml(uuid);
     });
     return interfaceDevices(xml);
   }
 
   async network(name: string): Promise<{ xml: string; active: boolean } | null> {
-    const networks = await this.call((c) => c.listNetworks());
+    const networks = await this.call('listNetworks', (c) => c.listNetworks());
     const network = networks.find((candidate) => candidate.name === name);
     if (network === undefined) return null;
-    return { xml: await this.call((c) => c.networkXml(name)), active: network.active };
+    return { xml: await this.call('networkXml', (c) => c.networkXml(name)), active: network.active };
   }
 
   async createNetwork(xml: string): Promise<void> {
-    const { name } = await this.call((c) => c.defineNetwork(xml));
-    await this.call((c) => c.setNetworkAutostart(name, true));
-    await this.call((c) => c.startNetwork(name));
+    const { name } = await this.call('defineNetwork', (c) => c.defineNetwork(xml));
+    await this.call('setNetworkAutostart', (c) => c.setNetworkAutostart(name, true));
+    await this.call('startNetwork', (c) => c.startNetwork(name));
   }
 
   async startNetwork(name: string): Promise<void> {
-    await this.call((c) => c.startNetwork(name));
+    await this.call('startNetwork', (c) => c.startNetwork(name));
   }
 
   async removeNetwork(name: string): Promise<void> {
     const network = await this.network(name);
     if (network === null) return;
-    if (network.active) await this.call((c) => c.destroyNetwork(name));
+    if (network.active) await this.call('destroyNetwork', (c) => c.destroyNetwork(name));
     // A transient network is gone with its end.
-    await this.call((c) => c.undefineNetwork(name).catch(ignore('VIR_ERR_NO_NETWORK')));
+    await this.call('undefineNetwork', (c) => c.undefineNetwork(name).catch(ignore('VIR_ERR_NO_NETWORK')));
   }
 
   async changeDhcpHost(name: string, change: 'add' | 'delete', hostXml: string): Promise<void> {
     const command = change === 'add' ? 'addLast' : 'delete';
-    await this.call((c) =>
+    await this.call('updateNetwork', (c) =>
       c.updateNetwork(name, { command, section: 'dhcpHost', xml: hostXml, live: true, config: true }),
     );
   }
@@ -124,17 +137,23 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   /** Runs a call on the connection there is, or a new one, and tells libvirt's trouble from its refusals. */
-  private async call<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  private async call<T>(name: string, work: (connection: Connection) => Promise<T>): Promise<T> {
     if (this.closed) throw new VacError('hypervisor-unreachable', `the connection to ${this.uri} was closed`);
     this.connection ??= this.connect();
     const mine = this.connection;
     let connection: Connection | null = null;
+    let beganMs = 0;
     try {
       connection = await mine;
-      return await work(connection);
+      beganMs = performance.now();
+      const result = await work(connection);
+      this.tellCall(name, performance.now() - beganMs, 'done');
+      return result;
     } catch (cause) {
       if (!(cause instanceof LibvirtError)) throw cause;
+      const tookMs = performance.now() - beganMs;
       const lost = connection === null || cause instanceof LibvirtTimeoutError || !(await this.stillAlive(connection));
+      if (connection !== null) this.tellCall(name, tookMs, lost ? 'unreachable' : 'refused');
       if (!lost) throw new VacError('hypervisor-refused', `libvirt refused: ${cause.message}`, { cause });
       if (this.connection === mine) this.drop(connection);
       throw new VacError(
@@ -160,10 +179,15 @@ export class LibvirtHypervisor implements Hypervisor {
 
   private async connect(): Promise<Connection> {
     const keepAlive = this.uri.startsWith('test') ? undefined : KEEP_ALIVE;
+    const beganMs = performance.now();
     const connection = await open(this.uri, {
       callTimeoutSeconds: CALL_TIMEOUT_SECONDS,
       ...(keepAlive === undefined ? {} : { keepAlive }),
+    }).catch((error: unknown) => {
+      this.tellCall('open', performance.now() - beganMs, 'unreachable');
+      throw error;
     });
+    this.tellCall('open', performance.now() - beganMs, 'done');
     const current = this.connection;
     connection.on('lifecycle', ({ uuid, name, event, detail }) => {
       for (const listener of this.eventListeners) listener({ uuid, name, event, detail });
@@ -174,8 +198,8 @@ export class LibvirtHypervisor implements Hypervisor {
     return connection;
   }
 
-  private async unlessGone(work: (connection: Connection) => Promise<void>): Promise<void> {
-    await this.call((c) => work(c).catch(ignore('VIR_ERR_NO_DOMAIN')));
+  private async unlessGone(name: string, work: (connection: Connection) => Promise<void>): Promise<void> {
+    await this.call(name, (c) => work(c).catch(ignore('VIR_ERR_NO_DOMAIN')));
   }
 }
 

@@ -36,11 +36,14 @@ export class StateLayout {
   readonly machinetypeFiles = (machinetype: string): string => join(this.root, 'machinetypes', machinetype, 'files');
   readonly apelOutgoing = (): string => join(this.root, 'apel-outgoing');
   readonly apelArchive = (): string => join(this.root, 'apel-archive');
+  readonly spaceCensus = (): string => join(this.root, 'space-census');
+  readonly spaceCatalogue = (): string => join(this.root, 'space-catalogue.json');
   readonly tmp = (): string => join(this.root, 'tmp');
   readonly counts = (): string => join(this.root, 'counts');
   readonly factoryHeartbeat = (): string => join(this.root, 'factory-heartbeat');
   readonly responderHeartbeat = (): string => join(this.root, 'responder-heartbeat');
   readonly factoryError = (): string => join(this.root, 'factory-error');
+  readonly orders = (): string => join(this.root, 'orders.json');
   readonly lock = (): string => join(this.root, 'lock');
 
   /** Every directory that must exist before the first machine. */

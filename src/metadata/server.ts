@@ -82,6 +82,9 @@ export class MetadataServer {
     server.timeout = REQUEST_TIMEOUT_MS;
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.maxConnections = MAX_CONNECTIONS;
+    // A client may end its side with the last byte of its request, as nc does: it still gets what it asked for, and
+    // what it PUT is kept. Node knows this switch (lib/_http_server.js) but not its types.
+    Object.assign(server, { httpAllowHalfOpen: true });
     server.on('connection', (socket) => this.count(socket));
     server.on('request', (request, response) => void this.answer(request, response));
     return server;

@@ -187,6 +187,8 @@ const BACKSLASH = 0x5c;
 
 /** Whether brackets outside strings nest deeper than `max`, found out before anything is built from them. */
 function nestsDeeper(bytes: Uint8Array, max: number): boolean {
+  // So it is with nearly all messages, and found out without looking at each byte here.
+  if (openings(bytes, 0x7b, max) + openings(bytes, 0x5b, max) <= max) return false;
   let depth = 0;
   let inString = false;
   for (let index = 0; index < bytes.length; index += 1) {
@@ -204,4 +206,11 @@ function nestsDeeper(bytes: Uint8Array, max: number): boolean {
     else if (byte === 0x7d || byte === 0x5d) depth -= 1;
   }
   return false;
+}
+
+/** How often a byte is there; more than `max` are not counted. */
+function openings(bytes: Uint8Array, byte: number, max: number): number {
+  let count = 0;
+  for (let at = bytes.indexOf(byte); at !== -1 && count <= max; at = bytes.indexOf(byte, at + 1)) count += 1;
+  return count;
 }

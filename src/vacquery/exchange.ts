@@ -16,13 +16,17 @@
 
 import { decode, encode, isStatus, type RejectReason } from './codec.js';
 import { type AddOutcome, Collection, type Received } from './collection.js';
+import { count } from './counts.js';
 import { makeQuery, type QueryType, STATUS_TYPE_OF, type Status, type StatusOf } from './messages.js';
 import type { PeerMemory } from './peer-memory.js';
 
 export interface PollPeer {
   /** FQDN. */
   readonly factory: string;
-  /** Its IP addresses, in the text form of the transport. The first is asked; an answer may come from any. */
+  /**
+   * Its IP addresses, in the text form of the transport. They are asked in turn, beginning with the one that answered
+   * last. An answer may come from any.
+   */
   readonly addresses: readonly string[];
   readonly port: number;
 }
@@ -40,6 +44,8 @@ export interface PollOptions<Q extends QueryType> {
   /** Uniform in [0, 1). */
   readonly rng: () => number;
   readonly memory: PeerMemory;
+  /** Called as soon as a peer has answered in full: others may keep the poll waiting for long. */
+  readonly onComplete?: (answer: PeerAnswer<StatusOf<Q>>) => void;
 }
 
 export interface Outgoing {
@@ -76,6 +82,8 @@ export interface PeerAnswer<S extends Status = Status> {
   readonly refused: ReadonlyMap<ReplyRefusal, number>;
   /** The last other name under which its host answered; null: none. */
   readonly claimedFactory: string | null;
+  /** The last address that an answer in its name came from without being one of its own; null: none. */
+  readonly strayAddress: string | null;
 }
 
 /** Shortest time between two queries to one peer, as a part of the whole (200 ms of 10 s), and at least. */
@@ -97,6 +105,8 @@ type Patience = 'full' | 'short' | 'none';
 
 interface PeerState<S extends Status> {
   readonly peer: PollPeer;
+  /** In the order in which they are asked next. */
+  addresses: readonly string[];
   readonly query: Uint8Array;
   readonly cookie: string;
   readonly wasDead: boolean;
@@ -108,6 +118,7 @@ interface PeerState<S extends Status> {
   retryMs: number;
   heard: boolean;
   claimedFactory: string | null;
+  strayAddress: string | null;
 }
 
 export class PollExchange<Q extends QueryType> {
@@ -197,21 +208,24 @@ export class PollExchange<Q extends QueryType> {
       state.claimedFactory = status.factory;
       return this.#refuse(state, 'wrong-factory');
     }
-    if (!state.peer.addresses.includes(address)) return this.#refuse(state, 'wrong-address');
+    if (!state.peer.addresses.includes(address)) {
+      state.strayAddress = address;
+      return this.#refuse(state, 'wrong-address');
+    }
     if (status.space !== this.#options.space) return this.#refuse(state, 'other-space');
     if (status.message_type !== this.#statusType) return this.#refuse(state, 'wrong-status');
-    return this.#accept(state, status as StatusOf<Q>, nowMs);
+    return this.#accept(state, status as StatusOf<Q>, address, nowMs);
+  }
+
+  /** Whether what comes from this address can be an answer to this poll. */
+  asks(address: string): boolean {
+    return this.#byAddress.has(address);
   }
 
   /** What each peer has said so far, in the order of `PollOptions.peers`. */
   answers(): PeerAnswer<StatusOf<Q>>[] {
     const byFactory = new Map(this.#peers.map((state) => [state.peer.factory, state]));
-    return this.#options.peers.map(({ factory }) => {
-      const { collection, asked, wasDead, refused, claimedFactory, heard } = byFactory.get(factory)!;
-      const outcome = collection.isComplete ? 'complete' : heard ? 'partial' : 'none';
-      const { received: statuses, expected } = collection;
-      return { factory, outcome, statuses, expected, asked, wasDead, refused: new Map(refused), claimedFactory };
-    });
+    return this.#options.peers.map(({ factory }) => answerOf(byFactory.get(factory)!));
   }
 
   /** Datagrams that could be put down to no peer, by why they were refused. */
@@ -229,6 +243,7 @@ export class PollExchange<Q extends QueryType> {
     const isAsked = peer.addresses.length > 0 && (!wasDead || memory.isProbeDue(peer.factory, nowMs));
     return {
       peer,
+      addresses: firstOf(memory.lastAddress(peer.factory), peer.addresses),
       query: encoded.datagram,
       cookie,
       wasDead,
@@ -240,6 +255,7 @@ export class PollExchange<Q extends QueryType> {
       retryMs: this.#firstRetryMs,
       heard: false,
       claimedFactory: null,
+      strayAddress: null,
     };
   }
 
@@ -248,16 +264,19 @@ export class PollExchange<Q extends QueryType> {
     else state.retryMs = Math.min(state.retryMs * RETRY_GROWTH, this.#firstRetryMs * MAX_RETRY_FACTOR);
     const jitter = 0.75 + this.#options.rng() / 2;
     state.nextAskMs = state.patience === 'none' ? Number.POSITIVE_INFINITY : nowMs + state.retryMs * jitter;
+    const [address, ...others] = state.addresses;
+    state.addresses = [...others, address!];
     state.asked += 1;
     this.#options.memory.asked(state.peer.factory, this.#startMs);
-    return { datagram: state.query, address: state.peer.addresses[0]!, port: state.peer.port };
+    return { datagram: state.query, address: address!, port: state.peer.port };
   }
 
-  #accept(state: PeerState<StatusOf<Q>>, status: StatusOf<Q>, nowMs: number): ReceiveOutcome {
+  #accept(state: PeerState<StatusOf<Q>>, status: StatusOf<Q>, address: string, nowMs: number): ReceiveOutcome {
     const wasMissing: Patience | null = state.collection.isComplete ? null : state.patience;
     const outcome = state.collection.add(status, nowMs);
+    if (!state.heard) state.addresses = firstOf(address, state.addresses);
     state.heard = true;
-    this.#options.memory.heard(state.peer.factory, nowMs);
+    this.#options.memory.heardFrom(state.peer.factory, address, nowMs);
     if (!this.#over) {
       if (state.patience === 'none') state.patience = this.#patienceWith(state.peer.factory);
       const isMissing: Patience | null = state.collection.isComplete ? null : state.patience;
@@ -267,6 +286,7 @@ export class PollExchange<Q extends QueryType> {
       if (isMissing !== null && isMissing !== wasMissing) this.#reopen(state, nowMs);
     }
     if (outcome === 'too-many' || outcome === 'unsteady') return this.#refuse(state, outcome);
+    if (outcome === 'new' && state.collection.isComplete) this.#options.onComplete?.(answerOf(state));
     return outcome === 'new' ? 'accepted' : 'duplicate';
   }
 
@@ -295,10 +315,30 @@ export class PollExchange<Q extends QueryType> {
   }
 
   #refuse(state: PeerState<StatusOf<Q>> | null, reason: ReplyRefusal): ReplyRefusal {
-    const counts = state?.refused ?? this.#strayRefusals;
-    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    count(state?.refused ?? this.#strayRefusals, reason);
     return reason;
   }
+}
+
+function answerOf<S extends Status>(state: PeerState<S>): PeerAnswer<S> {
+  const { peer, collection, asked, wasDead, refused, claimedFactory, strayAddress, heard } = state;
+  return {
+    factory: peer.factory,
+    outcome: collection.isComplete ? 'complete' : heard ? 'partial' : 'none',
+    statuses: collection.received,
+    expected: collection.expected,
+    asked,
+    wasDead,
+    refused: new Map(refused),
+    claimedFactory,
+    strayAddress,
+  };
+}
+
+/** The addresses with one of them, if it is one, in front. */
+function firstOf(preferred: string | null, addresses: readonly string[]): readonly string[] {
+  if (preferred === null || addresses[0] === preferred || !addresses.includes(preferred)) return addresses;
+  return [preferred, ...addresses.filter((address) => address !== preferred)];
 }
 
 /** Fisher and Yates' shuffle: factories that poll at one time ask in different orders. */

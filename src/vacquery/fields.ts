@@ -104,6 +104,9 @@ const MACHINETYPE_STATUS: readonly FieldOf<MachinetypeStatus>[] = [
   machinetype.field('fqan', kinds.text, 'optional'),
   machinetype.field('max_wallclock_seconds', kinds.size, 'expected'),
   machinetype.field('max_processors', kinds.count, 'expected'),
+  // Ours, after all that the predecessor sends; a group is a name, or an FQAN.
+  machinetype.field('target_share', kinds.float, 'optional'),
+  machinetype.field('machinegroup', kinds.text, 'optional'),
 ];
 
 const factory = fieldsOf<FactoryStatus>();

@@ -14,6 +14,7 @@ export {
 } from './codec.js';
 export type { Received } from './collection.js';
 export { saltedCookies } from './cookies.js';
+export { addCounts, type DatagramCounts } from './counts.js';
 export { type DgramOptions, openDgramTransport } from './dgram.js';
 export {
   type Outgoing,

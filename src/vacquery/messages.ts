@@ -105,6 +105,10 @@ export interface MachinetypeStatus extends ReplyHeader {
   readonly fqan: string | null;
   readonly max_wallclock_seconds: number | null;
   readonly max_processors: number | null;
+  /** As this factory is configured; the predecessor does not tell. Null: not sent. */
+  readonly target_share: number | null;
+  /** Null: not sent. */
+  readonly machinegroup: string | null;
 }
 
 export interface FactoryStatus extends ReplyHeader {

@@ -26,6 +26,7 @@ interface Remembered {
   deadSinceMs: number | null;
   lastAskedMs: number;
   lastHeardMs: number | null;
+  lastAddress: string | null;
 }
 
 export class PeerMemory {
@@ -67,6 +68,17 @@ export class PeerMemory {
     Object.assign(this.#get(factory), { silentPolls: 0, deadSinceMs: null, lastHeardMs: nowMs });
   }
 
+  /** Its answer came from this address of its: there it is asked first from now on. */
+  heardFrom(factory: string, address: string, nowMs: number): void {
+    this.heard(factory, nowMs);
+    this.#get(factory).lastAddress = address;
+  }
+
+  /** Null: it never answered. */
+  lastAddress(factory: string): string | null {
+    return this.#peers.get(factory)?.lastAddress ?? null;
+  }
+
   /** A poll that waited for it ended with its answer, all of it or a part. */
   answered(factory: string, isComplete: boolean): void {
     const peer = this.#get(factory);
@@ -95,6 +107,7 @@ export class PeerMemory {
         deadSinceMs: null,
         lastAskedMs: Number.NEGATIVE_INFINITY,
         lastHeardMs: null,
+        lastAddress: null,
       };
       this.#peers.set(factory, peer);
     }

@@ -4,6 +4,7 @@
  */
 
 import { decode, isQuery, type RejectReason } from './codec.js';
+import { count, type DatagramCounts } from './counts.js';
 import {
   BoundedMap,
   REFUSAL_LIMITS,
@@ -12,7 +13,7 @@ import {
   type RefusalReport,
   TokenBucket,
 } from './limits.js';
-import type { FactorySnapshot } from './messages.js';
+import { type FactorySnapshot, STATUS_TYPE_OF } from './messages.js';
 import { Replies, type SnapshotProblem } from './replies.js';
 
 export type QueryRefusal =
@@ -58,6 +59,11 @@ export interface ResponderOptions {
   readonly onRefusal: (refusal: RefusalReport<QueryRefusal>) => void;
   /** A status of the snapshot that cannot be sent. */
   readonly onProblem: (problem: SnapshotProblem) => void;
+  /**
+   * Gives the snapshot of this moment, called only when a query is about to be answered. The same object as the last
+   * time means that nothing has changed. Without it, `setSnapshot` says what is told.
+   */
+  readonly snapshot?: () => FactorySnapshot;
   readonly limits?: ResponderLimits;
   readonly refusalLimits?: RefusalLimits;
 }
@@ -67,6 +73,8 @@ export class Responder {
   readonly #limits: ResponderLimits;
   readonly #refusals: RefusalLog<QueryRefusal>;
   readonly #sources: BoundedMap<TokenBucket>;
+  readonly #received = new Map<string, number>();
+  readonly #sent = new Map<string, number>();
   #total: TokenBucket | null = null;
   #replies: Replies | null = null;
 
@@ -79,12 +87,16 @@ export class Responder {
 
   /** What is told from now on. */
   setSnapshot(snapshot: FactorySnapshot): void {
-    this.#replies = new Replies(snapshot, this.#options.onProblem);
+    this.#replies = new Replies(snapshot, this.#options.onProblem, this.#replies);
   }
 
   /** Refused queries so far, by reason. */
   get refusalCounts(): ReadonlyMap<QueryRefusal, number> {
     return this.#refusals.counts;
+  }
+
+  get counts(): DatagramCounts {
+    return { received: this.#received, sent: this.#sent, refused: this.#refusals.counts };
   }
 
   /**
@@ -104,8 +116,9 @@ export class Responder {
     if (!decoded.ok) return refuse(decoded.reason, decoded.field);
     const { message } = decoded;
     if (!isQuery(message)) return refuse('not-a-query');
-    if (this.#replies === null) return refuse('no-snapshot');
-    if (message.space !== this.#replies.snapshot.space) return refuse('other-space');
+    const replies = this.#currentReplies();
+    if (replies === null) return refuse('no-snapshot');
+    if (message.space !== replies.snapshot.space) return refuse('other-space');
 
     const { totalBytesPerSecond, totalBurstBytes, sourceBytesPerSecond, sourceBurstBytes } = this.#limits;
     this.#total ??= new TokenBucket(totalBytesPerSecond, totalBurstBytes, nowMs);
@@ -115,11 +128,22 @@ export class Responder {
     );
     if (!source.has(nowMs)) return refuse('source-limit');
     if (!this.#total.has(nowMs)) return refuse('total-limit');
-    const datagrams = this.#replies.datagrams(message.message_type, message.cookie, timeSeconds);
+    const datagrams = replies.datagrams(message.message_type, message.cookie, timeSeconds);
     if (datagrams === null) return refuse('too-long', 'cookie');
     const bytes = datagrams.reduce((sum, { length }) => sum + length, 0);
     source.spend(bytes);
     this.#total.spend(bytes);
+    count(this.#received, message.message_type);
+    count(this.#sent, STATUS_TYPE_OF[message.message_type], datagrams.length);
     return datagrams;
+  }
+
+  #currentReplies(): Replies | null {
+    const { snapshot } = this.#options;
+    if (snapshot !== undefined) {
+      const current = snapshot();
+      if (current !== this.#replies?.snapshot) this.setSnapshot(current);
+    }
+    return this.#replies;
   }
 }

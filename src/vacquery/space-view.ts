@@ -71,19 +71,22 @@ interface Peer {
 }
 
 export class SpaceView {
-  readonly #options: SpaceViewOptions;
-  readonly #peers = new Map<string, Peer>();
+  readonly #ownFactory: string;
+  readonly #expirySeconds: number;
+  #peers = new Map<string, Peer>();
 
-  constructor(options: SpaceViewOptions) {
-    this.#options = options;
+  constructor({ ownFactory, expirySeconds }: SpaceViewOptions) {
+    this.#ownFactory = ownFactory.toLowerCase();
+    this.#expirySeconds = expirySeconds;
   }
 
   /** Takes in what one peer answered to a machinetypes query. */
   accept(answer: PeerAnswer<MachinetypeStatus>, now: Instant, way: NewsWay = 'poll'): void {
-    if (answer.factory === this.#options.ownFactory) return;
+    if (answer.factory.toLowerCase() === this.#ownFactory) return;
     const peer = this.#peer(answer.factory);
     const { statuses, ...rest } = answer;
-    peer.answer = { ...rest, received: statuses.length };
+    // A poll that did not ask a dead peer tells nothing new of it.
+    if (answer.asked > 0) peer.answer = { ...rest, received: statuses.length };
     for (const received of statuses) this.#acceptStatus(peer, answer.factory, received, now, way);
     if (answer.outcome === 'complete') {
       // What a full answer does not name is no machinetype of that factory any more.
@@ -125,15 +128,15 @@ export class SpaceView {
         runningMachines: sum((news) => news.runningMachines),
         runningProcessors: sum((news) => news.runningProcessors),
         runningHs06: sum((news) => news.runningHs06),
-        problems: [...this.#problems(factory, peer), ...(claims.get(factory) ?? [])],
+        problems: [...problemsOf(factory, peer, now), ...(claims.get(factory) ?? [])],
       };
     });
   }
 
-  /** Forgets all peers that the configuration no longer names. */
-  retain(factories: readonly string[]): void {
-    const kept = new Set(factories);
-    for (const factory of this.#peers.keys()) if (!kept.has(factory)) this.#peers.delete(factory);
+  /** Who the peers are, in the order of the summaries; what is known of others is forgotten. */
+  setPeers(factories: readonly string[]): void {
+    const others = factories.filter((factory) => factory.toLowerCase() !== this.#ownFactory);
+    this.#peers = new Map(others.map((factory) => [factory, this.#peers.get(factory) ?? newPeer()]));
   }
 
   #acceptStatus(
@@ -160,9 +163,7 @@ export class SpaceView {
   }
 
   #freshEntries(peer: Peer, now: Instant): Entry[] {
-    return [...peer.entries.values()].filter(
-      ({ receivedMs }) => secondsSince(receivedMs, now) <= this.#options.expirySeconds,
-    );
+    return [...peer.entries.values()].filter(({ receivedMs }) => secondsSince(receivedMs, now) <= this.#expirySeconds);
   }
 
   /** Names that hosts answer by although they are others', for each factory that is concerned. */
@@ -172,46 +173,60 @@ export class SpaceView {
     for (const [factory, { answer }] of this.#peers) {
       const claimed = answer?.claimedFactory?.toLowerCase();
       if (claimed === undefined) continue;
-      const whose = claimed === this.#options.ownFactory ? 'the name of this factory' : 'the name of another factory';
-      const known = claimed === this.#options.ownFactory || this.#peers.has(claimed);
+      const whose = claimed === this.#ownFactory ? 'the name of this factory' : 'the name of another factory';
+      const known = claimed === this.#ownFactory || this.#peers.has(claimed);
       add(factory, `its host calls itself ${claimed}${known ? `, ${whose}` : ''}: its answers are not believed`);
       if (this.#peers.has(claimed)) add(claimed, `the host at ${factory} uses this factory's name, too`);
     }
     return claims;
   }
 
-  #problems(factory: string, { answer, clockAheadSeconds }: Peer): string[] {
-    const problems: string[] = [];
-    if (clockAheadSeconds !== null && Math.abs(clockAheadSeconds) > TOLERATED_SKEW_SECONDS) {
-      const ahead = clockAheadSeconds > 0 ? 'ahead of' : 'behind';
-      problems.push(`its clock is ${Math.abs(clockAheadSeconds)} s ${ahead} this host's`);
-    }
-    if (answer?.outcome === 'none')
-      problems.push(`no answer to ${answer.asked} ${answer.asked === 1 ? 'query' : 'queries'}`);
-    if (answer?.outcome === 'partial') {
-      problems.push(`only ${answer.received} of ${answer.expected} machinetypes arrived`);
-    }
-    for (const [reason, count] of answer?.refused ?? []) {
-      problems.push(`${count} ${count === 1 ? 'answer' : 'answers'} of ${factory} refused: ${reason}`);
-    }
-    return problems;
-  }
-
   #peer(factory: string): Peer {
     let peer = this.#peers.get(factory);
     if (peer === undefined) {
-      peer = {
-        entries: new Map(),
-        answer: null,
-        lastHeardMs: null,
-        clockAheadSeconds: null,
-        vacVersion: null,
-        site: null,
-      };
+      peer = newPeer();
       this.#peers.set(factory, peer);
     }
     return peer;
   }
+}
+
+function newPeer(): Peer {
+  return {
+    entries: new Map(),
+    answer: null,
+    lastHeardMs: null,
+    clockAheadSeconds: null,
+    vacVersion: null,
+    site: null,
+  };
+}
+
+/** What is wrong with a peer by its own answers, a sentence each. */
+function problemsOf(factory: string, { answer, clockAheadSeconds, lastHeardMs }: Peer, now: Instant): string[] {
+  const problems: string[] = [];
+  if (clockAheadSeconds !== null && Math.abs(clockAheadSeconds) > TOLERATED_SKEW_SECONDS) {
+    const ahead = clockAheadSeconds > 0 ? 'ahead of' : 'behind';
+    problems.push(`its clock is ${Math.abs(clockAheadSeconds)} s ${ahead} this host's`);
+  }
+  if (answer === null) return problems;
+  const { outcome, asked, received, expected, strayAddress, claimedFactory } = answer;
+  if (outcome === 'none') {
+    const heard =
+      lastHeardMs === null ? 'never heard' : `last heard ${Math.round(secondsSince(lastHeardMs, now))} s ago`;
+    problems.push(`no answer to ${asked} ${asked === 1 ? 'query' : 'queries'}, ${heard}`);
+  }
+  if (outcome === 'partial') problems.push(`only ${received} of ${expected} machinetypes arrived`);
+  for (const [reason, count] of answer.refused) {
+    if (reason === 'wrong-address' && strayAddress !== null) {
+      problems.push(
+        `answers in its name come from ${strayAddress}, which is none of its addresses: they are not believed`,
+      );
+    } else if (reason !== 'wrong-factory' || claimedFactory === null) {
+      problems.push(`${count} ${count === 1 ? 'answer' : 'answers'} of ${factory} refused: ${reason}`);
+    }
+  }
+  return problems;
 }
 
 /** @param receivedSeconds Unix time of its arrival, on our clock */

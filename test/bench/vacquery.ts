@@ -1,13 +1,24 @@
-/** VacQuery: answering queries over loopback, polling a thousand simulated factories, and what a forged query brings. */
+/**
+ * VacQuery: what answering costs over loopback, with the status of a real Memory and a process of its own that asks; a
+ * poll of a thousand simulated factories; and what a forged query brings.
+ */
 
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Memory } from '../../src/daemon/memory.js';
+import { Picture } from '../../src/daemon/picture.js';
+import { readHostStatus } from '../../src/daemon/snapshot.js';
 import { encode } from '../../src/vacquery/codec.js';
 import { openDgramTransport } from '../../src/vacquery/dgram.js';
 import { makeQuery, type QueryType } from '../../src/vacquery/messages.js';
 import { Responder, type ResponderLimits } from '../../src/vacquery/responder.js';
 import type { Transport } from '../../src/vacquery/transport.js';
+import { config, machine, machinetype } from '../factory/builders.js';
 import { MemorySpace } from '../vacquery/memory-space.js';
 import { NOW_SECONDS, SPACE, snapshotOf } from '../vacquery/snapshot.js';
 import { type Figure, figure } from './figure.js';
+import type { AskOrder, AskResult } from './vacquery-asker.js';
 
 const SLOTS = 64;
 const MACHINETYPES = 10;
@@ -17,7 +28,8 @@ const PREDECESSOR_MACHINETYPES_MS = 9.2;
 const PREDECESSOR_AMPLIFICATION = 727;
 /** Six rounds of udp_timeout_seconds / 5, whenever a peer is dead. */
 const PREDECESSOR_DEAD_PEER_SECONDS = 12;
-const COOKIE = 'c'.repeat(64);
+const WARM_UP_SECONDS = 1;
+const MEASURED_SECONDS = 3;
 
 /** The limits are not what is measured here. */
 const NO_LIMITS: ResponderLimits = {
@@ -33,68 +45,87 @@ export async function vacqueryFigures(): Promise<Figure[]> {
 }
 
 async function answerFigures(): Promise<Figure[]> {
-  const responder = new Responder({ mayAsk: () => true, onRefusal: fail, onProblem: fail, limits: NO_LIMITS });
-  responder.setSnapshot(snapshotOf('wn01.example.com', SLOTS, MACHINETYPES));
-  const options = { port: 0, ipv4Address: '127.0.0.1', ipv6Address: null };
-  const [sender, sink] = [await openDgramTransport(options), await openDgramTransport(options)];
+  const memory = fullMemory();
+  const served = await openDgramTransport({ port: 0, ipv4Address: '127.0.0.1', ipv6Address: null });
+  const asker = fork(fileURLToPath(new URL('vacquery-asker.ts', import.meta.url)));
   try {
-    const [machinetypesMs, machinesMs, factoryMs, freshMs] = [
-      await cpuMsPerQuery(responder, 'machinetypes_query', sender, sink.port, 3_000),
-      await cpuMsPerQuery(responder, 'machines_query', sender, sink.port, 600),
-      await cpuMsPerQuery(responder, 'factory_query', sender, sink.port, 5_000),
-      await cpuMsPerQuery(responder, 'machinetypes_query', sender, sink.port, 1_000, true),
-    ];
+    const measure = (query: QueryType, datagrams: number) => costOf(asker, { port: served.port, query, datagrams });
+    await serve(served, memory, () => {});
+    const machinetypes = await measure('machinetypes_query', MACHINETYPES);
+    const machines = await measure('machines_query', SLOTS);
+    const factory = await measure('factory_query', 1);
+    // A machine has changed with each query, so that all must be looked up and encoded anew.
+    await serve(served, memory, () => {
+      const [first] = memory.machines.values();
+      memory.update(first!, {});
+    });
+    const changing = await measure('machinetypes_query', MACHINETYPES);
+    const predecessor = { value: PREDECESSOR_MACHINETYPES_MS, what: 'predecessor' };
     return [
-      figure('vacquery machinetypes query cpu', machinetypesMs, 'ms', {
-        value: PREDECESSOR_MACHINETYPES_MS,
-        what: 'predecessor',
-      }),
-      figure('vacquery machinetypes query cpu, new status', freshMs, 'ms', {
-        value: PREDECESSOR_MACHINETYPES_MS,
-        what: 'predecessor',
-      }),
-      figure('vacquery machines query cpu', machinesMs, 'ms'),
-      figure('vacquery factory query cpu', factoryMs, 'ms'),
-      figure('vacquery machinetypes queries on one core', 1000 / machinetypesMs, '/s'),
+      figure('vacquery machinetypes query cpu', machinetypes.cpuMs, 'ms', predecessor),
+      figure('vacquery machinetypes query cpu, new status', changing.cpuMs, 'ms', predecessor),
+      figure('vacquery machines query cpu', machines.cpuMs, 'ms'),
+      figure('vacquery factory query cpu', factory.cpuMs, 'ms'),
+      figure('vacquery machinetypes queries on one core', 1000 / machinetypes.cpuMs, '/s of CPU'),
+      figure('vacquery machinetypes queries by one asker', machinetypes.perSecond, '/s'),
+      figure('vacquery answers lost by the kernel', machinetypes.lostPercent, '%'),
     ];
   } finally {
-    await Promise.all([sender.close(), sink.close()]);
+    asker.kill();
+    await served.close();
   }
 }
 
-/**
- * CPU time, of the kernel too, for decoding a query, making its replies and sending them over loopback.
- *
- * @param isStatusNew whether the status changed since the last query, so that all must be encoded anew
- */
-async function cpuMsPerQuery(
-  responder: Responder,
-  type: QueryType,
-  sender: Transport,
-  toPort: number,
-  queries: number,
-  isStatusNew = false,
-): Promise<number> {
-  const snapshot = snapshotOf('wn01.example.com', SLOTS, MACHINETYPES);
-  const query = encodedQuery(type, COOKIE);
-  const answerOnce = (): void => {
-    if (isStatusNew) responder.setSnapshot(snapshot);
-    for (const reply of responder.answer(query, '127.0.0.1', performance.now(), NOW_SECONDS)) {
-      sender.send(reply, '127.0.0.1', toPort);
-    }
+/** A factory whose slots all run a machine. */
+function fullMemory(): Memory {
+  const types = Array.from({ length: MACHINETYPES }, (_, index) => machinetype(`type-${index}`));
+  const memory = new Memory('wn01.example.com', config(types, { vacSpace: SPACE, totalProcessors: SLOTS }));
+  for (let slot = 0; slot < SLOTS; slot += 1) {
+    memory.remember({ ...machine({}, { slot, machinetype: `type-${slot % MACHINETYPES}` }) }, performance.now());
+  }
+  return memory;
+}
+
+/** Answers as vacd does (daemon/space.ts), but without limits. */
+async function serve(served: Transport, memory: Memory, beforeAnswer: () => void): Promise<void> {
+  const host = await readHostStatus('/');
+  const picture = new Picture(memory, () => host);
+  const responder = new Responder({
+    mayAsk: (address) => address === '127.0.0.1',
+    snapshot: () => picture.current(performance.now(), Math.floor(Date.now() / 1000)),
+    onRefusal: fail,
+    onProblem: fail,
+    limits: NO_LIMITS,
+  });
+  served.onDatagram((datagram, { address, port }) => {
+    beforeAnswer();
+    const replies = responder.answer(datagram, address, performance.now(), Date.now() / 1000);
+    for (const reply of replies) served.send(reply, address, port);
+  });
+}
+
+interface Cost {
+  /** CPU time of this process, of the kernel too, for each query that was answered. */
+  readonly cpuMs: number;
+  readonly perSecond: number;
+  readonly lostPercent: number;
+}
+
+async function costOf(asker: ChildProcess, order: Omit<AskOrder, 'seconds'>): Promise<Cost> {
+  const run = async (seconds: number): Promise<AskResult> => {
+    asker.send({ ...order, seconds } satisfies AskOrder);
+    const [result] = (await once(asker, 'message')) as [AskResult];
+    return result;
   };
-  const answerMany = async (count: number): Promise<void> => {
-    for (let done = 0; done < count; done += 1) {
-      answerOnce();
-      // The loop goes round after each query, as it does when queries arrive.
-      await new Promise(setImmediate);
-    }
-  };
-  await answerMany(queries / 5);
+  await run(WARM_UP_SECONDS);
   const before = process.cpuUsage();
-  await answerMany(queries);
+  const { answered, lost, seconds } = await run(MEASURED_SECONDS);
   const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000 / queries;
+  return {
+    cpuMs: (user + system) / 1000 / (answered + lost),
+    perSecond: answered / seconds,
+    lostPercent: (100 * lost) / (answered + lost),
+  };
 }
 
 function amplificationFigures(): Figure[] {
@@ -129,7 +160,7 @@ async function pollFigures(): Promise<Figure[]> {
         seed: 1,
         faults: { lossRate, duplicateRate: 0.01, minDelayMs: 0.2, maxDelayMs: 5 },
       });
-      // The first poll finds out who is dead.
+      // The first poll finds out who is dead: it takes the whole time if anybody is.
       await space.poll('machinetypes_query');
       const [before, startMs, sent] = [process.cpuUsage(), space.clock.nowMs(), space.network.counts.sent];
       const answers = await space.poll('machinetypes_query');

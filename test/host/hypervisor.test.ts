@@ -40,9 +40,35 @@ describe("libvirt's test driver", () => {
     });
     await hypervisor.close();
   });
+
+  it('tells of each call when it is over: libvirt’s name for it, how long it took, and how it ended', async () => {
+    const hypervisor = new LibvirtHypervisor('test:///default');
+    const calls: string[] = [];
+    hypervisor.onCall((call, milliseconds, outcome) => {
+      expect(milliseconds).toBeGreaterThanOrEqual(0);
+      expect(milliseconds).toBeLessThan(10_000);
+      calls.push(`${call} ${outcome}`);
+    });
+    await hypervisor.listDomains();
+    await expect(hypervisor.createDomain('<domain/>')).rejects.toMatchObject({ code: 'hypervisor-refused' });
+    // Gone is as good as done.
+    await hypervisor.destroyDomain('00000000-0000-4000-8000-000000000000');
+    expect(calls).toEqual(['open done', 'domainStats done', 'createDomain refused', 'destroyDomain done']);
+    await hypervisor.close();
+  });
 });
 
 describe('a libvirt that is not there', () => {
+  it('is told of as a connection that could not be opened, not as the call that was wanted', async () => {
+    const hypervisor = new LibvirtHypervisor('qemu+unix:///system?socket=/nonexistent/libvirt-sock');
+    const calls: string[] = [];
+    hypervisor.onCall((call, _milliseconds, outcome) => calls.push(`${call} ${outcome}`));
+    const both = [hypervisor.listDomains(), hypervisor.network('x')];
+    for (const call of both) await expect(call).rejects.toMatchObject({ code: 'hypervisor-unreachable' });
+    expect(calls).toEqual(['open unreachable']);
+    await hypervisor.close();
+  });
+
   it('is unreachable, in words that say what to look at, as often as it is asked', async () => {
     const hypervisor = new LibvirtHypervisor('qemu+unix:///system?socket=/nonexistent/libvirt-sock');
     for (let time = 0; time < 3; time++) {

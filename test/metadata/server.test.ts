@@ -90,6 +90,23 @@ describe('machines', () => {
     expect((await curl('-o', '/dev/null', '-w', '%{http_code}', '-X', 'PUT', '-d', 'x', url)).stdout).toBe('403');
   });
 
+  it('may end their side of the connection with the request, as nc does with a file', async () => {
+    const socket = connect({
+      host: gateway.address,
+      port: gateway.port,
+      localAddress: MACHINE_IP,
+      allowHalfOpen: true,
+    });
+    let received = '';
+    socket.on('data', (chunk) => {
+      received += chunk;
+    });
+    socket.end('PUT /joboutputs/shutdown_message HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n200 Success');
+    await once(socket, 'end');
+    expect(received).toMatch(/^HTTP\/1.1 201 /);
+    expect(await readFile(join(machine.directory, 'joboutputs/shutdown_message'), 'utf8')).toBe('200 Success');
+  });
+
   it.each([
     ['/joboutputs/large', MAX_PUT_BYTES + 5_000_000, 413],
     ['/joboutputs/.bad', 5_000_000, 403],
@@ -117,6 +134,15 @@ describe('whatever a client does', () => {
     await expect.poll(async () => (await waiting()).length).toBe(1);
     socket.destroy();
     await expect.poll(async () => (await waiting()).length).toBe(0);
+    expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  it('an upload that ends before its length leaves nothing either', async () => {
+    const socket = await rawConnection();
+    socket.end('PUT /joboutputs/log HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf');
+    await once(socket.resume(), 'close');
+    await expect.poll(() => readdir(join(machine.directory, 'put-tmp')).catch(() => [])).toEqual([]);
     expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual([]);
     expect(problems).toEqual([]);
   });

@@ -65,6 +65,8 @@ const machinetypeFacts = {
   fqan: maybe(text),
   max_wallclock_seconds: maybe(count),
   max_processors: maybe(count),
+  target_share: maybe(amount),
+  machinegroup: maybe(text),
 };
 
 const size = maybe(fc.maxSafeNat());

@@ -29,6 +29,10 @@ describe('recorded datagrams', () => {
     expect(encodedText(decoded(recorded(name)))).toBe(RECORDED[name]);
   });
 
+  it('of the predecessor do not tell shares and groups: null, and left out when written', () => {
+    expect(decoded(recorded('machinetypeRunning'))).toMatchObject({ target_share: null, machinegroup: null });
+  });
+
   it('an empty slot has nulls where nothing is known, and no fqan', () => {
     expect(decoded(recorded('machineEmptySlot'))).toMatchObject({
       state: 'Shut down',
@@ -100,6 +104,19 @@ describe('other versions', () => {
     expect(isQuery(query)).toBe(true);
   });
 
+  it('what a factory of this version adds comes after all that the predecessor sends', () => {
+    const told = {
+      ...decoded(recorded('machinetypeIdle')),
+      target_share: 2,
+      machinegroup: '/atlas/Role=NULL',
+    } as Message;
+    const text = encodedText(told);
+    expect(text).toBe(
+      RECORDED.machinetypeIdle.replace(/}$/, ', "target_share": 2.0, "machinegroup": "/atlas/Role=NULL"}'),
+    );
+    expect(decoded(bytes(text))).toEqual(told);
+  });
+
   it('our own queries carry method and message_type', () => {
     expect(JSON.parse(encodedText(makeQuery('factory_query', 'vac01.example.com', 'c', 'Vac 1')))).toEqual({
       vac_version: 'Vac 1',
@@ -166,6 +183,8 @@ describe('refusals', () => {
       'running_cpus',
     ],
     ['a machinetype that is a path', altered('machinetypeIdle', { machinetype: '../etc' }), 'bad-name', 'machinetype'],
+    ['a negative share', altered('machinetypeIdle', { target_share: -1 }), 'out-of-range', 'target_share'],
+    ['a group that is a list', altered('machinetypeIdle', { machinegroup: ['a'] }), 'wrong-type', 'machinegroup'],
     ['an unknown state', altered('machineRunning', { state: 'running' }), 'bad-name', 'state'],
     ['a host name too long', altered('machineRunning', { machine: 'a'.repeat(256) }), 'too-long', 'machine'],
   ])('%s', (_what, datagram, reason, field) => {

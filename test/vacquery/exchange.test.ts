@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encode } from '../../src/vacquery/codec.js';
 import { MAX_COUNT_CHANGES } from '../../src/vacquery/collection.js';
 import { saltedCookies } from '../../src/vacquery/cookies.js';
-import { PollExchange } from '../../src/vacquery/exchange.js';
+import { type PeerAnswer, PollExchange, type PollPeer } from '../../src/vacquery/exchange.js';
 import type { FactorySnapshot } from '../../src/vacquery/messages.js';
 import { PeerMemory } from '../../src/vacquery/peer-memory.js';
 import { seededRandom } from '../../src/vacquery/random.js';
@@ -15,7 +15,12 @@ const EVIL = { factory: 'wn2.example.com', addresses: ['10.0.0.2'], port: 995 };
 const TIMEOUT_MS = 10_000;
 const cookieOf = saltedCookies(Uint8Array.of(1, 2, 3));
 
-function exchangeWith(memory = new PeerMemory(), peers = [GOOD, EVIL], startMs = 0) {
+function exchangeWith(
+  memory = new PeerMemory(),
+  peers: readonly PollPeer[] = [GOOD, EVIL],
+  startMs = 0,
+  onComplete: (answer: PeerAnswer) => void = () => {},
+) {
   const exchange = new PollExchange(
     {
       query: 'machinetypes_query',
@@ -26,6 +31,7 @@ function exchangeWith(memory = new PeerMemory(), peers = [GOOD, EVIL], startMs =
       timeoutMs: TIMEOUT_MS,
       rng: seededRandom(1),
       memory,
+      onComplete,
     },
     startMs,
   );
@@ -107,6 +113,13 @@ describe('what is believed', () => {
     expect(exchange.answers()[1]).toMatchObject({ outcome: 'none', claimedFactory: 'WN1.example.com' });
   });
 
+  it('says which strange address answered in its name', () => {
+    const exchange = exchangeWith();
+    expect(answerOf(exchange).strayAddress).toBeNull();
+    exchange.receive(goodReplies(1)[0]!, '192.0.2.66', 101);
+    expect(answerOf(exchange)).toMatchObject({ outcome: 'none', strayAddress: '192.0.2.66' });
+  });
+
   it('a factory that writes its name in capitals is the same factory', () => {
     const exchange = exchangeWith();
     expect(exchange.receive(replies('WN1.example.com', 1, cookieOf(GOOD.factory))[0]!, '10.0.0.1', 101)).toBe(
@@ -177,6 +190,71 @@ describe('counts that do not fit together', () => {
     }
     expect(unsteady).toBeGreaterThan((100 - MAX_COUNT_CHANGES) / 2 - 2);
     expect(answerOf(exchange).statuses.length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('an answer in full', () => {
+  it('is told at once, while another peer is still waited for', () => {
+    const told: PeerAnswer[] = [];
+    const exchange = exchangeWith(new PeerMemory(), [GOOD, EVIL], 0, (answer) => told.push(answer));
+    const [first, second] = goodReplies(2);
+    exchange.receive(first!, '10.0.0.1', 101);
+    expect(told).toEqual([]);
+    exchange.receive(second!, '10.0.0.1', 102);
+    exchange.receive(second!, '10.0.0.1', 103);
+    expect(told).toEqual([answerOf(exchange)]);
+    expect(told[0]).toMatchObject({ factory: GOOD.factory, outcome: 'complete', expected: 2 });
+    expect(exchange.isOver(103)).toBe(false);
+  });
+
+  it('is told as well when it comes after the end', () => {
+    const told: PeerAnswer[] = [];
+    const exchange = exchangeWith(new PeerMemory(), [GOOD], 0, (answer) => told.push(answer));
+    expect(exchange.isOver(TIMEOUT_MS)).toBe(true);
+    exchange.receive(goodReplies(1)[0]!, '10.0.0.1', TIMEOUT_MS + 1);
+    expect(told.map(({ factory }) => factory)).toEqual([GOOD.factory]);
+  });
+});
+
+describe('a peer with several addresses', () => {
+  /** Where its queries go after the first, when one address at most answers. */
+  function askedUntil(memory: PeerMemory, endMs: number, answeringAt: string | null = null): string[] {
+    const exchange = exchangeWith(memory, [GOOD]);
+    const asked: string[] = [];
+    for (let nowMs = 101; nowMs < endMs; nowMs += 10) {
+      for (const { address } of exchange.due(nowMs)) {
+        asked.push(address);
+        // A part only, so that it must be asked again.
+        if (address === answeringAt) exchange.receive(goodReplies(2)[0]!, address, nowMs);
+      }
+    }
+    return asked;
+  }
+
+  it('is asked at each in turn while it is silent', () => {
+    const [first, second] = GOOD.addresses;
+    expect(askedUntil(new PeerMemory(), 3_000).slice(0, 3)).toEqual([second, first, second]);
+  });
+
+  it('is asked first where it answered last', () => {
+    const memory = new PeerMemory();
+    const second = GOOD.addresses[1]!;
+    askedUntil(memory, 3_000, second);
+    expect(memory.lastAddress(GOOD.factory)).toBe(second);
+    const next = new PollExchange(
+      {
+        query: 'machinetypes_query',
+        space: SPACE,
+        vacVersion: 'Vac 0.1.0 vacd',
+        peers: [GOOD],
+        cookieOf,
+        timeoutMs: TIMEOUT_MS,
+        rng: () => 0,
+        memory,
+      },
+      20_000,
+    );
+    expect(next.due(20_000).map(({ address }) => address)).toEqual([second]);
   });
 });
 

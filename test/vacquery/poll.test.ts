@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { MemorySpace, TIMEOUT_MS } from './memory-space.js';
+import { saltedCookies } from '../../src/vacquery/cookies.js';
+import { ASKER_ADDRESS, MemorySpace, TIMEOUT_MS } from './memory-space.js';
+import { bytes } from './recorded.js';
+import { SPACE } from './snapshot.js';
 
 const lossy = (lossRate: number) => ({ lossRate, duplicateRate: 0.05, minDelayMs: 0.2, maxDelayMs: 30 });
 
@@ -100,5 +103,53 @@ describe('dead peers', () => {
     await space.poll('machinetypes_query');
     space.clock.runUntil(space.clock.nowMs() + 1_000);
     expect((await space.poll('machinetypes_query')).every(({ outcome }) => outcome === 'complete')).toBe(true);
+  });
+});
+
+describe('polls beside each other', () => {
+  it('let a silent peer keep only its own poll waiting', async () => {
+    const space = new MemorySpace({ factories: 2, dead: 1, seed: 8 });
+    const [dead, living] = space.peers;
+    const began = (peers: typeof space.peers) =>
+      space.poller.poll({
+        query: 'machinetypes_query',
+        space: SPACE,
+        vacVersion: 'Vac 0.1.0 vacd',
+        peers,
+        cookieOf: saltedCookies(Uint8Array.of(peers.length)),
+        timeoutMs: TIMEOUT_MS,
+        rng: space.rng,
+        memory: space.memory,
+      });
+    const slow = began([dead!, living!]);
+    space.clock.runUntil(2_000);
+    const quick = began([living!]);
+    space.clock.runUntil(2_100);
+    expect((await quick).map(({ outcome }) => outcome)).toEqual(['complete']);
+    expect(space.memory.isDead(dead!.factory)).toBe(false);
+
+    space.revive(0);
+    space.clock.runUntil(TIMEOUT_MS);
+    expect((await slow).map(({ outcome }) => outcome)).toEqual(['complete', 'complete']);
+  });
+
+  it('count what they sent and got, by kind and reason', async () => {
+    const space = new MemorySpace({ factories: 3, machinetypes: 5, seed: 9 });
+    await space.poll('machinetypes_query');
+    await space.poll('factory_query');
+    const stranger = space.network.open('10.9.9.9', 995);
+    stranger.send(bytes('garbage'), ASKER_ADDRESS, space.poller.transport.port);
+    space.clock.runUntil(space.clock.nowMs() + 1_000);
+    expect(space.poller.counts).toEqual({
+      sent: new Map([
+        ['machinetypes_query', 3],
+        ['factory_query', 3],
+      ]),
+      received: new Map([
+        ['machinetype_status', 15],
+        ['factory_status', 3],
+      ]),
+      refused: new Map([['not-json', 1]]),
+    });
   });
 });

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decode, encode, MAX_SENT_BYTES } from '../../src/vacquery/codec.js';
 import type { RefusalReport } from '../../src/vacquery/limits.js';
-import { METHOD_OF, makeQuery, type QueryType, STATUS_TYPE_OF } from '../../src/vacquery/messages.js';
+import {
+  type FactorySnapshot,
+  METHOD_OF,
+  makeQuery,
+  type QueryType,
+  STATUS_TYPE_OF,
+} from '../../src/vacquery/messages.js';
 import { Replies, type SnapshotProblem } from '../../src/vacquery/replies.js';
 import { type QueryRefusal, Responder, type ResponderOptions } from '../../src/vacquery/responder.js';
 import { snapshotArbitrary } from './arbitraries.js';
@@ -79,11 +85,79 @@ describe('answers', () => {
     );
   });
 
+  it('with what is kept of an earlier snapshot they are what a new one alone gives', () => {
+    const ignore = () => {};
+    const changes: ((of: FactorySnapshot) => FactorySnapshot)[] = [
+      (of) => ({ ...of, site: `${of.site}x` }),
+      (of) => ({ ...of, machines: of.machines.slice(0, -1) }),
+      (of) => ({ ...of, machinetypes: [...of.machinetypes].reverse() }),
+      (of) => ({ ...of, machinetypes: of.machinetypes.map((facts) => ({ ...facts, running_hs06: 7 })) }),
+      (of) => ({ ...of, machines: of.machines.map((facts, index) => (index === 1 ? { ...facts, hs06: 7 } : facts)) }),
+      (of) => ({ ...of, facts: { ...of.facts, load_average: 7 } }),
+      (of) => of,
+    ];
+    fc.assert(
+      fc.property(
+        snapshotArbitrary,
+        fc.array(fc.tuple(fc.constantFrom(...changes), fc.subarray(QUERIES)), { maxLength: 4 }),
+        (first, steps) => {
+          let replies = new Replies(first, ignore);
+          for (const type of QUERIES) replies.datagrams(type, COOKIE, NOW_SECONDS);
+          for (const [change, asked] of steps) {
+            replies = new Replies(change(replies.snapshot), ignore, replies);
+            const alone = new Replies(replies.snapshot, ignore);
+            for (const type of asked) {
+              expect(replies.datagrams(type, COOKIE, NOW_SECONDS)).toEqual(alone.datagrams(type, COOKIE, NOW_SECONDS));
+            }
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
   it('a new snapshot is what is told from then on', () => {
     const { responder } = responderOf();
     responder.answer(query('machinetypes_query'), FRIEND, 0, NOW_SECONDS);
     responder.setSnapshot(snapshotOf('wn01.example.com', 2, 3));
     expect(responder.answer(query('machinetypes_query'), FRIEND, 0, NOW_SECONDS)).toHaveLength(3);
+  });
+
+  it('a snapshot that is given when a query comes is asked for by nobody else', () => {
+    let [asked, slots] = [0, 4];
+    let current = snapshotOf('wn01.example.com', slots, 2);
+    const { responder } = responderOf({
+      snapshot: () => {
+        asked += 1;
+        return current;
+      },
+    });
+    responder.answer(query('machines_query'), '192.0.2.1', 0, NOW_SECONDS);
+    responder.answer(bytes('garbage'), FRIEND, 0, NOW_SECONDS);
+    expect(asked).toBe(0);
+    expect(responder.answer(query('machines_query'), FRIEND, 0, NOW_SECONDS)).toHaveLength(slots);
+    slots = 7;
+    current = snapshotOf('wn01.example.com', slots, 2);
+    expect(responder.answer(query('machines_query'), FRIEND, 0, NOW_SECONDS)).toHaveLength(slots);
+  });
+
+  it('are counted by kind, and refusals by reason', () => {
+    const { responder } = responderOf();
+    responder.answer(query('machinetypes_query'), FRIEND, 0, NOW_SECONDS);
+    responder.answer(query('machinetypes_query'), FRIEND, 0, NOW_SECONDS);
+    responder.answer(query('factory_query'), FRIEND, 0, NOW_SECONDS);
+    responder.answer(query('factory_query'), '192.0.2.1', 0, NOW_SECONDS);
+    expect(responder.counts).toEqual({
+      received: new Map([
+        ['machinetypes_query', 2],
+        ['factory_query', 1],
+      ]),
+      sent: new Map([
+        ['machinetype_status', 20],
+        ['factory_status', 1],
+      ]),
+      refused: new Map([['stranger', 1]]),
+    });
   });
 
   it('any cookie of 128 printable ASCII characters leaves every reply within a datagram', () => {
@@ -116,6 +190,21 @@ describe('answers', () => {
     expect(decode(datagram!)).toMatchObject({
       ok: true,
       message: { shutdown_message: expect.stringMatching(/^200 \u{1f600}/u) },
+    });
+  });
+
+  it('leaves a machinegroup out that does not fit, and sends the rest', () => {
+    const snapshot = snapshotOf('wn01.example.com', 1, 1);
+    const long = 'x'.repeat(255);
+    const wordy = { ...snapshot.machinetypes[0]!, shutdown_machine: long, fqan: long, machinegroup: long };
+    const replies = new Replies({ ...snapshot, site: long.slice(0, 150), machinetypes: [wordy] }, (problem) => {
+      throw new Error(JSON.stringify(problem));
+    });
+    const [datagram] = replies.datagrams('machinetypes_query', '~'.repeat(128), NOW_SECONDS)!;
+    expect(datagram!.length).toBeLessThanOrEqual(MAX_SENT_BYTES);
+    expect(decode(datagram!)).toMatchObject({
+      ok: true,
+      message: { fqan: long, machinegroup: null, target_share: 0.5 },
     });
   });
 

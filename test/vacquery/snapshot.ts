@@ -66,6 +66,8 @@ export function snapshotOf(factory: string, slots: number, machinetypes: number)
       fqan: '/lhcb/Role=NULL/Capability=NULL',
       max_wallclock_seconds: 86_400,
       max_processors: 8,
+      target_share: index + 0.5,
+      machinegroup: '/lhcb/Role=NULL/Capability=NULL',
     })),
   };
 }

@@ -35,6 +35,7 @@ function answer(
     wasDead: false,
     refused: new Map(),
     claimedFactory: null,
+    strayAddress: null,
     ...changes,
   };
 }
@@ -106,7 +107,7 @@ describe('news for decisions', () => {
 
   it('of factories that the configuration dropped is forgotten', () => {
     const view = viewWith(answer(both), answer(both, { factory: 'wn02.example.com' }));
-    view.retain(['wn02.example.com']);
+    view.setPeers(['wn02.example.com']);
     expect(view.summaries(later(0)).map(({ factory }) => factory)).toEqual(['wn02.example.com']);
   });
 });
@@ -168,15 +169,46 @@ describe('summaries', () => {
         factory: 'wn02.example.com',
         outcome: 'partial',
         expected: 2,
-        refused: new Map([['wrong-address', 3]]),
+        refused: new Map([['other-space', 3]]),
       }),
     );
     expect(view.summaries(later(0)).map(({ problems, heardSecondsAgo }) => ({ problems, heardSecondsAgo }))).toEqual([
-      { problems: ['no answer to 13 queries'], heardSecondsAgo: null },
+      { problems: ['no answer to 13 queries, never heard'], heardSecondsAgo: null },
       {
-        problems: ['only 1 of 2 machinetypes arrived', '3 answers of wn02.example.com refused: wrong-address'],
+        problems: ['only 1 of 2 machinetypes arrived', '3 answers of wn02.example.com refused: other-space'],
         heardSecondsAgo: 0,
       },
+    ]);
+  });
+
+  it('say how long a dead peer has been silent, whether a poll asked it or not', () => {
+    const view = viewWith(answer(both));
+    view.accept(answer([], { outcome: 'none', expected: null, asked: 13 }, 20), later(20));
+    view.accept(answer([], { outcome: 'none', expected: null, asked: 0, wasDead: true }, 40), later(40));
+    expect(view.summaries(later(EXPIRY_SECONDS + 10))).toMatchObject([
+      {
+        outcome: 'none',
+        heardSecondsAgo: 190,
+        machinetypes: 0,
+        runningHs06: 0,
+        problems: ['no answer to 13 queries, last heard 190 s ago'],
+      },
+    ]);
+  });
+
+  it('name the host that answers for another', () => {
+    const view = viewWith(answer(both, { refused: new Map([['wrong-address', 4]]), strayAddress: '2001:db8::bad' }));
+    expect(view.summaries(later(0))[0]!.problems).toEqual([
+      'answers in its name come from 2001:db8::bad, which is none of its addresses: they are not believed',
+    ]);
+  });
+
+  it('show every peer in the order of the configuration, those that were not asked yet too', () => {
+    const view = viewWith(answer(both));
+    view.setPeers(['wn03.example.com', 'wn01.example.com', OWN.toUpperCase()]);
+    expect(view.summaries(later(0)).map(({ factory, outcome, problems }) => [factory, outcome, problems])).toEqual([
+      ['wn03.example.com', 'unasked', []],
+      ['wn01.example.com', 'complete', []],
     ]);
   });
 
@@ -184,9 +216,15 @@ describe('summaries', () => {
     const view = viewWith(
       answer(both),
       answer([], { factory: 'wn02.example.com', outcome: 'none', claimedFactory: 'WN01.example.com' }),
-      answer([], { factory: 'wn03.example.com', outcome: 'none', claimedFactory: OWN }),
+      answer([], {
+        factory: 'wn03.example.com',
+        outcome: 'none',
+        claimedFactory: OWN,
+        refused: new Map([['wrong-factory', 13]]),
+      }),
     );
     const problems = view.summaries(later(0)).map((summary) => summary.problems.at(-1));
+    expect(view.summaries(later(0))[2]!.problems).toHaveLength(2);
     expect(problems).toEqual([
       "the host at wn02.example.com uses this factory's name, too",
       'its host calls itself wn01.example.com, the name of another factory: its answers are not believed',

@@ -89,11 +89,12 @@ describe('sockets', () => {
   });
 });
 
-it('a poll over loopback gets every machine of a factory', async () => {
-  const served = await transportOn('127.0.0.1');
+/** A factory with 64 machines on real sockets; answers `ally` alone. */
+async function serve(ipv4Address: string | null, ipv6Address: string | null, ally: string): Promise<Transport> {
+  const served = await transportOn(ipv4Address, ipv6Address);
   const responder = new Responder({
-    mayAsk: (address) => address === '127.0.0.1',
-    onRefusal: (refusal) => expect(refusal).toBeUndefined(),
+    mayAsk: (address) => address === ally,
+    onRefusal: () => {},
     onProblem: (problem) => expect(problem).toBeUndefined(),
   });
   responder.setSnapshot(snapshotOf('wn01.example.com', 64, 10));
@@ -102,17 +103,43 @@ it('a poll over loopback gets every machine of a factory', async () => {
       served.send(reply, address, port);
     }
   });
-  const poller = new Poller(await transportOn('127.0.0.1'), steadyClock);
+  return served;
+}
+
+async function pollOf(addresses: readonly string[], port: number, ipv4: string | null, ipv6: string | null) {
+  const poller = new Poller(await transportOn(ipv4, ipv6), steadyClock);
+  const memory = new PeerMemory();
   const answers = await poller.poll({
     query: 'machines_query',
     space: SPACE,
     vacVersion: 'Vac 0.1.0 vac',
-    peers: [{ factory: 'wn01.example.com', addresses: ['127.0.0.1'], port: served.port }],
+    peers: [{ factory: 'wn01.example.com', addresses, port }],
     cookieOf: saltedCookies(),
     timeoutMs: 10_000,
     rng: Math.random,
-    memory: new PeerMemory(),
+    memory,
   });
-  expect(answers[0]).toMatchObject({ outcome: 'complete', expected: 64 });
-  await poller.close();
+  return { answer: answers[0]!, lastAddress: memory.lastAddress('wn01.example.com') };
+}
+
+describe('a poll over loopback gets every machine of a factory', () => {
+  it('by IPv4', async () => {
+    const served = await serve('127.0.0.1', null, '127.0.0.1');
+    const { answer } = await pollOf(['127.0.0.1'], served.port, '127.0.0.1', null);
+    expect(answer).toMatchObject({ outcome: 'complete', expected: 64 });
+  });
+
+  it.skipIf(!hasIpv6)('by IPv6 (skipped where the host has no ::1)', async () => {
+    const served = await serve(null, '::1', '::1');
+    const { answer } = await pollOf(['::1'], served.port, null, '::1');
+    expect(answer).toMatchObject({ outcome: 'complete', expected: 64 });
+  });
+
+  it.skipIf(!hasIpv6)('by the other family where its first address is silent (skipped without ::1)', async () => {
+    const served = await serve(null, '::1', '::1');
+    const { answer, lastAddress } = await pollOf(['127.0.0.1', '::1'], served.port, '127.0.0.1', '::1');
+    expect(answer).toMatchObject({ outcome: 'complete', expected: 64, refused: new Map() });
+    expect(answer.asked).toBeGreaterThanOrEqual(2);
+    expect(lastAddress).toBe('::1');
+  });
 });
