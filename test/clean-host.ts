@@ -1,6 +1,6 @@
 /**
- * What the whole test run must leave as it found it: processes, network interfaces and namespaces, mounts, libvirt
- * domains and networks. Compared before and after; what is left fails the run by name.
+ * What the whole test run must leave as it found it: processes, network interfaces and namespaces, packet filters, mounts,
+ * libvirt domains and networks. Compared before and after; what is left fails the run by name.
  *
  * Others work on the same host meanwhile (a factory, another test run), so whatever can tell whose it is counts only
  * if it is this run's: the run has a directory for temporary files of its own ($TMPDIR), which its processes have in
@@ -15,6 +15,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long what is just ending may take. */
 const ENDING_SECONDS = 10;
+/** Tables of iptables and libvirt, which come with their first use and stay. */
+const HOSTS_TABLE = /^table \w+ (filter|nat|mangle|raw|security|broute|libvirt_network)$/;
 
 /** Returns what vitest calls after all tests. */
 export function setup(): () => Promise<void> {
@@ -59,6 +61,7 @@ function untold(): string[] {
       .map((line) => line.split(' ')[0] ?? '')
       .filter((name) => !isOfOtherRun(name))
       .map((name) => `network namespace ${name}`),
+    ...lines('nft', 'list', 'tables').filter((table) => !HOSTS_TABLE.test(table)),
     ...readFileSync('/proc/self/mounts', 'utf8')
       .split('\n')
       .filter((line) => line !== '' && !line.includes(' /run/netns'))

@@ -7,6 +7,7 @@ import { LibvirtHypervisor } from '../host/libvirt.js';
 import { createNfsServer, type NfsServer } from '../host/nfs.js';
 import { SyslogRelay } from '../host/syslog.js';
 import { METADATA_IP, StateLayout } from '../machines/layout.js';
+import { openDgramTransport } from '../vacquery/index.js';
 import { Daemon, type DaemonParts } from './daemon.js';
 import type { Logger } from './log.js';
 
@@ -55,8 +56,10 @@ export async function composeDaemon(
     syslog,
     guestOwner,
     log,
+    openTransport: (port) => openDgramTransport({ port, onProblem: (message) => log.warn(message) }),
     ...extra,
   });
+  hypervisor.onCall((...call) => daemon.metrics.libvirtCalled(...call));
   return { daemon, nfs, syslog, hypervisor };
 }
 

@@ -1,24 +1,62 @@
 /**
- * The local socket by which `vac` asks a running daemon, and tells it to drain: one line of JSON each way. Only root may
- * open it.
+ * The local socket by which `vac` asks a running daemon, and tells it to drain or to stop machines: one line of JSON each
+ * way. Only root may open it, and the members of control_group, if the configuration names one.
  */
 
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, chown, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { VacError } from '../errors.js';
-import type { DecisionLog, LoggedDecision } from '../factory/decision-log.js';
+import type { LoggedDecision } from '../factory/decision-log.js';
+import type { DrainOrder } from '../factory/types.js';
+import { type ControlRequest, checkRequest } from './control-request.js';
+import type { SpaceReport } from './space.js';
 import type { FactoryStatus } from './status.js';
 
-export type ControlRequest =
-  | { readonly command: 'status' }
-  /** Start nothing more, until told otherwise or until vacd ends. */
-  | { readonly command: 'drain'; readonly reason: string }
-  | { readonly command: 'undrain' }
-  | { readonly command: 'why'; readonly slot?: number; readonly machinetype?: string };
+export type { ControlRequest } from './control-request.js';
 
-export type ControlReply =
-  | { readonly ok: true; readonly status: FactoryStatus; readonly decisions: readonly LoggedDecision[] }
-  | { readonly ok: false; readonly error: string };
+export interface Refusal {
+  readonly ok: false;
+  readonly error: string;
+}
+
+export interface StatusReply {
+  readonly ok: true;
+  readonly status: FactoryStatus;
+  /** What `why` asked for, oldest first; empty for all others. */
+  readonly decisions: readonly LoggedDecision[];
+}
+
+export interface StopReply extends StatusReply {
+  /** Id of the machine that is to be stopped. */
+  readonly machine: string;
+}
+
+export interface SpaceReply {
+  readonly ok: true;
+  readonly space: SpaceReport;
+}
+
+type ReplyTo<Request extends ControlRequest> = Request extends { command: 'space' }
+  ? SpaceReply
+  : Request extends { command: 'stop' }
+    ? StopReply
+    : StatusReply;
+
+/** What comes back for a request of this type. */
+export type ControlReply<Request extends ControlRequest = ControlRequest> = Refusal | ReplyTo<Request>;
+
+/** What the requests reach. Whatever is thrown is the refusal's words. */
+export interface ControlHandlers {
+  status(): FactoryStatus;
+  why(about: { readonly slot?: number; readonly machinetype?: string }): readonly LoggedDecision[];
+  drain(order: DrainOrder): Promise<void>;
+  undrain(): Promise<void>;
+  /** @returns the machine's id */
+  stop(machine: string): string;
+  shutdownAt(timeSeconds: number | null): Promise<void>;
+  /** Null: nothing is known of a space. */
+  space(): SpaceReport | null;
+}
 
 /** A question is one short line; who sends more is not `vac`. */
 const MAX_REQUEST_BYTES = 4096;
@@ -29,10 +67,7 @@ export class ControlServer {
 
   constructor(
     private readonly path: string,
-    private readonly status: () => FactoryStatus,
-    private readonly decisions: DecisionLog,
-    /** Null: no longer. */
-    private readonly drain: (reason: string | null) => void,
+    private readonly handlers: ControlHandlers,
   ) {}
 
   async listen(): Promise<void> {
@@ -43,8 +78,16 @@ export class ControlServer {
       server.once('error', reject);
       server.listen(this.path, resolve);
     });
-    await chmod(this.path, 0o600);
+    await this.admit(null);
     this.server = server;
+  }
+
+  /** @param gid of the group that may ask besides root; null: none */
+  async admit(gid: number | null): Promise<void> {
+    // Closed while it changes hands: nobody of another group gets in between.
+    await chmod(this.path, 0o600);
+    await chown(this.path, 0, gid ?? 0);
+    if (gid !== null) await chmod(this.path, 0o660);
   }
 
   async close(): Promise<void> {
@@ -54,59 +97,78 @@ export class ControlServer {
 
   private serve(socket: Socket): void {
     let text = '';
+    let answered = false;
     socket.setEncoding('utf8').setTimeout(REQUEST_SECONDS * 1000, () => socket.destroy());
     socket.on('error', () => socket.destroy());
-    socket.on('data', (part: string) => {
+    socket.on('data', async (part: string) => {
+      if (answered) return;
       text += part;
       if (text.length > MAX_REQUEST_BYTES) socket.destroy();
-      else if (text.includes('\n')) socket.end(`${JSON.stringify(this.answer(text))}\n`);
+      else if (text.includes('\n')) {
+        answered = true;
+        socket.end(`${JSON.stringify(await this.answer(text))}\n`);
+      }
     });
   }
 
-  private answer(line: string): ControlReply {
+  private async answer(line: string): Promise<ControlReply> {
     try {
-      const request = JSON.parse(line) as ControlRequest | null;
-      if (typeof request !== 'object' || request === null) return { ok: false, error: 'the request is no JSON object' };
-      return this.obey(request);
+      return await this.obey(checkRequest(JSON.parse(line), Math.floor(Date.now() / 1000)));
     } catch (error) {
       return { ok: false, error: (error as Error).message };
     }
   }
 
-  private obey(request: ControlRequest): ControlReply {
-    const reply = (decisions: readonly LoggedDecision[]): ControlReply => ({
+  private async obey(request: ControlRequest): Promise<ControlReply> {
+    const handlers = this.handlers;
+    const reply = (decisions: readonly LoggedDecision[] = []): StatusReply => ({
       ok: true,
-      status: this.status(),
+      status: handlers.status(),
       decisions,
     });
     switch (request.command) {
       case 'status':
-        return reply([]);
-      case 'drain':
-        this.drain(String(request.reason));
-        return reply([]);
-      case 'undrain':
-        this.drain(null);
-        return reply([]);
+        return reply();
       case 'why':
-        if (request.slot !== undefined) return reply(this.decisions.ofSlot(request.slot));
-        if (request.machinetype !== undefined) return reply(this.decisions.ofMachinetype(request.machinetype));
-        return reply([]);
-      default:
-        return { ok: false, error: `unknown command ${String((request as { command: unknown }).command)}` };
+        return reply(handlers.why(request));
+      case 'drain': {
+        const { reason, untilSeconds = null, byTimeSeconds = null } = request;
+        const sinceSeconds = Math.floor(Date.now() / 1000);
+        await handlers.drain({ reason, sinceSeconds, untilSeconds, byTimeSeconds });
+        return reply();
+      }
+      case 'undrain':
+        await handlers.undrain();
+        return reply();
+      case 'stop': {
+        const machine = handlers.stop(request.machine);
+        return { ...reply(), machine };
+      }
+      case 'shutdownAt':
+        await handlers.shutdownAt(request.timeSeconds);
+        return reply();
+      case 'space': {
+        const space = handlers.space();
+        return space === null
+          ? { ok: false, error: 'this vacd knows of no space yet; ask again' }
+          : { ok: true, space };
+      }
     }
   }
 }
 
 /** @throws VacError `daemon-not-running` */
-export async function askDaemon(path: string, request: ControlRequest): Promise<ControlReply> {
+export async function askDaemon<Request extends ControlRequest>(
+  path: string,
+  request: Request,
+): Promise<ControlReply<Request>> {
   const socket = connect(path);
   socket.setEncoding('utf8').setTimeout(REQUEST_SECONDS * 1000, () => socket.destroy(new Error('no answer')));
   try {
     socket.write(`${JSON.stringify(request)}\n`);
     let text = '';
     for await (const part of socket) text += part;
-    return JSON.parse(text) as ControlReply;
+    return JSON.parse(text) as ControlReply<Request>;
   } catch (cause) {
     throw new VacError('daemon-not-running', `cannot ask vacd at ${path}: ${whyNot(cause)}`, { cause });
   }
@@ -115,7 +177,7 @@ export async function askDaemon(path: string, request: ControlRequest): Promise<
 function whyNot(cause: unknown): string {
   if (cause instanceof SyntaxError) return 'the answer breaks off, or is not from a vacd; ask again';
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === 'EACCES') return 'only root may ask (try sudo)';
+  if (code === 'EACCES') return 'only root, and the group that control_group names, may ask (try sudo)';
   const why = code === 'ENOENT' || code === 'ECONNREFUSED' ? 'no vacd runs there' : message;
   return `${why}; start it, or name its state directory with --state-dir`;
 }

@@ -19,15 +19,20 @@ import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import type { MachineTools, StepListener } from '../machines/tools.js';
 import { MetadataServer } from '../metadata/server.js';
+import { steadyClock, type Transport } from '../vacquery/index.js';
 import { ControlServer } from './control.js';
+import { controlGroupId } from './control-group.js';
 import type { Logger } from './log.js';
 import { Loop } from './loop.js';
 import { type MachineMemory, Memory } from './memory.js';
 import { metadataSource } from './metadata-source.js';
+import { Metrics } from './metrics.js';
 import { Observer } from './observe.js';
+import { OrderBook } from './orders.js';
 import { Performer } from './perform.js';
 import { closeMachinesDirectory, recoverMachines, sweep, takeStateDirectory } from './recover.js';
 import { machineLogs, metadataService, networkService, nfsService, type Service, syslogService } from './services.js';
+import { Space } from './space.js';
 import { type FactoryStatus, factoryStatus, writeStatusFiles } from './status.js';
 
 export interface DaemonParts {
@@ -40,6 +45,8 @@ export interface DaemonParts {
   readonly syslog: SyslogRelay | null;
   readonly guestOwner: GuestOwner;
   readonly log: Logger;
+  /** UDP sockets for VacQuery (see `SpaceParts`). */
+  readonly openTransport: (port: number) => Promise<Transport>;
   /** Other than the real number of processors; for the demo and tests. */
   readonly hostProcessors?: number;
   readonly startsLimit?: number;
@@ -55,12 +62,15 @@ const SETTLE_SECONDS = 30;
 export class Daemon {
   readonly memory: Memory;
   readonly decisions = new DecisionLog();
+  readonly metrics: Metrics;
+  readonly space: Space;
   private readonly journal: Journal;
   private readonly observer: Observer;
   private readonly performer: Performer;
   private readonly loop: Loop;
   private readonly metadata: MetadataServer;
   private readonly control: ControlServer;
+  private readonly orders: OrderBook;
   private readonly tools: MachineTools;
   private readonly services: Readonly<Record<ServiceName, Service>>;
   private lock: { release(): void } | null = null;
@@ -68,10 +78,12 @@ export class Daemon {
   private statusTimer: NodeJS.Timeout | null = null;
   private rootPublicKey: string | null = null;
   private readonly passListeners: (() => void)[] = [];
+  private readonly stepListeners: StepListener[] = [];
 
   constructor(readonly parts: DaemonParts) {
     const { factory, config, layout, hypervisor, nfs, syslog, log } = parts;
     this.memory = new Memory(factory, config);
+    this.metrics = new Metrics(this.memory);
     if (parts.startsLimit !== undefined) this.memory.orders = { ...this.memory.orders, startsLeft: parts.startsLimit };
     this.journal = new Journal(layout);
     this.metadata = new MetadataServer(
@@ -135,18 +147,39 @@ export class Daemon {
       log,
       wake,
       relist: () => this.observer.listDomains(),
-      listen: parts.listen ?? (() => {}),
+      listen: async (...step) => {
+        this.metrics.step(...step);
+        for (const listen of this.stepListeners) listen(...step);
+        await parts.listen?.(...step);
+      },
+      onStarted: ({ entry }) => this.metrics.machineStarted(entry.record.machinetype),
+      onCreationFailed: ({ entry }) => this.metrics.creationFailed(entry.record.machinetype),
+      onEnded: ({ entry }) => this.metrics.machineEnded(entry),
       onCleared: (machine) => parts.onCleared?.(machine),
     });
-    this.loop = new Loop(this.memory, this.performer, this.decisions, log, () => {
+    this.loop = new Loop(this.memory, this.performer, this.decisions, log, (plan, milliseconds) => {
+      this.metrics.passed(plan, milliseconds);
+      this.orders.tidy(Math.floor(Date.now() / 1000));
       for (const listener of this.passListeners) listener();
     });
-    this.control = new ControlServer(
-      `${layout.root}/vacd.sock`,
-      () => this.status(),
-      this.decisions,
-      (reason) => this.drain(reason),
-    );
+    this.space = new Space({
+      memory: this.memory,
+      log,
+      stateDir: layout.root,
+      wake,
+      clock: steadyClock,
+      openTransport: parts.openTransport,
+    });
+    this.orders = new OrderBook({ memory: this.memory, path: layout.orders(), log, wake });
+    this.control = new ControlServer(`${layout.root}/vacd.sock`, {
+      status: () => this.status(),
+      why: (about) => this.decisions.about(about),
+      drain: (order) => this.orders.drain(order),
+      undrain: () => this.orders.undrain(),
+      stop: (machine) => this.orders.stop(machine),
+      shutdownAt: (timeSeconds) => this.orders.shutdownAt(timeSeconds),
+      space: () => this.space.report(),
+    });
   }
 
   /**
@@ -161,6 +194,7 @@ export class Daemon {
     this.lock = await takeStateDirectory(layout);
     await sweep(layout);
     await recoverMachines(this.journal, this.memory, this.tools.logs, log);
+    await this.orders.restore(Math.floor(Date.now() / 1000));
     const { rootPublicKeyPath } = this.memory.config.settings;
     const key = await readTextIfThere(rootPublicKeyPath).catch((error: Error) => {
       log.warn(`root_public_key ${rootPublicKeyPath} cannot be read, machines get none: ${error.message}`);
@@ -175,8 +209,12 @@ export class Daemon {
       log.error(`${error.message}; its machines are served meanwhile`);
     }
     await this.observer.start();
+    // The others are heard while services come up, which takes longer; and nothing is made yet, should its port be taken.
+    await this.space.start();
     await this.bringUp();
     await this.control.listen();
+    // Not waited for: a directory service may hang, and the socket is open to root meanwhile.
+    void this.admitControlGroup();
     log.info(`machines here run by ${this.hypervisorFacts?.domainTypeReason}`);
     const found = this.unclearedMachines().length;
     log.info(
@@ -197,25 +235,20 @@ export class Daemon {
     this.passListeners.push(listener);
   }
 
+  /** Calls back at each step of making and ending a machine. */
+  onStep(listener: StepListener): void {
+    this.stepListeners.push(listener);
+  }
+
   status(): FactoryStatus {
     return factoryStatus(this.memory, this.decisions, this.hypervisorFacts?.domainTypeReason ?? 'not asked yet');
   }
 
   /** Takes a changed configuration into use; machines that run keep what they were made with. */
   reconfigure(config: Config): void {
-    this.memory.config = config;
-    // What could not be created may have been corrected.
-    this.memory.creationFailures.clear();
-    this.memory.slotFailures.clear();
-    // The number of slots may have changed, and with it the leases that the network must have.
-    this.memory.services.network.readySinceMs = null;
-    this.loop.wake();
-  }
-
-  /** Starts nothing more; null: starts may go on. Machines go on in any case. */
-  drain(reason: string | null): void {
-    this.memory.orders = { ...this.memory.orders, draining: reason !== null, drainingReason: reason ?? '' };
-    this.parts.log.info(reason === null ? 'draining is over' : `draining: ${reason}`);
+    this.memory.reconfigure(config);
+    this.space.configure();
+    void this.admitControlGroup();
     this.loop.wake();
   }
 
@@ -236,8 +269,10 @@ export class Daemon {
     this.observer.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
     await Promise.race([this.performer.settled(), sleep(SETTLE_SECONDS * 1000, undefined, { ref: false })]);
+    await this.space.close();
     await this.metadata.close();
     await this.control.close();
+    this.metrics.close();
     this.lock?.release();
   }
 
@@ -251,6 +286,17 @@ export class Daemon {
         this.parts.log.error(`${name} is not ready: ${(error as Error).message}`);
         this.memory.serviceFailed(name, (error as Error).message, performance.now());
       }
+    }
+  }
+
+  private async admitControlGroup(): Promise<void> {
+    const { config } = this.memory;
+    try {
+      const gid = await controlGroupId(config, this.parts.log);
+      // A later configuration has its own say.
+      if (config === this.memory.config) await this.control.admit(gid);
+    } catch (error) {
+      this.parts.log.error(`vacd.sock: ${(error as Error).message}`);
     }
   }
 

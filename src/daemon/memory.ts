@@ -3,10 +3,14 @@
  * facts here and wake the loop; `state()` gives the pure core a picture of this moment.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/types.js';
+import { withEnd } from '../factory/early-deaths.js';
 import { lastEndFrom } from '../factory/news.js';
+import { NO_ORDERS } from '../factory/orders.js';
 import type {
   CreationFailure,
+  EarlyDeaths,
   FactoryState,
   LastEnd,
   Machine,
@@ -100,7 +104,13 @@ export class Memory {
   /** Null while libvirt answers. */
   hypervisorProblem: { sinceSeconds: number; message: string } | null = { sinceSeconds: 0, message: 'not asked yet' };
   peers: MachinetypeNews[] = [];
-  orders: RunOrders = { draining: false, drainingReason: '', startsLeft: null, stopAll: false };
+  /** There are other factories in the space, and none of them answers. */
+  alone = false;
+  /** False from the start of a factory with others until these were heard, or waited for. */
+  spaceHeard = true;
+  /** By machinetype: machines that died early here, one after the other. */
+  readonly earlyDeaths = new Map<string, EarlyDeaths>();
+  orders: RunOrders = NO_ORDERS;
 
   constructor(
     readonly factory: string,
@@ -192,6 +202,8 @@ export class Memory {
       lastEnds: this.lastEnds,
       creationFailures: this.creationFailures,
       slotFailures: this.slotFailures,
+      earlyDeaths: this.earlyDeaths,
+      spaceHeard: this.spaceHeard,
       orders: this.orders,
     };
   }
@@ -268,6 +280,29 @@ export class Memory {
     const known = this.lastEnds.get(record.machinetype);
     if (startedTimeSeconds === null || (known?.createdTimeSeconds ?? 0) > record.createdTimeSeconds) return;
     this.lastEnds.set(record.machinetype, lastEndFrom(record, end));
+  }
+
+  /** Takes note of how long a machine lived that has ended: of its ends, each once. */
+  noteLife({ record, startedTimeSeconds, end }: JournalEntry): void {
+    if (end === null) return;
+    const { machinetype } = record;
+    this.earlyDeaths.set(machinetype, withEnd(this.earlyDeaths.get(machinetype), record, startedTimeSeconds, end));
+  }
+
+  /**
+   * Takes a changed configuration into use. What may have been corrected by it is tried anew: types that could not be
+   * created, and those of changed types whose machines died early.
+   */
+  reconfigure(config: Config): void {
+    const known = new Map(this.config.machinetypes.map((type) => [type.name, type]));
+    for (const type of config.machinetypes) {
+      if (!isDeepStrictEqual(known.get(type.name), type)) this.earlyDeaths.delete(type.name);
+    }
+    this.config = config;
+    this.creationFailures.clear();
+    this.slotFailures.clear();
+    // The number of slots may have changed, and with it the leases that the network must have.
+    this.services.network.readySinceMs = null;
   }
 
   /** Replaces parts of a machine's journal entry after its directory was written. */

@@ -25,6 +25,12 @@ export interface PerformerParts {
   /** Asks for a fresh listing of domains: after anything that may have changed which there are. */
   readonly relist: () => Promise<void>;
   readonly listen: StepListener;
+  /** Told of each machine that was started, or found started by an earlier vacd that could not write it down. */
+  readonly onStarted?: (machine: MachineMemory) => void;
+  /** Told of each machine that could not be created. */
+  readonly onCreationFailed?: (machine: MachineMemory) => void;
+  /** Told of each machine that has ended; it is still to be accounted for and cleaned up. */
+  readonly onEnded?: (machine: MachineMemory) => void;
   /** Told of each machine that has been cleared. */
   readonly onCleared: (machine: MachineMemory) => void;
 }
@@ -83,6 +89,7 @@ export class Performer {
         const timeSeconds = await tools.journal.askedTimeSeconds(record);
         await tools.journal.started(record, timeSeconds);
         memory.update(machine, { phase: 'running', startedTimeSeconds: timeSeconds });
+        this.parts.onStarted?.(machine);
         log.info({ machine: record.id }, `${record.hostname}: found again, ${action.reason}`);
         return;
       }
@@ -160,6 +167,7 @@ export class Performer {
       await runSteps(CREATE_STEPS, creation, record.id, this.parts.listen);
       memory.update(machine, { phase: 'running', startedTimeSeconds: Math.floor(Date.now() / 1000) });
       machine.exported = tools.nfs.name === 'none' ? null : true;
+      this.parts.onStarted?.(machine);
       memory.creationFailures.delete(type.name);
       memory.slotFailures.delete(record.slot);
       const tookMs = Math.round(performance.now() - beganMs);
@@ -168,6 +176,7 @@ export class Performer {
       const { message } = error as Error;
       machine.creationProblem = `creation failed: ${message}`;
       log.error({ machine: record.id }, `${record.hostname}: ${type.name} could not be created: ${message}`);
+      this.parts.onCreationFailed?.(machine);
       this.noteCreationFailure(record, error as Error);
       await this.dropIfNeverOpened(machine);
     } finally {
@@ -253,6 +262,8 @@ export class Performer {
     await removeDisks(Object.values(diskPaths(tools.layout, record)));
     await tools.journal.finished(record, end);
     memory.update(machine, { phase: 'ended', end });
+    memory.noteLife(machine.entry);
+    this.parts.onEnded?.(machine);
     await this.parts.listen(record.id, 'finished', 'end', performance.now() - beganMs);
     if (startedTimeSeconds === null && machine.creationProblem !== null) this.giveStartBack();
     const ran = startedTimeSeconds === null ? 'never ran' : `ran ${end.timeSeconds - startedTimeSeconds} s`;

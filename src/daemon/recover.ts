@@ -55,7 +55,10 @@ export async function recoverMachines(journal: Journal, memory: Memory, logs: Ma
     return slot === null ? [] : [slot];
   });
   memory.lastEnds = await journal.lastEnds();
-  for (const entry of entries) memory.remember(entry, performance.now());
+  for (const entry of entries) {
+    memory.remember(entry, performance.now());
+    memory.noteLife(entry);
+  }
   const living = entries.filter(({ phase }) => phase === 'starting' || phase === 'running');
   await logs.restore(new Map(living.map(({ record }) => [record.ip, record.id])));
 }

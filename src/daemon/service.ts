@@ -1,11 +1,9 @@
 /** A daemon as a service: started, told to systemd, kept up to date with its configuration, ended by a signal. */
 
 import { formatProblem, watchConfig, withRestartOptionsOf } from '../config/index.js';
-import { openDgramTransport, steadyClock } from '../vacquery/index.js';
 import { composeDaemon, type HostOptions } from './compose.js';
 import { expectations, hostProblems } from './configuration.js';
-import type { Daemon } from './daemon.js';
-import { Space } from './space.js';
+import { Monitoring } from './monitoring.js';
 import { notifySystemd } from './systemd.js';
 
 /**
@@ -17,9 +15,10 @@ import { notifySystemd } from './systemd.js';
 export async function runService(host: HostOptions, configPaths: readonly string[] | undefined): Promise<void> {
   const { log } = host;
   const { daemon, hypervisor } = await composeDaemon(host);
+  const monitoring = new Monitoring(daemon);
   await daemon.start();
-  const space = new SpaceService(daemon, host);
-  await space.startIfThereAreOthers();
+  // Not waited for: a name that resolves slowly is the monitor's trouble, not the start's.
+  void monitoring.start();
   notifySystemd(daemon, log);
 
   const watcher = watchConfig({
@@ -31,7 +30,7 @@ export async function runService(host: HostOptions, configPaths: readonly string
       for (const warning of [...warnings.map(formatProblem), ...expectations(changed)]) log.warn(warning);
       const { config, kept } = withRestartOptionsOf(changed, daemon.memory.config);
       daemon.reconfigure(config);
-      void space.startIfThereAreOthers().catch((error: Error) => log.error(error.message));
+      void monitoring.reconfigure();
       log.info('the changed configuration is in force');
       if (kept.length > 0) log.warn(`${kept.join(', ')}: changed, but taken into use only at the next start of vacd`);
     },
@@ -49,39 +48,10 @@ export async function runService(host: HostOptions, configPaths: readonly string
       stopping = true;
       log.info(`${signal}: vacd ends, its machines go on`);
       watcher.close();
-      await space.close();
+      await monitoring.close();
       await daemon.stop();
       await hypervisor.close();
       process.exit(0);
     });
-  }
-}
-
-/** VacQuery is spoken as soon as the configuration names another factory, and from then on. */
-class SpaceService {
-  private space: Space | null = null;
-
-  constructor(
-    private readonly daemon: Daemon,
-    private readonly host: HostOptions,
-  ) {}
-
-  /** @throws VacError `address-in-use` when another program has the protocol's port */
-  async startIfThereAreOthers(): Promise<void> {
-    const { memory } = this.daemon;
-    if (this.space !== null || !memory.config.settings.factories.some((name) => name !== memory.factory)) return;
-    this.space = new Space({
-      memory,
-      log: this.host.log,
-      stateDir: this.host.stateDir,
-      wake: () => this.daemon.wake(),
-      clock: steadyClock,
-      openTransport: (port) => openDgramTransport({ port, onProblem: (message) => this.host.log.warn(message) }),
-    });
-    await this.space.start();
-  }
-
-  async close(): Promise<void> {
-    await this.space?.close();
   }
 }

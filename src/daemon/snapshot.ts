@@ -3,13 +3,20 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { loadavg, release } from 'node:os';
 import { holdsProcessors, ownNews } from '../factory/news.js';
-import type { Machine } from '../factory/types.js';
+import type { FactoryState, Machine } from '../factory/types.js';
+import { readTextIfThere } from '../host/files.js';
 import { slotHostname } from '../machines/layout.js';
-import { emptySlot, type FactorySnapshot } from '../vacquery/index.js';
+import {
+  emptySlot,
+  type FactorySnapshot,
+  type MachineStatus,
+  UNASKED_COOKIE,
+  VACQUERY_VERSION,
+} from '../vacquery/index.js';
 import { VERSION } from '../version.js';
 import type { Memory } from './memory.js';
 
-type HostFacts = Pick<
+export type HostStatus = Pick<
   FactorySnapshot['facts'],
   | 'root_disk_avail_kb'
   | 'root_disk_avail_inodes'
@@ -26,13 +33,13 @@ type HostFacts = Pick<
 >;
 
 /** What only the host can tell; gathered now and then, so that no query ever waits for a file. */
-export async function readHostStatus(stateDir: string): Promise<HostFacts> {
+export async function readHostStatus(stateDir: string): Promise<HostStatus> {
   const [root, state, memory, stat, os] = await Promise.all([
     statfs('/'),
     statfs(stateDir),
     readFile('/proc/meminfo', 'utf8'),
     readFile('/proc/stat', 'utf8'),
-    readFile('/etc/os-release', 'utf8').catch(() => ''),
+    osName(),
   ]);
   const kb = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
   const total = kb('MemTotal');
@@ -43,7 +50,7 @@ export async function readHostStatus(stateDir: string): Promise<HostFacts> {
     vac_disk_avail_inodes: state.ffree,
     load_average: loadavg()[2] ?? null,
     kernel_version: release(),
-    os_issue: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(os)?.[1] ?? release(),
+    os_issue: os,
     boot_time: Number(/^btime (\d+)/m.exec(stat)?.[1]) || null,
     swap_used_kb: kb('SwapTotal') - kb('SwapFree'),
     swap_free_kb: kb('SwapFree'),
@@ -52,27 +59,50 @@ export async function readHostStatus(stateDir: string): Promise<HostFacts> {
   };
 }
 
+/** An upgrade of the host's system while vacd runs is seen within so long. */
+const OS_NAME_SECONDS = 3600;
+let knownOsName: { readonly name: string; readonly readMs: number } | null = null;
+
+/** What the host's system calls itself, in the words of os-release(5); the kernel's release where there is no such file. */
+async function osName(): Promise<string> {
+  const nowMs = performance.now();
+  if (knownOsName === null || nowMs > knownOsName.readMs + OS_NAME_SECONDS * 1000) {
+    const text = (await osRelease('/etc')) ?? (await osRelease('/usr/lib'));
+    knownOsName = { name: prettyName(text ?? '') || release(), readMs: nowMs };
+  }
+  return knownOsName.name;
+}
+
+function osRelease(directory: string): Promise<string | null> {
+  return readTextIfThere(`${directory}/os-release`).catch(() => null);
+}
+
+/** PRETTY_NAME of os-release(5), without the quotes and backslashes that a shell would take away; null without one. */
+export function prettyName(text: string): string | null {
+  const [, double, single, bare] =
+    /^PRETTY_NAME=(?:"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)'|([^\s"']+))\s*$/m.exec(text) ?? [];
+  return double?.replace(/\\(.)/g, '$1') ?? single ?? bare ?? null;
+}
+
 /** gocdb_sitename, else the space name without its first label (SPEC 3). */
 export function siteOf(gocdbSitename: string | null, space: string): string {
   return gocdbSitename ?? (space.split('.').slice(1).join('.') || space);
 }
 
-export function factorySnapshot(memory: Memory, host: HostFacts, nowSeconds: number): FactorySnapshot {
+export function factorySnapshot(memory: Memory, host: HostStatus, nowSeconds: number): FactorySnapshot {
   const state = memory.state(nowSeconds, performance.now());
   const { settings, machinetypes } = memory.config;
   const held = state.machines.filter(holdsProcessors);
   const perProcessor = settings.hs06PerProcessor ?? 1;
-  // The machine in each slot, else the last one that was there.
-  const bySlot = new Map<number, Machine>();
-  for (const machine of memory.lastCleared(state.slots, performance.now())) bySlot.set(machine.record.slot, machine);
-  for (const machine of state.machines) if (machine.phase !== 'cleared') bySlot.set(machine.record.slot, machine);
+  const last = memory.lastCleared(state.slots, performance.now());
+  let machines: FactorySnapshot['machines'] | null = null;
   return {
     space: settings.vacSpace,
     site: siteOf(settings.gocdbSitename, settings.vacSpace),
     factory: state.factory,
     vacVersion: `Vac ${VERSION} vacd`,
-    facts: {
-      ...host,
+    // Object.assign, because spreading so many keys takes longer than all the rest.
+    facts: Object.assign({}, host, {
       running_processors: held.reduce((sum, { record }) => sum + record.processors, 0),
       running_machines: held.length,
       running_hs06: held.reduce((sum, { record }) => sum + record.hs06, 0),
@@ -84,10 +114,12 @@ export function factorySnapshot(memory: Memory, host: HostFacts, nowSeconds: num
       responder_heartbeat_time: nowSeconds,
       mjf_heartbeat_time: nowSeconds,
       metadata_heartbeat_time: nowSeconds,
+    }),
+    /** Made when it is asked for: most queries are about machinetypes. */
+    get machines() {
+      machines ??= slotStatuses(state, last);
+      return machines;
     },
-    machines: Array.from({ length: state.slots }, (_, slot) =>
-      slotStatus(slotHostname(state.factory, slot), bySlot.get(slot)),
-    ),
     machinetypes: machinetypes.map((type) => {
       const news = ownNews(state.factory, type.name, state.machines, state.lastEnds, nowSeconds);
       return {
@@ -103,9 +135,41 @@ export function factorySnapshot(memory: Memory, host: HostFacts, nowSeconds: num
         fqan: type.accountingFqan,
         max_wallclock_seconds: type.maxWallclockSeconds,
         max_processors: type.maxProcessors,
+        target_share: type.targetShare,
+        machinegroup: type.machinegroup,
       };
     }),
   };
+}
+
+/** One machine's status by itself, as nobody asked for it; null: no such machine, or it is over and done with. */
+export function machineStatusOf(memory: Memory, machineId: string, nowSeconds: number): MachineStatus | null {
+  const state = memory.state(nowSeconds, performance.now());
+  const machine = state.machines.find(({ record }) => record.id === machineId);
+  if (machine === undefined) return null;
+  const { settings } = memory.config;
+  return {
+    message_type: 'machine_status',
+    vac_version: `Vac ${VERSION} vacd`,
+    vacquery_version: VACQUERY_VERSION,
+    cookie: UNASKED_COOKIE,
+    space: settings.vacSpace,
+    site: siteOf(settings.gocdbSitename, settings.vacSpace),
+    factory: state.factory,
+    num_machines: state.slots,
+    time_sent: nowSeconds,
+    ...slotStatus(machine.record.hostname, machine),
+  };
+}
+
+/** The machine in each slot, else the last one that was there. */
+function slotStatuses(state: FactoryState, last: readonly Machine[]): FactorySnapshot['machines'] {
+  const bySlot = new Map<number, Machine>();
+  for (const machine of last) bySlot.set(machine.record.slot, machine);
+  for (const machine of state.machines) if (machine.phase !== 'cleared') bySlot.set(machine.record.slot, machine);
+  return Array.from({ length: state.slots }, (_, slot) =>
+    slotStatus(slotHostname(state.factory, slot), bySlot.get(slot)),
+  );
 }
 
 /** @param machine undefined for a slot that never had one */

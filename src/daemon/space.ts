@@ -1,36 +1,28 @@
 /**
- * The other factories of the space: asks them what they run, answers them, and writes their news into the Memory, which
- * decisions are made from. Runs beside the loop and never holds it up; a factory that hears nobody goes on alone.
+ * This factory as a member of its space: answers who may ask (`askers.ts`) from a picture of this very moment
+ * (`picture.ts`), and asks the others (`polling.ts`). A factory on its own is asked as well, by `vac` and by monitors.
  */
 
-import { lookup } from 'node:dns/promises';
-import { isIPv4 } from 'node:net';
 import {
+  addCounts,
   type Clock,
-  PeerMemory,
-  Poller,
+  type DatagramCounts,
+  type PeerSummary,
   type PollPeer,
   Responder,
-  SpaceView,
-  saltedCookies,
+  type SnapshotProblem,
   type Transport,
   VACQUERY_PORT,
 } from '../vacquery/index.js';
-import { VERSION } from '../version.js';
+import { Askers, plainAddress } from './askers.js';
 import type { Logger } from './log.js';
 import type { Memory } from './memory.js';
-import { factorySnapshot, readHostStatus } from './snapshot.js';
+import type { Resolve } from './names.js';
+import { HostWatch, Picture } from './picture.js';
+import { Polling } from './polling.js';
 
-/** Between the ends of two polls; more of it where many factories poll each other. */
-const MIN_POLL_SECONDS = 10;
-const POLL_SECONDS_PER_PEER = 0.06;
-/** News of a peer that no longer answers counts for so long in decisions: its machines run on, most likely. */
-const EXPIRY_SECONDS = 300;
-/** Names are looked up again after this; those that could not be, sooner. */
-const NAME_SECONDS = 300;
-const FAILED_NAME_SECONDS = 30;
-/** The responder's picture of this factory is never older than this. */
-const SNAPSHOT_SECONDS = 2;
+/** A port that is taken is tried again after this. */
+const RETRY_MS = 30_000;
 
 export interface SpaceParts {
   readonly memory: Memory;
@@ -40,167 +32,147 @@ export interface SpaceParts {
   readonly clock: Clock;
   /** Sockets: one that is asked, on the protocol's port, and one to ask from. */
   readonly openTransport: (port: number) => Promise<Transport>;
-  /** IP addresses of a host; rejects when it has none. */
-  readonly resolve?: (name: string) => Promise<string[]>;
+  /** Instead of the host's own resolver. */
+  readonly resolve?: Resolve;
+  /** Instead of those of the host's interfaces. */
+  readonly ownAddresses?: () => readonly string[];
 }
 
-interface Name {
-  addresses: readonly string[];
-  retryAtMs: number;
-  problem: string | null;
+/** What this factory knows of its space; what the control socket's request `space` is answered by. */
+export interface SpaceReport {
+  readonly space: string;
+  readonly factory: string;
+  /** FQDNs of all factories of the space, this one included, in the order of the configuration. */
+  readonly factories: readonly string[];
+  /** Null: VacQuery is not spoken now. */
+  readonly queryPort: number | null;
+  readonly udpTimeoutSeconds: number;
+  /** There are others, and none of them answers. */
+  readonly alone: boolean;
+  readonly peers: readonly PeerSummary[];
 }
 
 export class Space {
-  private readonly names = new Map<string, Name>();
-  private readonly peerMemory = new PeerMemory();
-  private readonly view: SpaceView;
+  private readonly polling: Polling;
   private readonly responder: Responder;
+  private readonly host: HostWatch;
   private answering: Transport | null = null;
-  private poller: Poller | null = null;
+  private cancelRetry = () => {};
+  /** Statuses that cannot be sent, of which the log tells once. */
+  private readonly toldProblems = new Set<string>();
   private closed = false;
-  private alone = false;
-  private snapshotTimer: NodeJS.Timeout | null = null;
-  private endWait: () => void = () => {};
 
   constructor(private readonly parts: SpaceParts) {
-    const { memory, log } = parts;
-    this.view = new SpaceView({ ownFactory: memory.factory, expirySeconds: EXPIRY_SECONDS });
+    const { memory, clock, log, ownAddresses } = parts;
+    this.polling = new Polling(parts);
+    this.host = new HostWatch(parts.stateDir, clock, log);
+    const askers = new Askers({
+      isFactory: (address) => this.polling.isFactory(address),
+      networks: () => memory.config.settings.queryNetworks,
+      nowMs: () => clock.nowMs(),
+      ownAddresses,
+    });
+    const picture = new Picture(memory, () => this.host.status);
     this.responder = new Responder({
-      mayAsk: (address) => this.isFactory(address),
+      mayAsk: (address) => askers.mayAsk(address),
+      snapshot: () => picture.current(clock.nowMs(), Math.floor(Date.now() / 1000)),
       onRefusal: ({ source, reason, count }) =>
-        log.warn(`VacQuery: ${count} queries of ${source} are not answered: ${reason}`),
-      onProblem: ({ messageType, name, refusal }) =>
-        log.error(`VacQuery: ${messageType} of ${name} cannot be sent: ${refusal.reason}`),
+        log.warn(`VacQuery: ${count} ${count === 1 ? 'query' : 'queries'} of ${source} not answered: ${reason}`),
+      onProblem: (problem) => this.tellProblem(problem),
     });
   }
 
-  /** @throws VacError `address-in-use` when another program has the protocol's port */
+  /**
+   * Begins to answer and to ask. With others in the space nothing starts from here on until they were heard.
+   *
+   * @throws VacError `address-in-use` when another program has the protocol's port and there are others in the space: to
+   *   them this factory would be dead. A factory on its own goes on, and tries again.
+   */
   async start(): Promise<void> {
-    this.answering = await this.parts.openTransport(VACQUERY_PORT);
-    this.poller = new Poller(await this.parts.openTransport(0), this.parts.clock);
-    await this.takeSnapshot();
-    const { clock } = this.parts;
-    this.answering.onDatagram((datagram, { address, port }) => {
-      const replies = this.responder.answer(datagram, address, clock.nowMs(), Date.now() / 1000);
-      if (replies.length > 0) this.noteAlive(address);
-      for (const reply of replies) this.answering?.send(reply, address, port);
+    await this.host.start();
+    await this.listen().catch((error: Error) => {
+      if (this.hasOthers()) throw error;
+      this.parts.log.warn(`VacQuery is not answered; tried again every ${RETRY_MS / 1000} s: ${error.message}`);
+      this.retryLater();
     });
-    this.snapshotTimer = setInterval(() => {
-      this.takeSnapshot().catch((error: Error) => this.parts.log.warn(`VacQuery: ${error.message}`));
-    }, SNAPSHOT_SECONDS * 1000);
-    void this.pollForEver();
+    await this.polling.start();
+  }
+
+  /** Takes what the configuration says now; called with each change of it. */
+  configure(): void {
+    this.toldProblems.clear();
+    if (this.answering === null && this.hasOthers()) {
+      this.parts.log.error(
+        'the other factories cannot ask this one: it does not answer VacQuery, as the log says above',
+      );
+    }
+    this.polling.configure();
+  }
+
+  report(): SpaceReport {
+    const { memory } = this.parts;
+    const { vacSpace, factories, udpTimeoutSeconds } = memory.config.settings;
+    const own = memory.factory;
+    return {
+      space: vacSpace,
+      factory: own,
+      factories: factories.includes(own.toLowerCase()) ? factories : [own, ...factories],
+      queryPort: this.answering?.port ?? null,
+      udpTimeoutSeconds,
+      alone: memory.alone,
+      peers: this.polling.summaries(),
+    };
+  }
+
+  /** The other factories, each with its addresses as far as they are known: for polls with other queries. */
+  others(): PollPeer[] {
+    return this.polling.others();
+  }
+
+  /** Datagrams in and out since the start, queries and answers of both sides. */
+  get counts(): DatagramCounts {
+    return addCounts(this.responder.counts, this.polling.counts);
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    if (this.snapshotTimer !== null) clearInterval(this.snapshotTimer);
-    this.endWait();
-    await this.poller?.close();
+    this.cancelRetry();
+    this.host.close();
+    await this.polling.close();
     await this.answering?.close();
   }
 
-  private peers(): string[] {
+  private hasOthers(): boolean {
     const { memory } = this.parts;
-    return memory.config.settings.factories.filter((name) => name !== memory.factory);
+    return memory.config.settings.factories.some((name) => name !== memory.factory.toLowerCase());
   }
 
-  private async pollForEver(): Promise<void> {
-    while (!this.closed) {
-      await this.pollOnce().catch((error: Error) =>
-        this.parts.log.error(`asking the other factories: ${error.message}`),
+  private async listen(): Promise<void> {
+    const { clock, openTransport } = this.parts;
+    const transport = await openTransport(VACQUERY_PORT);
+    if (this.closed) return transport.close();
+    this.answering = transport;
+    transport.onDatagram((datagram, { address, port }) => {
+      const replies = this.responder.answer(datagram, address, clock.nowMs(), Date.now() / 1000);
+      if (replies.length > 0) this.polling.noteAlive(plainAddress(address));
+      for (const reply of replies) transport.send(reply, address, port);
+    });
+  }
+
+  private retryLater(): void {
+    const { clock, log } = this.parts;
+    this.cancelRetry = clock.at(clock.nowMs() + RETRY_MS, () => {
+      this.listen().then(
+        () => log.info('VacQuery is answered now'),
+        () => this.retryLater(),
       );
-      const seconds = Math.max(MIN_POLL_SECONDS, this.peers().length * POLL_SECONDS_PER_PEER);
-      await this.wait(seconds);
-    }
-  }
-
-  private async pollOnce(): Promise<void> {
-    const { memory, clock, log } = this.parts;
-    const names = this.peers();
-    this.view.retain(names);
-    this.peerMemory.retain(names);
-    await this.lookUp(names);
-    const peers = names.flatMap((factory): PollPeer[] => {
-      const addresses = this.names.get(factory)?.addresses ?? [];
-      return addresses.length === 0 ? [] : [{ factory, addresses, port: VACQUERY_PORT }];
-    });
-    const { settings } = memory.config;
-    const answers = await this.poller!.poll({
-      query: 'machinetypes_query',
-      space: settings.vacSpace,
-      vacVersion: `Vac ${VERSION} vacd`,
-      peers,
-      cookieOf: saltedCookies(),
-      timeoutMs: settings.udpTimeoutSeconds * 1000,
-      rng: Math.random,
-      memory: this.peerMemory,
-    });
-    if (this.closed) return;
-    const now = { steadyMs: clock.nowMs(), unixSeconds: Date.now() / 1000 };
-    for (const answer of answers) this.view.accept(answer, now);
-    memory.peers = this.view.news(now);
-    const alone = names.length > 0 && answers.every((answer) => answer.outcome === 'none');
-    if (alone !== this.alone) {
-      this.alone = alone;
-      if (alone) log.warn(`none of the ${names.length} other factories answers: going on alone`);
-      else log.info('other factories answer');
-    }
-    this.parts.wake();
-  }
-
-  /** Names are looked up beside each other and only when due, so one that hangs holds up a poll once at most. */
-  private async lookUp(factories: readonly string[]): Promise<void> {
-    const { clock, log, resolve = resolveHost } = this.parts;
-    const due = factories.filter((factory) => (this.names.get(factory)?.retryAtMs ?? 0) <= clock.nowMs());
-    await Promise.all(
-      due.map(async (factory) => {
-        const known = this.names.get(factory);
-        try {
-          const addresses = await resolve(factory);
-          this.names.set(factory, { addresses, retryAtMs: clock.nowMs() + NAME_SECONDS * 1000, problem: null });
-        } catch (error) {
-          const problem = (error as Error).message;
-          if (known?.problem !== problem)
-            log.warn(`factory ${factory} is not asked: its name does not resolve (${problem})`);
-          const retryAtMs = clock.nowMs() + FAILED_NAME_SECONDS * 1000;
-          this.names.set(factory, { addresses: known?.addresses ?? [], retryAtMs, problem });
-        }
-      }),
-    );
-  }
-
-  private isFactory(address: string): boolean {
-    for (const { addresses } of this.names.values()) if (addresses.includes(address)) return true;
-    return false;
-  }
-
-  /** Who asks us lives: a factory that was given up is asked again with the next poll. */
-  private noteAlive(address: string): void {
-    for (const [factory, { addresses }] of this.names) {
-      if (addresses.includes(address)) this.peerMemory.heard(factory, this.parts.clock.nowMs());
-    }
-  }
-
-  private async takeSnapshot(): Promise<void> {
-    const { memory, stateDir } = this.parts;
-    this.responder.setSnapshot(factorySnapshot(memory, await readHostStatus(stateDir), Math.floor(Date.now() / 1000)));
-  }
-
-  private wait(seconds: number): Promise<void> {
-    const { clock } = this.parts;
-    return new Promise((resolve) => {
-      const cancel = clock.at(clock.nowMs() + seconds * 1000, resolve);
-      this.endWait = () => {
-        cancel();
-        resolve();
-      };
     });
   }
-}
 
-/** IPv4 first: what the predecessor's factories listen on. */
-async function resolveHost(name: string): Promise<string[]> {
-  const found = await lookup(name, { all: true });
-  const addresses = found.map(({ address }) => address);
-  return [...addresses.filter((address) => isIPv4(address)), ...addresses.filter((address) => !isIPv4(address))];
+  private tellProblem({ messageType, name, refusal }: SnapshotProblem): void {
+    const line = `VacQuery: ${messageType} of ${name} cannot be sent: ${refusal.reason}`;
+    if (this.toldProblems.has(line)) return;
+    this.toldProblems.add(line);
+    this.parts.log.error(line);
+  }
 }

@@ -1,11 +1,14 @@
 /** What the daemon tells of itself: the snapshot for views and `vac`, and the files that site monitoring reads (SPEC 5). */
 
 import type { DecisionLog, LoggedDecision } from '../factory/decision-log.js';
+import { refuseAllStarts } from '../factory/limits.js';
 import { holdsProcessors, ownNews } from '../factory/news.js';
-import type { FactoryState, Machine, MachineEnd, Standstill } from '../factory/types.js';
+import { drainInForce, effectiveShutdownTime } from '../factory/orders.js';
+import type { DrainOrder, FactoryState, Machine, MachineEnd, Standstill } from '../factory/types.js';
 import { writeFileAtomic } from '../host/files.js';
 import type { StateLayout } from '../machines/layout.js';
 import type { Memory } from './memory.js';
+import { standingProblems } from './standing-problems.js';
 
 export interface MachineStatus {
   readonly id: string;
@@ -30,9 +33,11 @@ export interface ShareStatus {
   readonly machinetype: string;
   readonly machinegroup: string;
   readonly targetShare: number;
-  /** Parts of all shares and of all running power, 0 to 1. */
+  /** Part of all target shares, 0 to 1. */
   readonly wanted: number;
+  /** Part of all running power of these machinetypes in the whole space, 0 to 1: that is what shares are of. */
   readonly now: number;
+  /** On this factory alone. */
   readonly runningMachines: number;
   readonly runningHs06: number;
 }
@@ -49,12 +54,21 @@ export interface FactoryStatus {
   readonly loadAverages: readonly [number, number, number];
   /** All that are not over, and those that were cleared last. */
   readonly machines: readonly MachineStatus[];
+  /** Why nothing starts at this moment. */
   readonly standstill: Standstill | null;
+  /** What needs somebody's attention and does not go away by itself, a line each; the worst first. */
+  readonly problems: readonly string[];
+  /** The order to drain that holds now; draining by configuration is in `standstill` alone. */
+  readonly drain: DrainOrder | null;
+  /** By when all machines must be gone, by configuration or order (Unix seconds). */
+  readonly shutdownTimeSeconds: number | null;
   readonly shares: readonly ShareStatus[];
   readonly slotDecisions: readonly LoggedDecision[];
   readonly machinetypeDecisions: readonly LoggedDecision[];
   readonly done: readonly LoggedDecision[];
 }
+
+const ALONE = 'no other factory of the space answers: this one goes on alone, by what it last heard of them';
 
 /** How many machines that are over a status shows. */
 const LAST_CLEARED = 100;
@@ -77,7 +91,11 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
       ...state.machines.filter((machine) => machine.phase !== 'cleared'),
       ...memory.lastCleared(LAST_CLEARED, performance.now()),
     ].map(machineStatus),
-    standstill: memory.standstill,
+    // Asked anew: an order that was given a moment ago shows in the answer to it.
+    standstill: refuseAllStarts(state, memory.config.settings),
+    problems: [...standingProblems(state, memory.config), ...(memory.alone ? [ALONE] : [])],
+    drain: drainInForce(state),
+    shutdownTimeSeconds: effectiveShutdownTime(state, memory.config.settings),
     shares: shareStatus(memory, state),
     slotDecisions: slots,
     machinetypeDecisions: machinetypes,
@@ -111,13 +129,18 @@ function shareStatus(memory: Memory, state: FactoryState): ShareStatus[] {
   const types = memory.config.machinetypes;
   const news = types.map((type) => ownNews(state.factory, type.name, state.machines, state.lastEnds, state.nowSeconds));
   const allShares = types.reduce((sum, type) => sum + type.targetShare, 0);
-  const allPower = news.reduce((sum, item) => sum + item.runningHs06, 0);
+  const power = new Map(news.map((item) => [item.machinetype, item.runningHs06]));
+  for (const { factory, machinetype, runningHs06 } of state.peers) {
+    const known = factory === state.factory ? undefined : power.get(machinetype);
+    if (known !== undefined) power.set(machinetype, known + runningHs06);
+  }
+  const allPower = [...power.values()].reduce((sum, part) => sum + part, 0);
   return types.map((type, index) => ({
     machinetype: type.name,
     machinegroup: type.machinegroup,
     targetShare: type.targetShare,
     wanted: allShares > 0 ? type.targetShare / allShares : 0,
-    now: allPower > 0 ? news[index]!.runningHs06 / allPower : 0,
+    now: allPower > 0 ? power.get(type.name)! / allPower : 0,
     runningMachines: news[index]!.runningMachines,
     runningHs06: news[index]!.runningHs06,
   }));

@@ -5,8 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatProblem } from '../../src/config/problem.js';
 import { expectations, hostProblems, loadForDaemon } from '../../src/daemon/configuration.js';
 import { VacError } from '../../src/errors.js';
-import { judgeMachinetype } from '../../src/factory/eligibility.js';
+import { evidenceFor, judgeMachinetype } from '../../src/factory/eligibility.js';
 import { MODELS } from '../../src/machines/models/index.js';
+import { state } from '../factory/builders.js';
 
 const HOST = 'node1.example.com';
 const PROCESSORS = 8;
@@ -96,7 +97,8 @@ describe('a machinetype that the warnings say is not started', () => {
     const { config, warnings } = await load(`${SETTINGS}${TYPE}${option}\n`);
     const warned = warnings.some(({ message }) => message.includes('starts no machines of this type'));
     const models = new Set(MODELS.keys());
-    const verdict = judgeMachinetype(config.machinetypes[0]!, [], 1_767_225_600, null, undefined, models);
+    const [type] = config.machinetypes;
+    const verdict = judgeMachinetype(type!, [], evidenceFor(type!, state(), config, models));
     expect(verdict.eligible).toBe(!warned);
   });
 });

@@ -1,34 +1,47 @@
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { drain } from '../../src/cli/drain.js';
 import { askDaemon, type ControlReply, type ControlRequest, ControlServer } from '../../src/daemon/control.js';
+import { OrderBook } from '../../src/daemon/orders.js';
+import type { SpaceReport } from '../../src/daemon/space.js';
 import { factoryStatus } from '../../src/daemon/status.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
+import { NO_ORDERS } from '../../src/factory/orders.js';
 import type { Decision } from '../../src/factory/types.js';
+import { controlHandlers } from './control-handlers.js';
 import { TestFactory } from './test-factory.js';
 
 let directory: string;
 let path: string;
 let server: ControlServer;
 let decisions: DecisionLog;
-let drained: (string | null)[];
 let factory: TestFactory;
+let orders: OrderBook;
+/** What VacQuery tells of the space. */
+let space: SpaceReport | null;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vac-control-'));
   path = join(directory, 'vacd.sock');
   factory = await TestFactory.create();
   decisions = new DecisionLog();
-  drained = [];
+  const { memory, log, layout } = factory;
+  orders = new OrderBook({ memory, path: layout.orders(), log: log.logger, wake: () => {} });
+  space = null;
   server = new ControlServer(
     path,
-    () => factoryStatus(factory.memory, decisions, 'in memory'),
-    decisions,
-    (reason) => drained.push(reason),
+    controlHandlers({
+      status: () => factoryStatus(memory, decisions, 'in memory'),
+      why: (about) => decisions.about(about),
+      drain: (order) => orders.drain(order),
+      undrain: () => orders.undrain(),
+      stop: (machine) => orders.stop(machine),
+      shutdownAt: (timeSeconds) => orders.shutdownAt(timeSeconds),
+      space: () => space,
+    }),
   );
   await server.listen();
 });
@@ -100,13 +113,46 @@ describe('a request', () => {
     ['null', /no JSON object/],
     ['42', /no JSON object/],
     ['"status"', /no JSON object/],
-    ['[]', /unknown command|no JSON object/],
-    ['{}', /unknown command/],
-    ['{"command":"reboot"}', /unknown command reboot/],
+    ['[]', /no JSON object/],
+    ['{}', /unknown command undefined/],
+    ['{"command":"reboot"}', /unknown command reboot; there are: status, why, drain, undrain, stop, shutdownAt, space/],
     ['{"command":"__proto__"}', /unknown command/],
+    ['{"command":["drain"]}', /unknown command/],
+    ['{"command":"status","slot":1}', /^status: this vacd knows no field slot$/],
+    ['{"command":"undrain","reason":"x"}', /knows no field reason/],
+    ['{"command":"why","slot":"1"}', /^why: slot "1" is no slot number$/],
+    ['{"command":"why","slot":-1}', /is no slot number/],
+    ['{"command":"why","machinetype":1}', /machinetype 1 is no text/],
+    ['{"command":"drain"}', /^drain: reason is missing$/],
+    ['{"command":"drain","reason":7}', /reason 7 is no text/],
+    ['{"command":"drain","reason":" "}', /reason " " is empty/],
+    ['{"command":"drain","reason":"a\\u001b[1m"}', /control characters/],
+    [`{"command":"drain","reason":"${'x'.repeat(201)}"}`, /longer than 200 characters/],
+    ['{"command":"drain","reason":"x","until":1}', /knows no field until/],
+    ['{"command":"drain","reason":"x","untilSeconds":"tomorrow"}', /untilSeconds "tomorrow" is no Unix time/],
+    ['{"command":"drain","reason":"x","untilSeconds":1.5}', /is no Unix time in seconds/],
+    ['{"command":"drain","reason":"x","byTimeSeconds":4102444800000}', /is no Unix time in seconds/],
+    [
+      '{"command":"drain","reason":"x","byTimeSeconds":1700000000}',
+      /^drain: byTimeSeconds 1700000000 is past \(it was 2023-11-14 22:13:20 UTC\); give a time that is to come$/,
+    ],
+    [
+      '{"command":"drain","reason":"x","byTimeSeconds":4102444801,"untilSeconds":4102444800}',
+      /machines would still have to be gone when draining is over/,
+    ],
+    ['{"command":"stop"}', /^stop: machine is missing$/],
+    ['{"command":"stop","machine":3}', /machine 3 is no text/],
+    [
+      '{"command":"stop","machine":"nobody"}',
+      /^no machine nobody runs on factory1.example.com; no machine runs here now$/,
+    ],
+    ['{"command":"shutdownAt"}', /^shutdownAt: timeSeconds is missing$/],
+    ['{"command":"shutdownAt","timeSeconds":0}', /timeSeconds 0 is past/],
+    ['{"command":"shutdownAt","timeSeconds":true}', /is no Unix time/],
+    ['{"command":"space"}', /knows of no space yet/],
   ])('that is wrong is refused with a reason: %s', async (line, error) => {
     expect(await refusal(line)).toMatch(error);
-    expect(drained).toEqual([]);
+    expect(factory.memory.orders).toEqual(NO_ORDERS);
     expect(await askDaemon(path, { command: 'status' })).toMatchObject({ ok: true });
   });
 
@@ -137,23 +183,80 @@ describe('a request', () => {
   });
 });
 
-describe('drain and undrain', () => {
-  test('reach the daemon, with the reason', async () => {
-    expect(await drain(path, ['a', 'new', 'kernel'])).toMatch(/starts nothing more; 0 machines run on$/);
-    expect(await drain(path, [])).toMatch(/starts nothing more/);
-    expect(await drain(path, null)).toMatch(/starts machines again$/);
-    expect(drained).toEqual(['a new kernel', 'an administrator asked for it (vac drain)', null]);
+describe('orders', () => {
+  const LATER = 4_102_444_800;
+
+  test('to drain hold, and the answer shows it', async () => {
+    const order = { reason: 'a new kernel', byTimeSeconds: LATER, untilSeconds: LATER + 1 };
+    const reply = await askDaemon(path, { command: 'drain', ...order });
+    expect(factory.memory.orders.drain).toMatchObject(order);
+    expect(reply).toMatchObject({
+      ok: true,
+      status: {
+        standstill: { code: 'draining', reason: 'a new kernel (until 2100-01-01 00:00:01 UTC)' },
+        drain: order,
+        shutdownTimeSeconds: LATER,
+      },
+    });
   });
 
-  test('the machines that run are counted in the answer', async () => {
-    await factory.addMachine();
-    expect(await drain(path, ['x'])).toContain('; 1 machines run on');
+  test('to drain need no times, and are lifted', async () => {
+    await askDaemon(path, { command: 'drain', reason: 'x' });
+    expect(factory.memory.orders.drain).toMatchObject({ reason: 'x', untilSeconds: null, byTimeSeconds: null });
+    const reply = await askDaemon(path, { command: 'undrain' });
+    expect(factory.memory.orders.drain).toBeNull();
+    expect(reply).toMatchObject({ ok: true, status: { standstill: null, drain: null } });
   });
+
+  test('of a shutdown time hold, and are lifted', async () => {
+    await askDaemon(path, { command: 'shutdownAt', timeSeconds: LATER });
+    expect(factory.memory.orders.shutdownTimeSeconds).toBe(LATER);
+    const reply = await askDaemon(path, { command: 'shutdownAt', timeSeconds: null });
+    expect(reply).toMatchObject({ ok: true, status: { shutdownTimeSeconds: null } });
+  });
+
+  test('to stop a machine name it in the answer', async () => {
+    const { entry } = await factory.addMachine({ slot: 2 });
+    const reply = await askDaemon(path, { command: 'stop', machine: 'factory1-02' });
+    expect(reply).toMatchObject({ ok: true, machine: entry.record.id, status: { slots: 4 } });
+    expect(factory.memory.orders.stopMachines).toEqual(new Set([entry.record.id]));
+  });
+
+  test('that cannot be written down hold, and the answer says so', async () => {
+    await mkdir(factory.layout.orders());
+    const reply = await askDaemon(path, { command: 'drain', reason: 'x' });
+    expect(reply).toMatchObject({
+      ok: false,
+      error: expect.stringMatching(/^it holds, but .*orders.json could not be/),
+    });
+    expect(factory.memory.orders.drain?.reason).toBe('x');
+  });
+});
+
+test('the space is told as it is known', async () => {
+  const { factory: name } = factory.memory;
+  space = {
+    space: 'vac01.example.com',
+    factory: name,
+    factories: [name],
+    queryPort: 995,
+    udpTimeoutSeconds: 10,
+    alone: false,
+    peers: [],
+  };
+  expect(await askDaemon(path, { command: 'space' })).toEqual({ ok: true, space });
 });
 
 describe('the socket', () => {
   test('is for root alone', async () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test('is for a group, too, when one is admitted, and no longer when it is not', async () => {
+    await server.admit(4711);
+    expect(await stat(path)).toMatchObject({ uid: 0, gid: 4711, mode: 0o140660 });
+    await server.admit(null);
+    expect(await stat(path)).toMatchObject({ uid: 0, gid: 0, mode: 0o140600 });
   });
 
   test('takes the place of one that a dead daemon left', async () => {
@@ -203,7 +306,9 @@ describe('a daemon that cannot be asked is explained in one clear sentence', () 
     } finally {
       seteuid!(own);
     }
-    expect(await asked).toBe(`cannot ask vacd at ${path}: only root may ask (try sudo)`);
+    expect(await asked).toBe(
+      `cannot ask vacd at ${path}: only root, and the group that control_group names, may ask (try sudo)`,
+    );
   });
 
   test.each(['', 'no JSON at all\n'])('somebody else who answers %j', async (answer) => {

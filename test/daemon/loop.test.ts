@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Loop } from '../../src/daemon/loop.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
+import { diedEarly, drainOrder, machinetype, orders } from '../factory/builders.js';
 import { TestFactory, turn, until } from './test-factory.js';
 
 let factory: TestFactory;
@@ -93,7 +94,7 @@ describe('passes', () => {
   });
 
   test('write down what was decided, with its reason', async () => {
-    factory.memory.orders = { ...factory.memory.orders, draining: true, drainingReason: 'an upgrade' };
+    factory.memory.orders = orders({ drain: drainOrder({ reason: 'an upgrade' }) });
     await started();
     expect(decisions.ofSlot(0)).toMatchObject([{ code: 'draining', reason: 'an upgrade' }]);
   });
@@ -153,6 +154,16 @@ describe('a standstill', () => {
     expect(said()).toEqual([]);
   });
 
+  test('until the space was heard is no news: it is so at each start', async () => {
+    factory.memory.spaceHeard = false;
+    await started();
+    expect(factory.memory.standstill?.code).toBe('space-unheard');
+    factory.memory.spaceHeard = true;
+    await pass();
+    expect(factory.memory.standstill).toBeNull();
+    expect(said()).toEqual([]);
+  });
+
   test('that ends in an ordinary one has its end said when starts go on', async () => {
     await started();
     disk(0);
@@ -168,5 +179,37 @@ describe('a standstill', () => {
     await pass();
     expect(said()).toHaveLength(2);
     expect(said()[1]).toContain('machines may start again');
+  });
+});
+
+describe('machines that die early', () => {
+  const said = () => factory.log.with('die');
+
+  test('are said once per type, and once their end', async () => {
+    const types = [machinetype('prod'), machinetype('user')];
+    factory.memory.config = { ...factory.memory.config, machinetypes: types };
+    factory.memory.orders = orders({ drain: drainOrder() });
+    const { earlyDeaths } = factory.memory;
+    const note = (name: string, count: number) => {
+      const run = diedEarly(name, count, 0).get(name);
+      if (run !== undefined) earlyDeaths.set(name, run);
+    };
+    await started();
+    note('prod', 2);
+    await pass();
+    expect(said()).toEqual([]);
+    note('prod', 3);
+    await pass();
+    note('prod', 4);
+    note('user', 3);
+    await pass();
+    expect(said()).toEqual([
+      expect.stringMatching(/^warning: prod: 3 machines in a row died early .*\(vac why prod\)$/),
+      expect.stringMatching(/^warning: user: 3 machines/),
+    ]);
+    earlyDeaths.delete('prod');
+    await pass();
+    await pass();
+    expect(said().slice(2)).toEqual(['info: prod: machines no longer die early on this factory']);
   });
 });

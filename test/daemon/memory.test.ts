@@ -4,7 +4,7 @@ import type { MachineRecord } from '../../src/factory/types.js';
 import type { DomainFact } from '../../src/host/hypervisor.js';
 import type { JournalEntry } from '../../src/machines/journal.js';
 import { slotHostname } from '../../src/machines/layout.js';
-import { config, end, FACTORY, machinetype, NOW, record } from '../factory/builders.js';
+import { config, diedEarly, end, FACTORY, machinetype, NOW, record } from '../factory/builders.js';
 
 const DAY = 86_400;
 
@@ -225,4 +225,40 @@ test('slots are as many as processors are given to machines', () => {
   expect(memory.state(NOW, 0).slots).toBe(8);
   memory.config = config([], { totalProcessors: 3 });
   expect(memory.state(NOW, 0)).toMatchObject({ slots: 3, totalProcessors: 3 });
+});
+
+describe('machines that died early', () => {
+  const died = (serial: number, changes: Partial<MachineRecord> = {}) => ({
+    ...entry('ended', { createdTimeSeconds: NOW - 9000 + serial, fizzleSeconds: 700, ...changes }),
+  });
+
+  test('are known by machinetype, in every picture', () => {
+    const memory = memoryOf();
+    for (const serial of [1, 2, 3]) memory.noteLife(died(serial));
+    memory.noteLife(died(4, { machinetype: 'user' }));
+    memory.noteLife(entry('running'));
+    const { earlyDeaths } = memory.state(NOW, 0);
+    expect([...earlyDeaths].map(([name, { deaths }]) => `${name} ${deaths.length}`)).toEqual(['prod 3', 'user 1']);
+    memory.noteLife(died(5, { fizzleSeconds: 100 }));
+    expect(memory.state(NOW, 0).earlyDeaths.get('prod')?.deaths).toEqual([]);
+  });
+});
+
+describe('a changed configuration', () => {
+  test('has what may have been corrected tried anew', () => {
+    const memory = memoryOf();
+    memory.config = config([machinetype('prod'), machinetype('user')]);
+    const failure = { count: 9, timeSeconds: NOW, message: 'no image' };
+    memory.creationFailures.set('prod', failure);
+    memory.slotFailures.set(3, failure);
+    for (const name of ['prod', 'user']) memory.earlyDeaths.set(name, diedEarly(name, 5, 0).get(name)!);
+    memory.serviceReady('network', 0);
+    const changed = config([machinetype('prod', { rootImage: 'another.img' }), machinetype('user')]);
+    memory.reconfigure(changed);
+    expect(memory.config).toBe(changed);
+    expect([memory.creationFailures.size, memory.slotFailures.size]).toEqual([0, 0]);
+    // Nothing about this one has changed.
+    expect([...memory.earlyDeaths.keys()]).toEqual(['user']);
+    expect(memory.services.network.readySinceMs).toBeNull();
+  });
 });

@@ -6,7 +6,7 @@ import { type ErrorCode, VacError } from '../../src/errors.js';
 import type { Action } from '../../src/factory/types.js';
 import { CREATE_STEPS } from '../../src/machines/create.js';
 import { JOURNAL, slotHostname } from '../../src/machines/layout.js';
-import { actionsOf, end, FACTORY, stopRequest } from '../factory/builders.js';
+import { actionsOf, drainOrder, end, FACTORY, orders, stopRequest } from '../factory/builders.js';
 import { nowSeconds, TestFactory, until } from './test-factory.js';
 
 type CreateMachine = Extract<Action, { kind: 'createMachine' }>;
@@ -295,6 +295,20 @@ describe('a machine whose stop cannot be written down', () => {
   });
 });
 
+describe('a machine that ends within fizzle_seconds', () => {
+  test('is remembered as that, once', async () => {
+    const machine = await factory.addMachine({ createdTimeSeconds: nowSeconds() - 60 });
+    factory.memory.orders = orders({ drain: drainOrder() });
+    await factory.observer.listDomains();
+    factory.hypervisor.domains.clear();
+    await factory.observer.listDomains();
+    expect(await factory.drive()).toEqual(['endMachine', 'clearMachine']);
+    expect(factory.memory.earlyDeaths.get('prod')?.deaths).toMatchObject([
+      { hostname: machine.entry.record.hostname, message: expect.stringMatching(/^300 Vac detects fizzle/) },
+    ]);
+  });
+});
+
 describe('destroyMachine', () => {
   test('is over only after a fresh listing, so that the next pass sees that it is gone', async () => {
     const machine = await factory.addMachine();
@@ -351,7 +365,7 @@ describe('a directory that somebody removed', () => {
     const machine = await factory.addMachine({}, { phase, end: phase === 'ended' ? end() : null }, false);
     await factory.observer.listDomains();
     await rm(factory.layout.machine(machine.entry.record.id), { recursive: true });
-    factory.memory.orders = { ...factory.memory.orders, draining: true };
+    factory.memory.orders = orders({ drain: drainOrder() });
     expect(await factory.drive()).toEqual([phase === 'running' ? 'endMachine' : 'clearMachine']);
     expect(factory.memory.machines.has(machine.entry.record.id)).toBe(false);
     expect(factory.memory.cleared.size).toBe(0);
@@ -363,7 +377,7 @@ describe('a directory that somebody removed', () => {
     machine.gone = true;
     machine.lastTraceTimeSeconds = nowSeconds() - 60;
     await rm(factory.layout.machine(machine.entry.record.id), { recursive: true });
-    factory.memory.orders = { ...factory.memory.orders, draining: true };
+    factory.memory.orders = orders({ drain: drainOrder() });
     expect(await factory.drive()).toEqual(['recordStarted']);
     expect(factory.memory.machines.size).toBe(0);
     expect(factory.log.with('will be tried again')).toEqual([]);
@@ -383,7 +397,7 @@ describe('a domain that nothing explains', () => {
   const UUID = '11111111-2222-4333-8444-555555555555';
 
   beforeEach(async () => {
-    factory.memory.orders = { ...factory.memory.orders, draining: true, drainingReason: 'a test' };
+    factory.memory.orders = orders({ drain: drainOrder() });
     factory.addDomain({ uuid: UUID, hostname: slotHostname(FACTORY, 2) });
     await factory.observer.listDomains();
   });

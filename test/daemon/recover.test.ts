@@ -2,6 +2,7 @@ import { link, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/prom
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Memory } from '../../src/daemon/memory.js';
 import { closeMachinesDirectory, recoverMachines, sweep, takeStateDirectory } from '../../src/daemon/recover.js';
+import { blackHole } from '../../src/factory/early-deaths.js';
 import type { MachineRecord } from '../../src/factory/types.js';
 import { Journal } from '../../src/machines/journal.js';
 import { machineId, type StateLayout, slotHostname } from '../../src/machines/layout.js';
@@ -140,6 +141,21 @@ describe('recovery', () => {
     expect(memory.lastEnds.get('prod')).toMatchObject({ message: '300 No work' });
     expect(memory.blockedSlots).toEqual([]);
     expect(log.lines).toEqual([]);
+  });
+
+  test('knows from what is left of them that machines died early, one after the other', async () => {
+    for (const slot of [0, 1, 2]) {
+      const made = record({ slot, createdTimeSeconds: NOW - 5000 - slot });
+      await journal.open(made);
+      await journal.started(made, made.createdTimeSeconds + 2);
+      await journal.finished(made, end({ timeSeconds: made.createdTimeSeconds + 30 }));
+      if (slot > 0) await journal.cleared(made);
+    }
+    await recover();
+    expect(blackHole(machinetype('prod'), memory.state(NOW, 0))).toMatchObject({
+      count: 3,
+      last: { hostname: 'factory1-00.example.com', message: '200 Success' },
+    });
   });
 
   test('leaves stray files and directories among the machines alone, and says so', async () => {

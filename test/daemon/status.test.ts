@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { factoryStatus, writeStatusFiles } from '../../src/daemon/status.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
-import { end } from '../factory/builders.js';
+import { drainOrder, end, FACTORY, news, orders } from '../factory/builders.js';
 import { nowSeconds, TestFactory } from './test-factory.js';
 
 let factory: TestFactory;
@@ -123,6 +123,40 @@ describe('the status', () => {
       { machinetype: 'prod', wanted: 0.75, now: 0.5, runningMachines: 1 },
       { machinetype: 'user', wanted: 0.25, now: 0.5, runningMachines: 1 },
     ]);
+  });
+
+  test('has the whole space’s power in "now", and its own machines beside it', async () => {
+    await factory.addMachine({ slot: 0, machinetype: 'prod', hs06: 10 });
+    factory.memory.peers = [
+      news('prod', { runningHs06: 20, runningMachines: 2 }),
+      news('user', { factory: 'factory3.example.com', runningHs06: 30, runningMachines: 3 }),
+      news('unknown here', { runningHs06: 1000 }),
+      // Whoever speaks in our name is not believed.
+      news('user', { factory: FACTORY, runningHs06: 1000 }),
+    ];
+    expect(status().shares).toMatchObject([
+      { machinetype: 'prod', wanted: 0.75, now: 0.5, runningMachines: 1, runningHs06: 10 },
+      { machinetype: 'user', wanted: 0.25, now: 0.5, runningMachines: 0, runningHs06: 0 },
+    ]);
+    expect(await counts()).toBe('1 4 1 4 10');
+  });
+
+  test('shows orders, and what comes of them, at once', () => {
+    const drain = drainOrder({ byTimeSeconds: nowSeconds() + 50 });
+    factory.memory.orders = orders({ drain, shutdownTimeSeconds: nowSeconds() + 90 });
+    expect(status()).toMatchObject({
+      drain,
+      shutdownTimeSeconds: drain.byTimeSeconds,
+      standstill: { code: 'draining', reason: 'asked to' },
+    });
+    factory.memory.orders = orders({ drain: drainOrder({ untilSeconds: nowSeconds() - 1 }) });
+    expect(status()).toMatchObject({ drain: null, shutdownTimeSeconds: null, standstill: null });
+  });
+
+  test('has what is wrong, a line each', () => {
+    expect(status().problems).toEqual([]);
+    factory.memory.serviceFailed('nfs', 'it is down', performance.now());
+    expect(status().problems).toEqual(['no working nfs: it is down']);
   });
 
   test('of a factory with nothing running and no shares is of zeros, not of NaN', async () => {

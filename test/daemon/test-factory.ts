@@ -10,7 +10,7 @@ import type { Config, MachinetypeConfig, Settings } from '../../src/config/types
 import { createLogger, type Logger } from '../../src/daemon/log.js';
 import { type MachineMemory, Memory } from '../../src/daemon/memory.js';
 import { Observer } from '../../src/daemon/observe.js';
-import { Performer } from '../../src/daemon/perform.js';
+import { Performer, type PerformerParts } from '../../src/daemon/perform.js';
 import type { Service } from '../../src/daemon/services.js';
 import { decide } from '../../src/factory/decide.js';
 import type { MachineRecord, Plan, ServiceName } from '../../src/factory/types.js';
@@ -117,6 +117,7 @@ export class TestFactory {
   readonly serviceWork: Record<ServiceName, () => Promise<void>>;
   wakes = 0;
   listen: StepListener = () => {};
+  hooks: Partial<Pick<PerformerParts, 'onStarted' | 'onCreationFailed' | 'onEnded'>> = {};
   relist: () => Promise<void> = () => this.observer.listDomains();
 
   private constructor(
@@ -152,6 +153,9 @@ export class TestFactory {
       tools,
       relist: () => this.relist(),
       listen: (...step) => this.listen(...step),
+      onStarted: (machine) => this.hooks.onStarted?.(machine),
+      onCreationFailed: (machine) => this.hooks.onCreationFailed?.(machine),
+      onEnded: (machine) => this.hooks.onEnded?.(machine),
       onCleared: ({ entry }) => this.cleared.push(entry.record.id),
     });
   }

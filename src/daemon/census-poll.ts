@@ -1,0 +1,61 @@
+/**
+ * Asks all other factories of the space for their factory_status, for the census: with a socket that is open only
+ * meanwhile, and with no memory of who is dead, as it asks once an hour.
+ */
+
+import {
+  addCounts,
+  type Clock,
+  type DatagramCounts,
+  type FactoryStatus,
+  type PeerAnswer,
+  PeerMemory,
+  Poller,
+  type PollPeer,
+  saltedCookies,
+  type Transport,
+} from '../vacquery/index.js';
+import { VERSION } from '../version.js';
+import type { Memory } from './memory.js';
+
+export interface CensusPollParts {
+  readonly memory: Memory;
+  /** The other factories with their addresses, as far as these are known. */
+  readonly others: () => readonly PollPeer[];
+  readonly openTransport: () => Promise<Transport>;
+  readonly clock: Clock;
+}
+
+export class CensusPoll {
+  /** Of all polls so far. */
+  counts: DatagramCounts = addCounts();
+
+  constructor(private readonly parts: CensusPollParts) {}
+
+  /**
+   * @returns an answer for each factory that could be asked; null: there are no others
+   * @throws where no socket is to be had
+   */
+  async ask(): Promise<PeerAnswer<FactoryStatus>[] | null> {
+    const { memory, others, openTransport, clock } = this.parts;
+    const peers = others();
+    if (peers.length === 0) return null;
+    const { vacSpace, udpTimeoutSeconds } = memory.config.settings;
+    const poller = new Poller(await openTransport(), clock);
+    try {
+      return await poller.poll({
+        query: 'factory_query',
+        space: vacSpace,
+        vacVersion: `Vac ${VERSION} vacd`,
+        peers: peers.filter(({ addresses }) => addresses.length > 0),
+        cookieOf: saltedCookies(),
+        timeoutMs: udpTimeoutSeconds * 1000,
+        rng: Math.random,
+        memory: new PeerMemory(),
+      });
+    } finally {
+      this.counts = addCounts(this.counts, poller.counts);
+      await poller.close();
+    }
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The administrator's orders to this vacd: put into the Memory, from where decisions take them, and those that mean more
+ * than this moment into `orders.json`. A host that is drained for a repair stays so when vacd is restarted or the host
+ * boots; so the log says loudly at each start what still holds, and how it is lifted.
+ */
+
+import { rm } from 'node:fs/promises';
+import { VacError } from '../errors.js';
+import { drainInForce, utcTime } from '../factory/orders.js';
+import type { DrainOrder } from '../factory/types.js';
+import { readTextIfThere, writeFileAtomic } from '../host/files.js';
+import { slotOfHostname } from '../machines/layout.js';
+import type { Logger } from './log.js';
+import type { MachineMemory, Memory } from './memory.js';
+
+export interface OrderBookParts {
+  readonly memory: Memory;
+  /** Of orders.json. */
+  readonly path: string;
+  readonly log: Logger;
+  readonly wake: () => void;
+}
+
+/** What is written down. */
+interface KeptOrders {
+  readonly drain: DrainOrder | null;
+  readonly shutdownTimeSeconds: number | null;
+}
+
+/** The version of the file's form; another one is not understood. */
+const VERSION = 1;
+const MAX_NAMES = 20;
+
+export class OrderBook {
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(private readonly parts: OrderBookParts) {}
+
+  /** Takes up what an earlier vacd was ordered. Never throws: a factory that cannot read it goes on, and says so. */
+  async restore(nowSeconds: number): Promise<void> {
+    const { memory, path, log } = this.parts;
+    let kept: KeptOrders | null;
+    try {
+      const text = await readTextIfThere(path);
+      kept = text === null ? null : parseOrders(text);
+    } catch (error) {
+      log.error(
+        `${path} cannot be read (${(error as Error).message}): what vac drain or vac shutdown-at ordered is not in force; order it again, or remove the file`,
+      );
+      return;
+    }
+    if (kept === null) return;
+    memory.orders = { ...memory.orders, ...kept };
+    const drain = drainInForce({ nowSeconds, orders: memory.orders });
+    if (drain !== null) {
+      log.warn(
+        `STILL DRAINING, as ordered at ${utcTime(drain.sinceSeconds)}: ${describe(drain)}. vac undrain lifts it`,
+      );
+    }
+    if (kept.shutdownTimeSeconds !== null) {
+      log.warn(
+        `ALL MACHINES ARE STILL TO BE GONE by ${utcTime(kept.shutdownTimeSeconds)}, as ordered. vac shutdown-at never lifts it`,
+      );
+    }
+    this.tidy(nowSeconds);
+  }
+
+  /**
+   * Starts nothing more. Machines go on, to their end or to `byTimeSeconds`.
+   *
+   * @throws VacError `orders-not-kept`; the order holds all the same, as with all others here
+   */
+  async drain(order: DrainOrder): Promise<void> {
+    this.set({ drain: order });
+    this.parts.log.info(`draining: ${describe(order)}`);
+    await this.keep();
+  }
+
+  /** Lifts the order to drain, with the shutdown time that came with it. */
+  async undrain(): Promise<void> {
+    this.set({ drain: null });
+    this.parts.log.info('draining is over');
+    await this.keep();
+  }
+
+  /** @param timeSeconds null: the order is lifted */
+  async shutdownAt(timeSeconds: number | null): Promise<void> {
+    this.set({ shutdownTimeSeconds: timeSeconds });
+    this.parts.log.info(
+      timeSeconds === null
+        ? 'the ordered shutdown time is lifted'
+        : `all machines are to be gone by ${utcTime(timeSeconds)}, as ordered`,
+    );
+    await this.keep();
+  }
+
+  /**
+   * Stops one machine. Its `stopping` file keeps the wish from the next pass of the loop on.
+   *
+   * @param name host name (short or full), slot number, or name of its directory
+   * @returns the machine's id
+   * @throws VacError `no-such-thing`
+   */
+  stop(name: string): string {
+    const { memory, log } = this.parts;
+    const { record } = livingMachine(memory, name).entry;
+    this.set({ stopMachines: new Set([...memory.orders.stopMachines, record.id]) });
+    log.info({ machine: record.id }, `${record.hostname}: to be stopped, as ordered`);
+    return record.id;
+  }
+
+  /** Clears what is over: draining that has come to its end, machines that are no more. To be called after each pass. */
+  tidy(nowSeconds: number): void {
+    const { memory, log } = this.parts;
+    const { drain, stopMachines } = memory.orders;
+    const left = [...stopMachines].filter((id) => memory.machines.has(id));
+    if (left.length < stopMachines.size) memory.orders = { ...memory.orders, stopMachines: new Set(left) };
+    if (drain === null || drainInForce({ nowSeconds, orders: memory.orders }) !== null) return;
+    memory.orders = { ...memory.orders, drain: null };
+    log.info(`draining is over: it was ordered until ${utcTime(drain.untilSeconds ?? nowSeconds)}`);
+    this.keep().catch((error: Error) => log.error(error.message));
+  }
+
+  private set(change: Partial<Memory['orders']>): void {
+    const { memory, wake } = this.parts;
+    memory.orders = { ...memory.orders, ...change };
+    wake();
+  }
+
+  /** Writes what holds now; one after the other, so that the last wish is what stays. */
+  private keep(): Promise<void> {
+    const { path, memory } = this.parts;
+    const write = async (): Promise<void> => {
+      const { drain, shutdownTimeSeconds } = memory.orders;
+      if (drain === null && shutdownTimeSeconds === null) await rm(path, { force: true });
+      else
+        await writeFileAtomic(path, `${JSON.stringify({ version: VERSION, drain, shutdownTimeSeconds }, null, 1)}\n`);
+    };
+    const written = this.writing.then(write).catch((cause: Error) => {
+      throw new VacError(
+        'orders-not-kept',
+        `it holds, but ${path} could not be written (${cause.message}): a restart of vacd would not know of it`,
+        { cause },
+      );
+    });
+    this.writing = written.catch(() => {});
+    return written;
+  }
+}
+
+function describe({ reason, untilSeconds, byTimeSeconds }: DrainOrder): string {
+  const by = byTimeSeconds === null ? '' : `, machines to be gone by ${utcTime(byTimeSeconds)}`;
+  const until = untilSeconds === null ? '' : `, until ${utcTime(untilSeconds)}`;
+  return `${reason}${by}${until}`;
+}
+
+/** The machine of this name that is not over. */
+function livingMachine(memory: Memory, name: string): MachineMemory {
+  const wanted = name.toLowerCase();
+  const domain = memory.factory.split('.').slice(1).join('.');
+  const slot = /^\d+$/.test(wanted)
+    ? Number(wanted)
+    : (slotOfHostname(memory.factory, wanted) ?? slotOfHostname(memory.factory, `${wanted}.${domain}`));
+  const living = [...memory.machines.values()].filter(
+    ({ entry }) => entry.phase === 'starting' || entry.phase === 'running',
+  );
+  const found = living.find(({ entry: { record } }) => record.id === name || record.slot === slot);
+  if (found !== undefined) return found;
+  const names = living.map(({ entry: { record } }) => record.hostname.split('.')[0]);
+  const shown = names.slice(0, MAX_NAMES).join(', ');
+  const there =
+    names.length === 0
+      ? 'no machine runs here now'
+      : `here run ${shown}${names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : ''}`;
+  throw new VacError('no-such-thing', `no machine ${name} runs on ${memory.factory}; ${there}`);
+}
+
+/** @throws Error that says what is wrong with the file's content */
+function parseOrders(text: string): KeptOrders {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new Error('it holds no object');
+  const { version, drain, shutdownTimeSeconds } = value as Record<string, unknown>;
+  if (version !== VERSION) throw new Error(`it is of version ${JSON.stringify(version)}, not ${VERSION}`);
+  return { drain: parseDrain(drain), shutdownTimeSeconds: parseTime('shutdownTimeSeconds', shutdownTimeSeconds) };
+}
+
+function parseDrain(value: unknown): DrainOrder | null {
+  if (value === null) return null;
+  if (typeof value !== 'object') throw new Error(`drain is ${JSON.stringify(value)}`);
+  const { reason, sinceSeconds, untilSeconds, byTimeSeconds } = value as Record<string, unknown>;
+  if (typeof reason !== 'string') throw new Error(`drain.reason is ${JSON.stringify(reason)}, not a text`);
+  const since = parseTime('drain.sinceSeconds', sinceSeconds);
+  if (since === null) throw new Error('drain.sinceSeconds is null');
+  return {
+    reason,
+    sinceSeconds: since,
+    untilSeconds: parseTime('drain.untilSeconds', untilSeconds),
+    byTimeSeconds: parseTime('drain.byTimeSeconds', byTimeSeconds),
+  };
+}
+
+function parseTime(name: string, value: unknown): number | null {
+  if (value === null || (Number.isSafeInteger(value) && Number(value) >= 0)) return value as number | null;
+  throw new Error(`${name} is ${JSON.stringify(value)}, not a Unix time or null`);
+}

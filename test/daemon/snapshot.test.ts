@@ -1,0 +1,65 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { release, totalmem, uptime } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { machineStatusOf, prettyName, readHostStatus } from '../../src/daemon/snapshot.js';
+import { decode, encode } from '../../src/vacquery/index.js';
+import { end } from '../factory/builders.js';
+import { TestFactory } from './test-factory.js';
+
+describe('what the host tells', () => {
+  test('is in the units of the protocol', async () => {
+    const host = await readHostStatus('/tmp');
+    const [root, state] = await Promise.all([statfs('/'), statfs('/tmp')]);
+    const isAbout = (value: number | null, expected: number, tolerance: number) =>
+      expect(Math.abs(value! - expected)).toBeLessThanOrEqual(tolerance);
+    isAbout(host.root_disk_avail_kb, (root.bavail * root.bsize) / 1024, 200_000);
+    isAbout(host.vac_disk_avail_kb, (state.bavail * state.bsize) / 1024, 200_000);
+    isAbout(host.root_disk_avail_inodes, root.ffree, 20_000);
+    isAbout(host.vac_disk_avail_inodes, state.ffree, 20_000);
+    isAbout(host.boot_time, Date.now() / 1000 - uptime(), 2);
+    expect(host.mem_total_kb).toBe(totalmem() / 1024);
+    expect(host.mem_used_kb).toBeGreaterThan(0);
+    expect(host.mem_used_kb).toBeLessThan(host.mem_total_kb!);
+    expect(host.kernel_version).toBe(release());
+    expect(host.load_average).toBeGreaterThanOrEqual(0);
+    const swapKb = Number(/^SwapTotal:\s+(\d+)/m.exec(await readFile('/proc/meminfo', 'utf8'))?.[1]);
+    expect(host.swap_used_kb! + host.swap_free_kb!).toBe(swapKb);
+    const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+    expect(host.os_issue).toBe(prettyName(text) || release());
+  });
+
+  test.each([
+    ['NAME=x\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION=1\n', 'Debian GNU/Linux 12 (bookworm)'],
+    ["PRETTY_NAME='AlmaLinux 9.4'\n", 'AlmaLinux 9.4'],
+    ['PRETTY_NAME=Arch', 'Arch'],
+    ['PRETTY_NAME="a \\"b\\" \\$c"\n', 'a "b" $c'],
+    ['PRETTY_NAME=""\n', ''],
+    ['# PRETTY_NAME="x"\nXPRETTY_NAME="y"\n', null],
+    ['PRETTY_NAME="torn', null],
+    ['', null],
+  ])('the name of its system in %j is %j', (text, name) => {
+    expect(prettyName(text)).toBe(name);
+  });
+});
+
+describe('one machine by itself', () => {
+  test('is a status that can be sent, with the number of slots', async () => {
+    const factory = await TestFactory.create({ slots: 3 });
+    try {
+      const machine = await factory.addMachine({ slot: 2 }, { phase: 'ended', end: end({ message: '300 none' }) });
+      const { id, hostname } = machine.entry.record;
+      const status = machineStatusOf(factory.memory, id, 1_795_237_353)!;
+      expect(status).toMatchObject({
+        num_machines: 3,
+        machine: hostname,
+        state: 'Shut down',
+        shutdown_message: '300 none',
+      });
+      const encoded = encode(status);
+      expect(encoded.ok && decode(encoded.datagram)).toEqual({ ok: true, message: status });
+      expect(machineStatusOf(factory.memory, 'no such', 1)).toBeNull();
+    } finally {
+      await factory.dispose();
+    }
+  });
+});
