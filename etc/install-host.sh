@@ -41,12 +41,18 @@ rm -rf "$destination$program.old"
 mv "$new" "$destination$program"
 rm -rf "$destination$program.old"
 
-mkdir -p "$destination/usr/local/bin" "$destination/usr/local/share/man/man5" "$destination$units" "$destination/etc/vac.d"
+share="$destination/usr/local/share"
+mkdir -p "$destination/usr/local/bin" "$destination$units" "$destination/etc/vac.d"
 for name in vacd vac; do
   printf '#!/bin/sh\nexec "%s" "%s/dist/%s.js" "$@"\n' "$node" "$program" "$name" >"$destination/usr/local/bin/$name"
   chmod 755 "$destination/usr/local/bin/$name"
 done
-cp etc/man/vac.conf.5 "$destination/usr/local/share/man/man5/"
+for page in etc/man/*.[1-9]; do
+  install -D -m 644 "$page" "$share/man/man${page##*.}/$(basename "$page")"
+done
+# Where bash-completion and zsh look by themselves, whether they are there now or not.
+install -D -m 644 etc/completion/vac.bash "$share/bash-completion/completions/vac"
+install -D -m 644 etc/completion/_vac "$share/zsh/site-functions/_vac"
 # Not below /etc: what is there is the administrator's, and goes before this.
 cp systemd/vacd.service "$destination$units/"
 if [ -e "$destination/etc/systemd/system/vacd.service" ]; then

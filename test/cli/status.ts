@@ -40,6 +40,9 @@ export function factoryView(changes: Partial<FactoryStatus> = {}): FactoryStatus
     loadAverages: [0.42, 0.5, 1.234],
     machines: [],
     standstill: null,
+    problems: [],
+    drain: null,
+    shutdownTimeSeconds: null,
     shares: [
       { ...share, machinetype: 'prod', machinegroup: 'prod' },
       { ...share, machinetype: 'user', machinegroup: 'user' },

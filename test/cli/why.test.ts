@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { decisionLine, why } from '../../src/cli/why.js';
-import { ControlServer } from '../../src/daemon/control.js';
+import type { ControlServer } from '../../src/daemon/control.js';
 import type { FactoryStatus } from '../../src/daemon/status.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
 import { NOW } from '../factory/builders.js';
+import { controlServer } from './control-server.js';
 import { factoryView, logged, machineView } from './status.js';
 
 let directory: string;
@@ -27,14 +28,13 @@ beforeEach(async () => {
     { ...logged(), machinetype: 'prod', code: 'backoff', reason: 'it backs off' },
   ]);
   status = factoryView({ processorsUsed: 1, machines: [machineView({}, { slot: 0 })] });
-  server = new ControlServer(
+  server = controlServer(
     path,
     () => {
       const { slots, machinetypes, done } = decisions.summary();
       return { ...status, slotDecisions: slots, machinetypeDecisions: machinetypes, done };
     },
     decisions,
-    () => {},
   );
   await server.listen();
 });
@@ -46,7 +46,8 @@ afterEach(async () => {
   vi.unstubAllEnvs();
 });
 
-const ask = (subject?: string) => why(path, subject, false);
+const VIEW = { columns: Number.POSITIVE_INFINITY, nowSeconds: NOW, colour: false };
+const ask = (subject?: string, view = VIEW) => why(path, subject, false, view);
 
 describe('vac why', () => {
   test('without a subject tells of every slot and machinetype', async () => {
@@ -77,6 +78,30 @@ describe('vac why', () => {
   test('of a machinetype', async () => {
     expect(await ask('prod')).toMatch(/^machinetype prod, latest decision last:\n.* it backs off$/);
     expect(await ask('user')).toContain('nothing was decided yet');
+  });
+
+  test('tells first what holds for all: that nothing starts, until when machines live, what is wrong', async () => {
+    status = {
+      ...status,
+      standstill: { code: 'draining', reason: 'new kernel' },
+      shutdownTimeSeconds: NOW + 7200,
+      problems: ['prod: creating it failed 5 times in a row (no such image)'],
+    };
+    expect((await ask()).split('\n').slice(1, 5)).toEqual([
+      'nothing starts: new kernel',
+      'all machines are to be gone by 2023-11-16 04:00 UTC (in 2 h)',
+      'problem: prod: creating it failed 5 times in a row (no such image)',
+      'slots:',
+    ]);
+  });
+
+  test('fits its screen, and loses no word by that', async () => {
+    const reason = 'a reason of so many words that no screen of eighty columns shows it on one line beside its time';
+    decisions.add([{ ...logged(), slot: 2, reason }]);
+    const lines = (await ask('2', { ...VIEW, columns: 80 })).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(lines).toHaveLength(3);
+    expect(lines.slice(1).join(' ').replace(/ +/g, ' ')).toContain(reason);
   });
 
   test('as JSON is what the daemon said', async () => {

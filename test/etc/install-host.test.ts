@@ -41,7 +41,12 @@ describe('install-host', { timeout: 120_000 }, () => {
     expect(run('vacd', '--version')).toBe(`${VERSION}\n`);
     expect(run('vac', 'check-config', join(host, 'etc/vac.conf'))).toContain('configuration is good');
     expect(readFileSync(join(host, 'usr/local/bin/vacd'), 'utf8')).toContain(`exec "${process.execPath}"`);
-    expect(existsSync(join(host, 'usr/local/share/man/man5/vac.conf.5'))).toBe(true);
+    const share = join(host, 'usr/local/share');
+    for (const page of ['man1/vac.1', 'man5/vac.conf.5', 'man8/vacd.8']) {
+      expect(readFileSync(join(share, 'man', page), 'utf8')).toMatch(/^\.TH /m);
+    }
+    expect(readFileSync(join(share, 'bash-completion/completions/vac'), 'utf8')).toContain('complete -F _vac vac');
+    expect(readFileSync(join(share, 'zsh/site-functions/_vac'), 'utf8')).toMatch(/^#compdef vac\n/);
     const unit = readFileSync(join(host, 'usr/local/lib/systemd/system/vacd.service'), 'utf8');
     expect(unit).toBe(readFileSync(join(checkout, 'systemd/vacd.service'), 'utf8'));
   });

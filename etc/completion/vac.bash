@@ -1,0 +1,97 @@
+# Completion of vac for bash. Generated from src/cli/commands.ts; change it there.
+
+# Words of a kind that this host's configuration or vacd knows.
+_vac_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$("$_vac_program" completion-words "$1" "${_vac_source[@]}" 2>/dev/null)" -- "$cur")
+}
+
+_vac_choices() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+_vac_paths() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}
+
+_vac() {
+    local cur=$2 command= option= word i arguments=0 _vac_program=$1
+    local -a _vac_source=()
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        # bash takes --option=value apart at the equals sign.
+        [[ $word == = ]] && continue
+        if [[ -n $option ]]; then
+            case $option in --config | --state-dir) _vac_source+=("$option" "$word") ;; esac
+            option=
+            continue
+        fi
+        case $word in
+        --space | -s) option=--space ;;
+        --timeout | -t) option=--timeout ;;
+        --config) option=--config ;;
+        --state-dir) option=--state-dir ;;
+        --sort) option=--sort ;;
+        --interval | -n) option=--interval ;;
+        --by) option=--by ;;
+        --until) option=--until ;;
+        --heartbeat) option=--heartbeat ;;
+        --disk-warning) option=--disk-warning ;;
+        --disk-critical) option=--disk-critical ;;
+        -*) ;;
+        *) if [[ -z $command ]]; then command=$word; else arguments=$((arguments + 1)); fi ;;
+        esac
+    done
+    [[ $cur == = ]] && cur=
+    if [[ -n $option ]]; then
+        case $option in
+        --config) _vac_paths -f ;;
+        --state-dir) _vac_paths -d ;;
+        --sort) _vac_choices 'name used load disk problems' ;;
+        esac
+        return 0
+    fi
+    if [[ $cur == -* ]]; then
+        case $command in
+        machines) _vac_choices '--all --json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        machinetypes) _vac_choices '--json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        machinetype) _vac_choices '--json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        factories) _vac_choices '--sort --problems --json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        shares) _vac_choices '--check --json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        watch) _vac_choices '--interval --space --timeout --config --state-dir --no-colour --help --version' ;;
+        why) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        drain) _vac_choices '--by --until --json --config --state-dir --no-colour --help --version' ;;
+        undrain) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        stop) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        shutdown-at) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        check) _vac_choices '--heartbeat --disk-warning --disk-critical --space --timeout --config --state-dir --no-colour --help --version' ;;
+        squid-conf) _vac_choices '--config --state-dir --no-colour --help --version' ;;
+        check-config) _vac_choices '--config --state-dir --no-colour --help --version' ;;
+        help) _vac_choices '--config --state-dir --no-colour --help --version' ;;
+        '') _vac_choices '--config --state-dir --no-colour --help --version' ;;
+        esac
+        return 0
+    fi
+    if [[ -z $command ]]; then
+        _vac_choices 'machines machinetypes machinetype factories shares watch why drain undrain stop shutdown-at check squid-conf check-config help'
+        return 0
+    fi
+    case $command:$arguments in
+    machines:*) _vac_words factories ;;
+    machinetypes:*) _vac_words factories ;;
+    machinetype:0) _vac_words machinetypes ;;
+    machinetype:*) _vac_words factories ;;
+    factories:*) _vac_words factories ;;
+    watch:*) _vac_words factories ;;
+    why:0) _vac_words subjects ;;
+    stop:*) _vac_words machines ;;
+    check:*) _vac_words factories ;;
+    squid-conf:0) _vac_paths -f ;;
+    squid-conf:1) _vac_paths -f ;;
+    check-config:*) _vac_paths -f ;;
+    help:0) _vac_words commands ;;
+    esac
+    return 0
+}
+complete -F _vac vac

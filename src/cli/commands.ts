@@ -1,0 +1,453 @@
+/**
+ * The commands of `vac` as one table: what is parsed, said by `--help`, printed in vac(1) and completed by shells comes
+ * from here alone. What they do is in `main.ts` and the files that it names.
+ */
+
+import { CHECK_THRESHOLDS } from './views/check.js';
+import { FACTORY_ORDERS } from './views/factories.js';
+
+/** What a shell may offer for a word: file names, or words that `vac completion-words KIND` prints. */
+export type Words = 'files' | 'directories' | WordKind;
+export const WORD_KINDS = ['commands', 'factories', 'machinetypes', 'machines', 'subjects'] as const;
+export type WordKind = (typeof WORD_KINDS)[number];
+
+export interface OptionSpec {
+  readonly type: 'string' | 'boolean';
+  readonly short?: string;
+  readonly multiple?: true;
+  /** What its value is called. */
+  readonly value?: string;
+  readonly default?: string;
+  /** The only values that there are. */
+  readonly choices?: readonly string[];
+  readonly help: string;
+  readonly words?: Words;
+  /** Understood, and told nobody: another spelling. */
+  readonly hidden?: true;
+}
+
+export interface ArgumentSpec {
+  readonly name: string;
+  /** How many of them: 1, 0 or 1, any number, 1 or more. */
+  readonly count: 'one' | 'optional' | 'any' | 'some';
+  readonly words?: Words;
+}
+
+export type CommandGroup = 'space' | 'factory' | 'tools';
+
+export interface CommandSpec {
+  readonly group: CommandGroup;
+  readonly arguments: readonly ArgumentSpec[];
+  /** Its own: besides those of `json`, `asks` and `GLOBAL_OPTIONS`. */
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Takes `JSON_OPTION`. */
+  readonly json?: true;
+  /** Asks factories over the network: takes `ASKING_OPTIONS`, and `ASKING_HELP` holds. */
+  readonly asks?: true;
+  /** One line. */
+  readonly summary: string;
+  /** Paragraphs. */
+  readonly help: readonly string[];
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+  readonly exitCodes: readonly (readonly [code: number, meaning: string])[];
+  /** Told nobody: for scripts of ours. */
+  readonly hidden?: true;
+}
+
+export const GROUPS: Readonly<Record<CommandGroup, string>> = {
+  space: 'The space: all its factories are asked by VacQuery',
+  factory: 'The factory on this host: its vacd is asked, or told, through its socket',
+  tools: 'For other programs, and before changes',
+};
+
+/** Options that every command takes. */
+export const GLOBAL_OPTIONS = {
+  config: {
+    type: 'string',
+    multiple: true,
+    value: 'FILE',
+    words: 'files',
+    help: 'Read the configuration from this file or directory instead of /etc/vac.d, /etc/vac.conf and /run/vac.conf. May be given more than once.',
+  },
+  'state-dir': {
+    type: 'string',
+    value: 'DIR',
+    default: '/var/lib/vac',
+    words: 'directories',
+    help: "State directory of this host's vacd, where its socket is.",
+  },
+  'no-colour': { type: 'boolean', help: 'No colours, on terminals too; so does NO_COLOR in the environment.' },
+  'no-color': { type: 'boolean', help: 'The same.', hidden: true },
+  help: { type: 'boolean', short: 'h', help: 'Say what vac, or the command, does.' },
+  version: { type: 'boolean', help: 'Say which version this is.' },
+} as const satisfies Record<string, OptionSpec>;
+
+export const JSON_OPTION = {
+  json: { type: 'boolean', short: 'J', help: 'JSON for programs instead of text for people.' },
+} as const satisfies Record<string, OptionSpec>;
+
+/** Of the commands that ask factories over the network. */
+export const ASKING_OPTIONS = {
+  space: {
+    type: 'string',
+    short: 's',
+    value: 'SPACE',
+    help: "Name of the space to ask, instead of the configuration's. Of another space, name the factories to ask by their full names.",
+  },
+  timeout: {
+    type: 'string',
+    short: 't',
+    value: 'SECONDS',
+    help: 'How long to wait for factories that do not answer (default: udp_timeout_seconds of the configuration, else 10).',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+const FACTORIES = { name: 'FACTORY', count: 'any', words: 'factories' } as const satisfies ArgumentSpec;
+
+export const ASKING_HELP =
+  'Without FACTORY, all factories of the space are asked. A FACTORY may be named by its first label, as wn01. What arrived is printed even when some did not answer; one line on the standard error then says which.';
+
+const ASKED = [
+  [0, 'all factories that were asked answered'],
+  [1, 'some did not answer, or not in full; or an error'],
+] as const;
+const ANSWERED = [
+  [0, 'it is done'],
+  [1, 'an error, such as that no vacd runs here'],
+] as const;
+
+/** What every command ends with when its line cannot be understood. */
+export const USAGE_EXIT = [2, 'the command line is wrong'] as const;
+
+const TIME_HELP =
+  'TIME is the next 18:00, a local "2026-11-22 18:00", 2026-11-22T18:00+01:00, a span from now as +2h, +30m or +1d12h, or Unix seconds. The time that was understood is said back with its zone.';
+
+export const COMMANDS = {
+  machines: {
+    group: 'space',
+    arguments: [FACTORIES],
+    options: {
+      all: { type: 'boolean', short: 'a', help: 'Every empty slot on a line of its own, too.' },
+    },
+    json: true,
+    asks: true,
+    summary: 'the machines of all factories, or of some',
+    help: ['One line for each machine.'],
+    examples: [
+      ['vac machines', 'of the whole space'],
+      ['vac machines wn01 wn02', 'of two factories'],
+      ['vac machines --json', 'machine_status messages as they are on the wire'],
+    ],
+    exitCodes: ASKED,
+  },
+  machinetypes: {
+    group: 'space',
+    arguments: [FACTORIES],
+    options: {},
+    json: true,
+    asks: true,
+    summary: 'what runs of each machinetype, and how its last machine ended',
+    help: ['One line for each machinetype, summed over the factories.'],
+    examples: [['vac machinetypes', 'of the whole space']],
+    exitCodes: ASKED,
+  },
+  machinetype: {
+    group: 'space',
+    arguments: [{ name: 'NAME', count: 'one', words: 'machinetypes' }, FACTORIES],
+    options: {},
+    json: true,
+    asks: true,
+    summary: 'one machinetype, factory by factory',
+    help: ['One line for each factory that has the machinetype NAME.'],
+    examples: [['vac machinetype lhcb-prod', 'where it runs, and where it last ended how']],
+    exitCodes: [ASKED[0], [1, 'some factories did not answer, or none has the machinetype; or an error']],
+  },
+  factories: {
+    group: 'space',
+    arguments: [FACTORIES],
+    options: {
+      sort: {
+        type: 'string',
+        value: 'ORDER',
+        default: 'name',
+        choices: FACTORY_ORDERS,
+        help: 'Which come first.',
+      },
+      problems: { type: 'boolean', short: 'p', help: 'Only those with which something is wrong.' },
+    },
+    json: true,
+    asks: true,
+    summary: 'the factories, what they run and how they are',
+    help: ['One line for each factory, with what is wrong with it.'],
+    examples: [
+      ['vac factories', 'of the whole space'],
+      ['vac factories --problems', 'those that need somebody'],
+      ['vac factories --sort load', 'the busiest first'],
+    ],
+    exitCodes: ASKED,
+  },
+  shares: {
+    group: 'space',
+    arguments: [],
+    options: {
+      check: {
+        type: 'boolean',
+        help: 'Compare the machinetypes, groups and target shares of all factories instead, and say where they differ.',
+      },
+    },
+    json: true,
+    asks: true,
+    summary: 'what each group and machinetype has now of the space, and what it should have',
+    help: [
+      'Running power (HS06) by machinegroup and machinetype beside the target shares, over the whole space. With --check, the differences between the configurations of the factories, by which a space never comes to its shares.',
+    ],
+    examples: [
+      ['vac shares', 'now, wanted, and the difference'],
+      ['vac shares --check', 'whether all factories mean the same'],
+    ],
+    exitCodes: [
+      [0, 'all factories answered; with --check, none differs'],
+      [1, 'some did not answer; with --check, some differ; or an error'],
+    ],
+  },
+  watch: {
+    group: 'space',
+    arguments: [FACTORIES],
+    options: {
+      interval: {
+        type: 'string',
+        short: 'n',
+        value: 'SECONDS',
+        default: '5',
+        help: 'Time between two pictures.',
+      },
+    },
+    asks: true,
+    summary: 'the space on the whole screen, kept up to date',
+    help: ['Shares, factories and the latest ends, asked anew every few seconds. q or Ctrl-C ends it.'],
+    examples: [['vac watch', 'until q is pressed']],
+    exitCodes: [
+      [0, 'it was ended with q or Ctrl-C'],
+      [1, 'there is no terminal; or an error'],
+    ],
+  },
+  why: {
+    group: 'factory',
+    arguments: [{ name: 'SLOT|MACHINE|MACHINETYPE', count: 'optional', words: 'subjects' }],
+    options: {},
+    json: true,
+    summary: 'the latest decisions and their reasons',
+    help: [
+      'Why a machine was started, or was not: of a slot (by number, or by the host name of its machine), of a machinetype, or the latest of everything.',
+    ],
+    examples: [
+      ['vac why', 'the latest decision on every slot and machinetype'],
+      ['vac why 3', 'what was decided on slot 3'],
+      ['vac why lhcb-prod', 'why this machinetype does, or does not, start'],
+    ],
+    exitCodes: [
+      [0, 'it is said'],
+      [1, 'there is no such slot or machinetype, or no vacd runs here'],
+    ],
+  },
+  drain: {
+    group: 'factory',
+    arguments: [{ name: 'REASON', count: 'any' }],
+    options: {
+      by: {
+        type: 'string',
+        value: 'TIME',
+        help: 'Machines that run are told to be gone by then, never with less notice than grace_seconds.',
+      },
+      until: { type: 'string', value: 'TIME', help: 'Draining ends by itself then.' },
+    },
+    json: true,
+    summary: 'start nothing more on this host, until undrain',
+    help: [
+      'Machines that run go on to their end, or to the TIME of --by. It holds over a restart of vacd, until vac undrain or the TIME of --until. REASON is what vac why answers meanwhile.',
+      TIME_HELP,
+    ],
+    examples: [
+      ['vac drain new kernel', 'nothing more starts; machines run to their end'],
+      ['vac drain --by 18:00 --until +1d new kernel', 'the host is empty at 18:00, and fills itself again tomorrow'],
+    ],
+    exitCodes: ANSWERED,
+  },
+  undrain: {
+    group: 'factory',
+    arguments: [],
+    options: {},
+    json: true,
+    summary: 'starts may go on',
+    help: [
+      'Lifts what vac drain asked for, with the shutdown time that its --by set. Machines that were told an earlier end keep it. draining = yes in the configuration is not lifted: it says so.',
+    ],
+    examples: [['vac undrain', 'starts may go on']],
+    exitCodes: ANSWERED,
+  },
+  stop: {
+    group: 'factory',
+    arguments: [{ name: 'MACHINE', count: 'some', words: 'machines' }],
+    options: {},
+    json: true,
+    summary: 'stop machines of this host now',
+    help: [
+      "MACHINE is a host name (short or full), a slot number, or the name of the machine's directory. It is asked to shut down, and destroyed if it has not after half a minute. A slot that is freed is filled again: to keep it empty, vac drain first.",
+    ],
+    examples: [['vac stop wn01-03', 'the machine of this name']],
+    exitCodes: [
+      [0, 'all of them are being stopped'],
+      [1, 'there is no such machine here; or an error'],
+    ],
+  },
+  'shutdown-at': {
+    group: 'factory',
+    arguments: [{ name: 'TIME|never', count: 'one' }],
+    options: {},
+    json: true,
+    summary: 'all machines of this host are to be gone by then',
+    help: [
+      'Machines are told the earlier end, never with less notice than grace_seconds, and types that need longer are not started. "never" takes the time back; machines that were told an earlier end keep it. shutdown_time in the configuration holds besides, the earlier one counts.',
+      TIME_HELP,
+    ],
+    examples: [
+      ['vac shutdown-at "2026-11-22 06:00"', 'before a power cut'],
+      ['vac shutdown-at never', 'it was called off'],
+    ],
+    exitCodes: ANSWERED,
+  },
+  check: {
+    group: 'tools',
+    arguments: [FACTORIES],
+    options: {
+      heartbeat: {
+        type: 'string',
+        value: 'SECONDS',
+        default: String(CHECK_THRESHOLDS.heartbeatSeconds),
+        help: 'CRITICAL when a heartbeat is older than this.',
+      },
+      'disk-warning': {
+        type: 'string',
+        value: 'GB',
+        default: String(CHECK_THRESHOLDS.diskWarningBytes / 1e9),
+        help: 'WARNING when less is free where the state directory is (of the factories named).',
+      },
+      'disk-critical': {
+        type: 'string',
+        value: 'GB',
+        default: String(CHECK_THRESHOLDS.diskCriticalBytes / 1e9),
+        help: 'CRITICAL when less is free there.',
+      },
+    },
+    asks: true,
+    summary: 'a plugin for Nagios and Icinga: one line, performance data, exit code',
+    help: [
+      "Without FACTORY, this host's factory, from the files of its state directory: no root is needed. With FACTORY, those factories, over the network.",
+    ],
+    examples: [
+      ['vac check', 'this host'],
+      ['vac check wn01', 'another factory, from a monitoring host with the same configuration'],
+    ],
+    exitCodes: [
+      [0, 'OK'],
+      [1, 'WARNING'],
+      [2, 'CRITICAL'],
+      [3, 'UNKNOWN, a wrong command line too'],
+    ],
+  },
+  'squid-conf': {
+    group: 'tools',
+    arguments: [
+      { name: 'IN', count: 'one', words: 'files' },
+      { name: 'OUT', count: 'one', words: 'files' },
+    ],
+    options: {},
+    summary: 'a configuration of Squid with the other factories as cache siblings',
+    help: [
+      'Reads IN, appends an acl and a cache_peer line for each other factory of the configuration, and writes OUT if that changes it. For a proxy on each factory that asks the others before the world.',
+    ],
+    examples: [['vac squid-conf /etc/squid/squid.conf.in /etc/squid/squid.conf', 'then: squid -k reconfigure']],
+    exitCodes: [
+      [0, 'OUT is as it should be'],
+      [1, 'an error'],
+    ],
+  },
+  'check-config': {
+    group: 'tools',
+    arguments: [{ name: 'FILE', count: 'any', words: 'files' }],
+    options: {},
+    summary: 'everything that is wrong with the configuration, by file and line',
+    help: [
+      'Of the FILEs (or directories), in this order, or else of the configuration of this host. A running vacd that finds such errors goes on with the last good configuration.',
+    ],
+    examples: [['vac check-config', 'before, and after, a change']],
+    exitCodes: [
+      [0, 'there are no errors'],
+      [1, 'there are'],
+    ],
+  },
+  help: {
+    group: 'tools',
+    arguments: [{ name: 'COMMAND', count: 'optional', words: 'commands' }],
+    options: {},
+    summary: 'what vac, or a command, does',
+    help: ['The same as vac --help and vac COMMAND --help.'],
+    examples: [['vac help drain', 'what drain does']],
+    exitCodes: [[0, 'it is said']],
+  },
+  'completion-words': {
+    group: 'tools',
+    arguments: [{ name: 'KIND', count: 'one' }],
+    options: {},
+    summary: 'words for the completion of shells, a line each',
+    help: [`KIND is one of ${WORD_KINDS.join(', ')}. What cannot be found out is left out, without a word.`],
+    examples: [],
+    exitCodes: [[0, 'always']],
+    hidden: true,
+  },
+} as const satisfies Record<string, CommandSpec>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+/** The table with its entries as the general type, for those that walk over it. */
+export const COMMAND_TABLE: Readonly<Record<CommandName, CommandSpec>> = COMMANDS;
+
+export const VISIBLE_COMMANDS = (Object.entries(COMMAND_TABLE) as [CommandName, CommandSpec][]).filter(
+  ([, { hidden }]) => hidden !== true,
+);
+
+export function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name);
+}
+
+/** Options of a command that not every command takes. */
+export function commandOptions(name: CommandName): Readonly<Record<string, OptionSpec>> {
+  const { options, json, asks } = COMMAND_TABLE[name];
+  return { ...options, ...(json === true ? JSON_OPTION : {}), ...(asks === true ? ASKING_OPTIONS : {}) };
+}
+
+/** All options that a command takes. */
+export function optionsOf(name: CommandName): Readonly<Record<string, OptionSpec>> {
+  return { ...commandOptions(name), ...GLOBAL_OPTIONS };
+}
+
+/** All options that there are: one name means the same in all commands that take it. */
+export function allOptions(): Readonly<Record<string, OptionSpec>> {
+  const names = Object.keys(COMMANDS) as CommandName[];
+  return Object.assign({}, ...names.map(optionsOf));
+}
+
+/** Arguments as a line of usage has them: `NAME [FACTORY...]`. */
+export function usageArguments(spec: Pick<CommandSpec, 'arguments'>): string {
+  const forms = {
+    one: (name: string) => name,
+    optional: bracketed,
+    any: (n: string) => `[${n}...]`,
+    some: (n: string) => `${n}...`,
+  };
+  return spec.arguments.map(({ name, count }) => forms[count](name)).join(' ');
+}
+
+function bracketed(name: string): string {
+  return `[${name}]`;
+}

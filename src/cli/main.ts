@@ -1,0 +1,96 @@
+/** `vac` from its arguments to its exit code: which command is meant, and what is said where it fails. */
+
+import { checkConfig } from '../config/index.js';
+import { isVacError, VacError } from '../errors.js';
+import { VERSION } from '../version.js';
+import { CHECK_UNKNOWN, check } from './check-command.js';
+import { type CommandName, isCommand, VISIBLE_COMMANDS } from './commands.js';
+import { completionWords } from './completion-words.js';
+import { drain, shutdownAt, stop, undrain, whyCommand } from './factory-commands.js';
+import { commandHelp, vacHelp } from './help.js';
+import type { Io } from './io.js';
+import { type CommandLine, parseCommandLine, unknownName } from './parse.js';
+import { factories, machines, machinetype, machinetypes, shares } from './space-commands.js';
+import { squidConfCommand } from './squid-command.js';
+import { watch } from './watch-command.js';
+
+type Run = (line: CommandLine, io: Io) => Promise<number>;
+
+const RUN: Readonly<Record<CommandName, Run>> = {
+  machines,
+  machinetypes,
+  machinetype,
+  factories,
+  shares,
+  watch,
+  why: whyCommand,
+  drain,
+  undrain,
+  stop,
+  'shutdown-at': shutdownAt,
+  check,
+  'squid-conf': squidConfCommand,
+  'check-config': (line, io) =>
+    checkConfig(line.positionals.length > 0 ? line.positionals : (line.texts('config') ?? []), (text) =>
+      io.print([text]),
+    ),
+  help: async (line, io) => help(line.positionals[0], io),
+  'completion-words': completionWords,
+};
+
+/**
+ * Runs one command; never rejects but for a mistake in this program.
+ *
+ * @param io made once it is known whether colours are wanted
+ * @returns the exit code
+ */
+export async function main(args: readonly string[], makeIo: (mayColour: boolean) => Io): Promise<number> {
+  let io = makeIo(false);
+  let command: CommandName | null = null;
+  try {
+    const parsed = parseCommandLine(args);
+    switch (parsed.kind) {
+      case 'version':
+        io.print([VERSION]);
+        return 0;
+      case 'help':
+        io.print(parsed.command === null ? vacHelp(io.view().columns) : commandHelp(parsed.command, io.view().columns));
+        return 0;
+      case 'nothing':
+        io.complain('which command? These are there:');
+        io.print(vacHelp(io.view().columns));
+        return 2;
+      case 'command':
+        command = parsed.command;
+        io = makeIo(!parsed.line.has('no-colour') && !parsed.line.has('no-color'));
+        return await RUN[command](parsed.line, io);
+    }
+  } catch (error) {
+    if (!(error instanceof VacError)) throw error;
+    // A monitor shows the first line of the standard output, and takes 2 for an alarm.
+    if (command === 'check' || args[0] === 'check') {
+      io.print([`UNKNOWN: ${error.message}`.replace(/[|\n]/g, ' ')]);
+      return CHECK_UNKNOWN;
+    }
+    io.complain(error.message);
+    return isVacError(error, 'usage') ? 2 : 1;
+  }
+}
+
+function help(name: string | undefined, io: Io): number {
+  const { columns } = io.view();
+  if (name === undefined) {
+    io.print(vacHelp(columns));
+    return 0;
+  }
+  if (!isCommand(name))
+    throw unknownName(
+      'command',
+      name,
+      VISIBLE_COMMANDS.map(([each]) => each),
+      '',
+      'vac --help lists them',
+    );
+  io.print(commandHelp(name, columns));
+  return 0;
+}

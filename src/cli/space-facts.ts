@@ -1,0 +1,155 @@
+/**
+ * What must be known before a space can be asked: its name, its factories, which of them is this host, how long to wait.
+ *
+ * From the options first; else from the configuration, as vacd reads it, or from the socket of the vacd here, which
+ * tells what is in force. With a state directory named and no configuration the socket comes first: then another vacd
+ * than the site's is meant, such as the demo's.
+ */
+
+import { formatProblem, loadConfig, readConfigFiles } from '../config/index.js';
+import type { Config } from '../config/types.js';
+import { askDaemon } from '../daemon/control.js';
+import { hostFqdn } from '../daemon/entry.js';
+import type { SpaceReport } from '../daemon/space.js';
+import { VacError } from '../errors.js';
+import type { ShareOf } from '../factory/shares.js';
+import { VACQUERY_PORT } from '../vacquery/index.js';
+
+/** What the command line says of it. */
+export interface SpaceRequest {
+  /** Undefined: those of the site. */
+  readonly configPaths: readonly string[] | undefined;
+  readonly stateDir: string;
+  /** False: it is the default. */
+  readonly stateDirGiven: boolean;
+  readonly space?: string | undefined;
+  readonly timeoutSeconds?: number | undefined;
+}
+
+export interface SpaceFacts {
+  readonly space: string;
+  /** Where `factories` and `ownSpace` are from, for messages. */
+  readonly source: string;
+  /** FQDNs of the factories of `ownSpace`, this host's among them if it is one. */
+  readonly factories: readonly string[];
+  /** The space that `factories` are of; null when nothing is known of any. */
+  readonly ownSpace: string | null;
+  /** What the vacd on this host calls itself, or would. */
+  readonly ownFactory: string;
+  /** UDP port on which the vacd here answers; null: it said that it does not. */
+  readonly ownPort: number | null;
+  readonly timeoutSeconds: number;
+  /** The configuration's machinetypes; null when it was not read. */
+  readonly configured: readonly ShareOf[] | null;
+  /** Factories that do not answer the vacd here either: not worth waiting for. */
+  readonly silent: ReadonlySet<string>;
+}
+
+/** udp_timeout_seconds where nobody says (SPEC 2). */
+const DEFAULT_TIMEOUT_SECONDS = 10;
+/** The daemon answers in milliseconds, or hangs: then the configuration has to do. */
+const DAEMON_MS = 1_000;
+
+/** Of the vacd with this state directory. */
+export function socketPath(stateDir: string): string {
+  return `${stateDir}/vacd.sock`;
+}
+
+/**
+ * @param note for what an administrator should know although it goes on, a line each
+ * @throws VacError `config-bad` for files that were named and are bad; `space-unknown` when no source tells the space
+ */
+export async function spaceFacts(request: SpaceRequest, note: (text: string) => void): Promise<SpaceFacts> {
+  const { configPaths, stateDir, stateDirGiven } = request;
+  const daemon = await askForSpace(socketPath(stateDir));
+  const ownFactory = 'problem' in daemon ? hostFqdn() : daemon.report.factory.toLowerCase();
+  const report = 'problem' in daemon ? null : daemon.report;
+  const daemonFirst = stateDirGiven && configPaths === undefined;
+  const read = daemonFirst && report !== null ? null : await readConfiguration(configPaths, ownFactory);
+  if (configPaths !== undefined && read !== null && read.config === null)
+    throw new VacError('config-bad', read.problem);
+
+  const config = read?.config ?? null;
+  if (config !== null && daemonFirst && 'problem' in daemon) {
+    note(`${daemon.problem}; asking the factories of ${config.files.join(' ')}`);
+  }
+  if (read !== null && read.config === null && report !== null && !read.isMissing) {
+    note(`${read.problem}; asking the factories that vacd here knows`);
+  }
+  const known =
+    config !== null
+      ? { space: config.settings.vacSpace, factories: config.settings.factories, source: 'the configuration' }
+      : report !== null
+        ? { space: report.space, factories: report.factories, source: 'the vacd here' }
+        : null;
+  const space = request.space ?? known?.space;
+  if (space === undefined) {
+    const tried = [read?.problem, 'problem' in daemon ? daemon.problem : null].filter((text) => text).join('; and ');
+    throw new VacError(
+      'space-unknown',
+      `which space to ask is not known: ${tried}. Name a configuration with --config FILE, or a space and its factories: --space SPACE FACTORY...`,
+    );
+  }
+  return {
+    space,
+    source: known?.source ?? 'the options',
+    // A factory on its own need not name itself.
+    factories: known === null ? [] : known.factories.length === 0 ? [ownFactory] : known.factories,
+    ownSpace: known?.space ?? null,
+    ownFactory,
+    ownPort: report === null ? VACQUERY_PORT : report.queryPort,
+    timeoutSeconds:
+      request.timeoutSeconds ??
+      config?.settings.udpTimeoutSeconds ??
+      report?.udpTimeoutSeconds ??
+      DEFAULT_TIMEOUT_SECONDS,
+    configured: config === null || space !== config.settings.vacSpace ? null : config.machinetypes,
+    silent: new Set(report?.peers.filter(({ outcome }) => outcome === 'none').map(({ factory }) => factory) ?? []),
+  };
+}
+
+async function askForSpace(path: string): Promise<{ report: SpaceReport } | { problem: string }> {
+  let timer: NodeJS.Timeout | undefined;
+  const hangs = new Promise<{ problem: string }>((resolve) => {
+    timer = setTimeout(() => resolve({ problem: `vacd at ${path} does not answer` }), DAEMON_MS);
+  });
+  const asked = askDaemon(path, { command: 'space' }).then(
+    (reply) =>
+      reply.ok && reply.space !== undefined
+        ? { report: reply.space }
+        : { problem: `vacd at ${path} does not tell its space${reply.ok ? '' : `: ${reply.error}`}` },
+    (error: Error) => ({ problem: error.message }),
+  );
+  try {
+    return await Promise.race([asked, hangs]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Read {
+  /** Null: there is none that can be used. */
+  readonly config: Config | null;
+  /** Why there is none; else empty. */
+  readonly problem: string;
+  /** There is no file at all. */
+  readonly isMissing: boolean;
+}
+
+async function readConfiguration(paths: readonly string[] | undefined, ownFactory: string): Promise<Read> {
+  const { files, errors } = await (paths === undefined ? readConfigFiles() : readConfigFiles(paths, 'error'));
+  if (files.length === 0 && paths === undefined) {
+    const denied = errors.find(({ message }) => message.includes('permission denied'));
+    const problem = denied === undefined ? 'there is no configuration' : formatProblem(denied);
+    return { config: null, problem, isMissing: denied === undefined };
+  }
+  const loaded = errors.length > 0 ? null : loadConfig(files, { hostFqdn: ownFactory });
+  if (loaded?.ok) return { config: loaded.config, problem: '', isMissing: false };
+  const problems = [...errors, ...(loaded?.errors ?? [])];
+  const more = problems.length === 1 ? '' : ` (and ${problems.length - 1} more)`;
+  return {
+    config: null,
+    problem: `${formatProblem(problems[0]!)}${more}; vac check-config says all that is wrong`,
+    isMissing: false,
+  };
+}
