@@ -59,15 +59,15 @@ _vac() {
         machinetype) _vac_choices '--json --space --timeout --config --state-dir --no-colour --help --version' ;;
         factories) _vac_choices '--sort --problems --json --space --timeout --config --state-dir --no-colour --help --version' ;;
         shares) _vac_choices '--check --json --space --timeout --config --state-dir --no-colour --help --version' ;;
-        watch) _vac_choices '--interval --space --timeout --config --state-dir --no-colour --help --version' ;;
+        watch) _vac_choices '--interval --json --space --timeout --config --state-dir --no-colour --help --version' ;;
         why) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         drain) _vac_choices '--by --until --json --config --state-dir --no-colour --help --version' ;;
         undrain) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         stop) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         shutdown-at) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
-        check) _vac_choices '--heartbeat --disk-warning --disk-critical --space --timeout --config --state-dir --no-colour --help --version' ;;
-        squid-conf) _vac_choices '--config --state-dir --no-colour --help --version' ;;
-        check-config) _vac_choices '--config --state-dir --no-colour --help --version' ;;
+        check) _vac_choices '--heartbeat --disk-warning --disk-critical --json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        squid-conf) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        check-config) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         help) _vac_choices '--config --state-dir --no-colour --help --version' ;;
         '') _vac_choices '--config --state-dir --no-colour --help --version' ;;
         esac
@@ -83,6 +83,7 @@ _vac() {
     machinetype:0) _vac_words machinetypes ;;
     machinetype:*) _vac_words factories ;;
     factories:*) _vac_words factories ;;
+    shares:*) _vac_words factories ;;
     watch:*) _vac_words factories ;;
     why:0) _vac_words subjects ;;
     stop:*) _vac_words machines ;;

@@ -11,10 +11,6 @@ import type { IpNetwork } from '../config/types.js';
 /** Addresses of a host change seldom, and asking for them costs more than refusing a stranger should. */
 const OWN_ADDRESSES_MS = 30_000;
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
 /** Guests have link-local addresses on their bridge as well. */
 const LINK_LOCAL = new BlockList();
 LINK_LOCAL.addSubnet('fe80::', 10, 'ipv6');
@@ -41,13 +37,11 @@ export class Askers {
   /** @param address as a socket tells it */
   mayAsk(address: string): boolean {
     const plain = plainAddress(address);
-    if (isMachinesAddress(plain) || isIn(LINK_LOCAL, plain)) return false;
-    return (
-      this.parts.isFactory(plain) ||
-      isIn(LOOPBACK, plain) ||
-      isIn(this.allowedNow()[familyOf(plain)], plain) ||
-      this.isOwn(plain)
-    );
+    const family = isIPv6(plain) ? 'ipv6' : 'ipv4';
+    // Each look into a BlockList costs microseconds, and strangers may come in floods: none is made in vain.
+    if (isMachinesAddress(plain) || (family === 'ipv6' && LINK_LOCAL.check(plain, family))) return false;
+    if (this.parts.isFactory(plain) || plain.startsWith('127.') || plain === '::1' || this.isOwn(plain)) return true;
+    return this.parts.networks().length > 0 && this.allowedNow()[family].check(plain, family);
   }
 
   private allowedNow(): Readonly<Record<IpNetwork['family'], BlockList>> {
@@ -74,14 +68,6 @@ export class Askers {
 export function plainAddress(address: string): string {
   const [plain = ''] = address.split('%');
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
-}
-
-function isIn(list: BlockList, address: string): boolean {
-  return list.check(address, familyOf(address));
-}
-
-function familyOf(address: string): IpNetwork['family'] {
-  return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
 function hostAddresses(): string[] {

@@ -5,7 +5,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/types.js';
-import { withEnd } from '../factory/early-deaths.js';
+import { isCredibleTime } from '../factory/credible-time.js';
+import { withEnd, withoutFuture } from '../factory/early-deaths.js';
 import { lastEndFrom } from '../factory/news.js';
 import { NO_ORDERS } from '../factory/orders.js';
 import type {
@@ -199,7 +200,7 @@ export class Memory {
       zombies: this.zombies(nowMs),
       blockedSlots: this.blockedSlots,
       peers: this.peers,
-      lastEnds: this.lastEnds,
+      lastEnds: credibleEnds(this.lastEnds, nowSeconds),
       creationFailures: this.creationFailures,
       slotFailures: this.slotFailures,
       earlyDeaths: this.earlyDeaths,
@@ -275,18 +276,23 @@ export class Memory {
     });
   }
 
-  /** A type's last outcome outlives the machine's directory, here as in `finishes/`. */
-  keepLastEnd(record: MachineRecord, startedTimeSeconds: number | null, end: MachineEnd): void {
-    const known = this.lastEnds.get(record.machinetype);
-    if (startedTimeSeconds === null || (known?.createdTimeSeconds ?? 0) > record.createdTimeSeconds) return;
+  /**
+   * A type's last outcome outlives the machine's directory, here as in `finishes/`. One from before the clock was set back
+   * gives way to any: else no abort would be known, and every machine started anew at once, until that time has come.
+   */
+  keepLastEnd(record: MachineRecord, startedTimeSeconds: number | null, end: MachineEnd, nowSeconds: number): void {
+    if (startedTimeSeconds === null) return;
+    const known = credibleEnds(this.lastEnds, nowSeconds).get(record.machinetype);
+    if ((known?.createdTimeSeconds ?? 0) > record.createdTimeSeconds) return;
     this.lastEnds.set(record.machinetype, lastEndFrom(record, end));
   }
 
   /** Takes note of how long a machine lived that has ended: of its ends, each once. */
-  noteLife({ record, startedTimeSeconds, end }: JournalEntry): void {
+  noteLife({ record, startedTimeSeconds, end }: JournalEntry, nowSeconds: number): void {
     if (end === null) return;
-    const { machinetype } = record;
-    this.earlyDeaths.set(machinetype, withEnd(this.earlyDeaths.get(machinetype), record, startedTimeSeconds, end));
+    const run = this.earlyDeaths.get(record.machinetype);
+    const known = run === undefined ? run : withoutFuture(run, nowSeconds);
+    this.earlyDeaths.set(record.machinetype, withEnd(known, record, startedTimeSeconds, end));
   }
 
   /**
@@ -309,6 +315,12 @@ export class Memory {
   update(memory: MachineMemory, change: Partial<JournalEntry>): void {
     memory.entry = { ...memory.entry, ...change };
   }
+}
+
+/** Without the outcomes of machines that seem to have been created in the future. */
+function credibleEnds(ends: ReadonlyMap<string, LastEnd>, nowSeconds: number): ReadonlyMap<string, LastEnd> {
+  const isCredible = ({ createdTimeSeconds }: LastEnd) => isCredibleTime(createdTimeSeconds, nowSeconds);
+  return [...ends.values()].every(isCredible) ? ends : new Map([...ends].filter(([, end]) => isCredible(end)));
 }
 
 function serviceFacts(memory: ServiceMemory, nowMs: MonotonicMs) {

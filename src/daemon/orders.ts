@@ -30,13 +30,18 @@ interface KeptOrders {
 /** The version of the file's form; another one is not understood. */
 const VERSION = 1;
 const MAX_NAMES = 20;
+/** As requests may give (control-request.ts); a file that somebody wrote by hand may hold milliseconds. */
+const MAX_TIME_SECONDS = 9_999_999_999;
 
 export class OrderBook {
   private writing: Promise<void> = Promise.resolve();
 
   constructor(private readonly parts: OrderBookParts) {}
 
-  /** Takes up what an earlier vacd was ordered. Never throws: a factory that cannot read it goes on, and says so. */
+  /**
+   * Takes up what an earlier vacd was ordered. Never throws. The file is there only while something is ordered, so where it
+   * cannot be read nothing starts until somebody has looked: a failure looks like planned draining (SPEC 1).
+   */
   async restore(nowSeconds: number): Promise<void> {
     const { memory, path, log } = this.parts;
     let kept: KeptOrders | null;
@@ -44,8 +49,11 @@ export class OrderBook {
       const text = await readTextIfThere(path);
       kept = text === null ? null : parseOrders(text);
     } catch (error) {
+      const reason = `${path} cannot be read: what was ordered is not known`;
+      const drain = { reason, sinceSeconds: nowSeconds, untilSeconds: null, byTimeSeconds: null };
+      memory.orders = { ...memory.orders, drain };
       log.error(
-        `${path} cannot be read (${(error as Error).message}): what vac drain or vac shutdown-at ordered is not in force; order it again, or remove the file`,
+        `${path} cannot be read (${(error as Error).message}): what vac drain or vac shutdown-at ordered is not known, so nothing new starts; vac undrain lifts that, and what was ordered must be ordered again`,
       );
       return;
     }
@@ -200,6 +208,7 @@ function parseDrain(value: unknown): DrainOrder | null {
 }
 
 function parseTime(name: string, value: unknown): number | null {
-  if (value === null || (Number.isSafeInteger(value) && Number(value) >= 0)) return value as number | null;
+  const isTime = Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_TIME_SECONDS;
+  if (value === null || isTime) return value as number | null;
   throw new Error(`${name} is ${JSON.stringify(value)}, not a Unix time or null`);
 }

@@ -262,7 +262,7 @@ export class Performer {
     await removeDisks(Object.values(diskPaths(tools.layout, record)));
     await tools.journal.finished(record, end);
     memory.update(machine, { phase: 'ended', end });
-    memory.noteLife(machine.entry);
+    memory.noteLife(machine.entry, Math.floor(Date.now() / 1000));
     this.parts.onEnded?.(machine);
     await this.parts.listen(record.id, 'finished', 'end', performance.now() - beganMs);
     if (startedTimeSeconds === null && machine.creationProblem !== null) this.giveStartBack();
@@ -288,7 +288,7 @@ export class Performer {
       listen,
     );
     memory.setCleared(machine);
-    memory.keepLastEnd(record, startedTimeSeconds, end);
+    memory.keepLastEnd(record, startedTimeSeconds, end, Math.floor(Date.now() / 1000));
     this.parts.onCleared(machine);
   }
 

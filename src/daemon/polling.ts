@@ -153,7 +153,7 @@ export class Polling {
 
   /** Unless one comes sooner already. */
   private pollAt(atMs: number): void {
-    if (this.poller === null || this.peers.length === 0 || this.nextPoll.atMs <= atMs) return;
+    if (this.closed || this.poller === null || this.peers.length === 0 || this.nextPoll.atMs <= atMs) return;
     this.nextPoll.cancel();
     const cancel = this.parts.clock.at(atMs, () => {
       this.nextPoll = { atMs: Number.POSITIVE_INFINITY, cancel: () => {} };
@@ -196,7 +196,8 @@ export class Polling {
       memory: peerMemory,
       onComplete: take,
     });
-    for (const answer of answers) take(answer);
+    // Full answers were taken when they came, and a later poll may know more by now.
+    for (const answer of answers) if (answer.outcome !== 'complete') take(answer);
   }
 
   private pollPeer(factory: string): PollPeer {

@@ -57,7 +57,7 @@ export async function recoverMachines(journal: Journal, memory: Memory, logs: Ma
   memory.lastEnds = await journal.lastEnds();
   for (const entry of entries) {
     memory.remember(entry, performance.now());
-    memory.noteLife(entry);
+    memory.noteLife(entry, Math.floor(Date.now() / 1000));
   }
   const living = entries.filter(({ phase }) => phase === 'starting' || phase === 'running');
   await logs.restore(new Map(living.map(({ record }) => [record.ip, record.id])));

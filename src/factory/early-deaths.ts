@@ -76,6 +76,19 @@ function since(run: EarlyDeaths, provenTimeSeconds: number): EarlyDeaths {
   return { provenTimeSeconds, deaths, olderDeaths };
 }
 
+/**
+ * A run without what seems to be of machines created in the future: from before our clock was set back, it would hide
+ * from here to then that machines die.
+ */
+export function withoutFuture(run: EarlyDeaths, nowSeconds: number): EarlyDeaths {
+  const isCredible = (timeSeconds: number) => isCredibleTime(timeSeconds, nowSeconds);
+  return {
+    ...run,
+    provenTimeSeconds: isCredible(run.provenTimeSeconds) ? run.provenTimeSeconds : 0,
+    deaths: run.deaths.filter(({ createdTimeSeconds }) => isCredible(createdTimeSeconds)),
+  };
+}
+
 /** A type whose creation is slowed down on this factory. */
 export interface BlackHole {
   /** How many died in a row. */

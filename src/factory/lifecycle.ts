@@ -6,7 +6,7 @@
  */
 
 import type { Settings } from '../config/types.js';
-import { shutdownLimit } from './orders.js';
+import { shutdownLimit, utcTime } from './orders.js';
 import { endMessage, stoppedReason } from './outcome.js';
 import type { Action, FactoryState, Machine, MachineEnd, StopRequest } from './types.js';
 
@@ -99,7 +99,7 @@ function lookAfter(machine: Machine, state: FactoryState, settings: Settings): A
       kind: 'lowerShutdownTime',
       machine: id,
       shutdownTimeSeconds: promised,
-      reason: `${limit.by} is ${limit.timeSeconds}, with ${machine.record.graceSeconds} s of notice`,
+      reason: `${limit.by} is ${utcTime(limit.timeSeconds)}, with ${machine.record.graceSeconds} s of notice`,
     };
   }
   if (machine.exported === false && state.host.services.nfs.ready) {

@@ -1,6 +1,7 @@
 /** What stops this factory from starting anything at all: its orders, its host's health and its load (SPEC 4). */
 
 import type { Settings } from '../config/types.js';
+import { isCredibleTime } from './credible-time.js';
 import { holdsProcessors } from './news.js';
 import { drainInForce, shutdownLimit, utcTime } from './orders.js';
 import type { FactoryState, ServiceName, Standstill } from './types.js';
@@ -61,6 +62,8 @@ export function refuseAllStarts(state: FactoryState, settings: Settings): Stands
 export function expectedLoad(state: FactoryState): number {
   const seen = Math.max(...state.host.loadAverages);
   return state.machines.filter(holdsProcessors).reduce((load, { record, startedTimeSeconds }) => {
+    // From before our clock was set back: how long ago is not known, and it must not count as booting until then.
+    if (startedTimeSeconds !== null && !isCredibleTime(startedTimeSeconds, state.nowSeconds)) return load;
     const ageSeconds = startedTimeSeconds === null ? 0 : Math.max(0, state.nowSeconds - startedTimeSeconds);
     return load + record.processors * Math.exp(-ageSeconds / LOAD_AVERAGE_SECONDS);
   }, seen);

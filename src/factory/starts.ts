@@ -186,10 +186,12 @@ class Starts {
       };
     }
     const failure = state.slotFailures.get(slot);
-    const retryTime = failure === undefined ? 0 : creationRetryTime(failure, SLOT_BACKOFF_SECONDS);
-    if (failure !== undefined && state.nowSeconds < retryTime) {
-      const reason = `libvirt refused a machine in it (${failure.message}); next try in ${retryTime - state.nowSeconds} s`;
-      return { code: 'creation-failed', reason };
+    if (failure !== undefined && isCredibleTime(failure.timeSeconds, state.nowSeconds)) {
+      const waitSeconds = creationRetryTime(failure, SLOT_BACKOFF_SECONDS) - state.nowSeconds;
+      if (waitSeconds > 0) {
+        const reason = `libvirt refused a machine in it (${failure.message}); next try in ${waitSeconds} s`;
+        return { code: 'creation-failed', reason };
+      }
     }
     const takenName = state.machines.some(
       ({ record }) => record.slot === slot && record.createdTimeSeconds === state.nowSeconds,

@@ -54,6 +54,12 @@ export interface SpaceViewOptions {
 /** Clocks that differ by less are called right: a datagram takes time, and times are whole seconds. */
 const TOLERATED_SKEW_SECONDS = 5;
 
+/**
+ * An end so far in the future of its own factory is from before that one's clock was set back. As "now" it would be a new
+ * abort at each poll, and stop the type in the whole space until that time has come.
+ */
+const MAX_FUTURE_SECONDS = 300;
+
 interface Entry {
   readonly news: MachinetypeNews;
   readonly receivedMs: number;
@@ -240,7 +246,7 @@ export function toNews(factory: string, status: MachinetypeStatus, receivedSecon
     runningProcessors: status.running_processors,
     beforeFizzle: status.num_before_fizzle,
     lastEnd:
-      endedTime === null
+      endedTime === null || endedTime > status.time_sent + MAX_FUTURE_SECONDS
         ? null
         : {
             // An end that is still to come by the peer's own clock happened now at the latest.

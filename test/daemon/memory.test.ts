@@ -181,15 +181,29 @@ describe('a type’s last outcome', () => {
     const memory = memoryOf();
     const younger = record({ createdTimeSeconds: NOW - 100 });
     const older = record({ createdTimeSeconds: NOW - 200, slot: 1 });
-    memory.keepLastEnd(younger, NOW - 90, end({ message: '300 No work' }));
-    memory.keepLastEnd(older, NOW - 190, end({ message: '200 Success' }));
+    memory.keepLastEnd(younger, NOW - 90, end({ message: '300 No work' }), NOW);
+    memory.keepLastEnd(older, NOW - 190, end({ message: '200 Success' }), NOW);
     expect(memory.lastEnds.get('prod')).toMatchObject({ message: '300 No work', hostname: younger.hostname });
   });
 
   test('does not come from a machine that never ran', () => {
     const memory = memoryOf();
-    memory.keepLastEnd(record(), null, end());
+    memory.keepLastEnd(record(), null, end(), NOW);
     expect(memory.lastEnds.size).toBe(0);
+  });
+
+  test('is not one from before the clock was set back: it would hide all others until that time has come', () => {
+    const memory = memoryOf();
+    memory.keepLastEnd(
+      record({ createdTimeSeconds: NOW + 3600 }),
+      NOW + 3600,
+      end({ message: '200 Success' }),
+      NOW + 3700,
+    );
+    expect(memory.state(NOW + 3700, 0).lastEnds.get('prod')?.message).toBe('200 Success');
+    expect(memory.state(NOW, 0).lastEnds.size).toBe(0);
+    memory.keepLastEnd(record({ createdTimeSeconds: NOW - 30 }), NOW - 25, end({ message: '300 No work' }), NOW);
+    expect(memory.state(NOW, 0).lastEnds.get('prod')?.message).toBe('300 No work');
   });
 });
 
@@ -234,13 +248,24 @@ describe('machines that died early', () => {
 
   test('are known by machinetype, in every picture', () => {
     const memory = memoryOf();
-    for (const serial of [1, 2, 3]) memory.noteLife(died(serial));
-    memory.noteLife(died(4, { machinetype: 'user' }));
-    memory.noteLife(entry('running'));
+    for (const serial of [1, 2, 3]) memory.noteLife(died(serial), NOW);
+    memory.noteLife(died(4, { machinetype: 'user' }), NOW);
+    memory.noteLife(entry('running'), NOW);
     const { earlyDeaths } = memory.state(NOW, 0);
     expect([...earlyDeaths].map(([name, { deaths }]) => `${name} ${deaths.length}`)).toEqual(['prod 3', 'user 1']);
-    memory.noteLife(died(5, { fizzleSeconds: 100 }));
+    memory.noteLife(died(5, { fizzleSeconds: 100 }), NOW);
     expect(memory.state(NOW, 0).earlyDeaths.get('prod')?.deaths).toEqual([]);
+  });
+
+  test('are not hidden by one that lived long before the clock was set back, nor joined by those that died', () => {
+    const memory = memoryOf();
+    memory.noteLife(died(1, { createdTimeSeconds: NOW + 3600, fizzleSeconds: 0 }), NOW + 3700);
+    memory.noteLife(died(2, { createdTimeSeconds: NOW + 3650 }), NOW + 3700);
+    for (const serial of [3, 4]) memory.noteLife(died(serial), NOW);
+    expect(memory.state(NOW, 0).earlyDeaths.get('prod')).toMatchObject({
+      provenTimeSeconds: 0,
+      deaths: [{ createdTimeSeconds: NOW - 8996 }, { createdTimeSeconds: NOW - 8997 }],
+    });
   });
 });
 

@@ -212,7 +212,7 @@ describe('machines', () => {
   test('that die early are told by type', async () => {
     const { entry } = await factory.addMachine({ createdTimeSeconds: 1_795_000_000 });
     const died = end({ timeSeconds: entry.startedTimeSeconds! + 2 });
-    factory.memory.noteLife({ ...entry, end: died });
+    factory.memory.noteLife({ ...entry, end: died }, died.timeSeconds);
     expect(await values('vac_early_deaths_in_a_row')).toEqual({ 'machinetype=prod': 1, 'machinetype=user': 0 });
   });
 

@@ -112,16 +112,25 @@ describe('a file of orders that cannot be used', () => {
       /untilSeconds is "x", not a Unix time/,
     ],
     [JSON.stringify({ ...GOOD, drain: { ...drainOrder(), byTimeSeconds: 1.5 } }), /byTimeSeconds is 1.5/],
+    [JSON.stringify({ ...GOOD, shutdownTimeSeconds: 1e13 }), /shutdownTimeSeconds is 10000000000000, not a Unix time/],
     [JSON.stringify({ version: 1, drain: null }), /shutdownTimeSeconds is undefined/],
-  ])('is named in the log, with what to do: %s', async (text, problem) => {
+  ])('is named in the log, with what to do, and nothing starts meanwhile: %s', async (text, problem) => {
     await writeFile(factory.layout.orders(), text);
     await restarted();
-    expect(factory.memory.orders).toEqual(NO_ORDERS);
+    const reason = `${factory.layout.orders()} cannot be read: what was ordered is not known`;
+    expect(factory.memory.orders).toEqual({
+      ...NO_ORDERS,
+      drain: { reason, sinceSeconds: NOW, untilSeconds: null, byTimeSeconds: null },
+    });
     const [line, ...more] = factory.log.lines;
     expect(more).toEqual([]);
     expect(line).toMatch(problem);
     expect(line).toContain(`error: ${factory.layout.orders()} cannot be read`);
-    expect(line).toContain('order it again, or remove the file');
+    expect(line).toContain('vac undrain lifts that');
+    expect(await file()).toBe(text);
+    await orders.undrain();
+    expect(await file()).toBeNull();
+    expect(factory.memory.orders).toEqual(NO_ORDERS);
   });
 
   test('does not keep vacd from starting, not even as a directory', async () => {

@@ -372,6 +372,35 @@ it('a factory that ends in the middle of a poll says nothing of peers that had n
   expect(memory.alone).toBe(false);
 });
 
+it('a factory that has ended asks nobody, whoever still asks it', async () => {
+  const { space, problemsOf } = await start(WN1, 0, { factories: [WN1, WN2] });
+  await pass(TIMEOUT_SECONDS + 1);
+  expect(problemsOf(WN2)).toHaveLength(1);
+  const closing = space.close();
+  const dead = network.open(addressOf(WN2));
+  const query = encode(makeQuery('machinetypes_query', SPACE, 'c', 'Vac test'));
+  if (query.ok) dead.send(query.datagram, addressOf(WN1), VACQUERY_PORT);
+  clock.runUntil(clock.nowMs() + 20);
+  await closing;
+  await dead.close();
+  await pass(60);
+  expect(clock.step()).toBe(false);
+});
+
+it('what a poll heard first takes nothing away that a later one heard, however long others keep it waiting', async () => {
+  const second = await start(WN2, 1);
+  const watcher = await start(WN1);
+  await pass(2);
+  const types = () => watcher.memory.peers.map(({ machinetype: name }) => name).sort();
+  expect(types()).toEqual(['prod']);
+  second.memory.config = { ...second.memory.config, machinetypes: [machinetype('prod'), machinetype('user')] };
+  for (let tenths = 0; tenths < 10 && types().length < 2; tenths += 1) await pass(0.25);
+  for (let step = 0; step < 40; step += 1) {
+    expect(types()).toEqual(['prod', 'user']);
+    await pass(0.1);
+  }
+});
+
 describe('a changed configuration', () => {
   it('adds and drops factories', async () => {
     await start(WN2, 2);

@@ -19,6 +19,7 @@ import {
   news,
   orders,
   plan,
+  slotDecision,
   state,
   typeDecision,
 } from './builders.js';
@@ -214,6 +215,16 @@ describe('clocks that are wrong', () => {
 
   it('an abort from a few seconds ahead counts, as clocks differ by that much', () => {
     expect(judge([endNews('prod', -5, '300 No more work')])).toBe('backoff');
+  });
+
+  it('a slot in which libvirt refused a machine before our own clock was set back is free again', () => {
+    const refused = (timeSeconds: number) => ({
+      ...state(),
+      slotFailures: new Map([[0, { count: 1, timeSeconds, message: 'no port' }]]),
+    });
+    const by = config([machinetype('prod', { targetShare: 1 })]);
+    expect(slotDecision(plan(refused(NOW + 200), by), 0)?.code).toBe('creation-failed');
+    expect(slotDecision(plan(refused(NOW + 86_400), by), 0)?.code).toBe('started');
   });
 
   it('a failed creation from before our own clock was set back does not stop the type for that long', () => {

@@ -143,7 +143,11 @@ describe('load', () => {
   });
 
   it('counts a machine that seems to start in the future as one that starts now', () => {
-    expect(expectedLoad(state({ machines: [machine({ startedTimeSeconds: NOW + 9999 }, { processors: 2 })] }))).toBe(2);
+    expect(expectedLoad(state({ machines: [machine({ startedTimeSeconds: NOW + 300 }, { processors: 2 })] }))).toBe(2);
+  });
+
+  it('counts no machine as one that boots for as long as the clock was set back', () => {
+    expect(expectedLoad(state({ machines: [machine({ startedTimeSeconds: NOW + 301 }, { processors: 2 })] }))).toBe(0);
   });
 });
 

@@ -208,6 +208,19 @@ describe('answers', () => {
     });
   });
 
+  it('tells how many there are now, where one is gone that could not be sent', () => {
+    const snapshot = snapshotOf('wn01.example.com', 1, 2);
+    const [first, second] = snapshot.machinetypes;
+    const before = new Replies(
+      { ...snapshot, machinetypes: [first!, { ...second!, running_hs06: Number.NaN }] },
+      () => {},
+    );
+    expect(before.datagrams('machinetypes_query', 'c', NOW_SECONDS)).toHaveLength(1);
+    const after = new Replies({ ...snapshot, machinetypes: [first!] }, () => {}, before);
+    const [datagram] = after.datagrams('machinetypes_query', 'c', NOW_SECONDS)!;
+    expect(decode(datagram!)).toMatchObject({ ok: true, message: { num_machinetypes: 1 } });
+  });
+
   it('names a status that cannot be sent, and sends the others', () => {
     const { responder, problems } = responderOf();
     const snapshot = snapshotOf('wn01.example.com', 1, 3);

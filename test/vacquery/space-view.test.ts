@@ -129,9 +129,14 @@ describe('clocks that are wrong', () => {
     expect(summary!.problems).toEqual([`its clock is 86400 s ${ahead > 0 ? 'ahead of' : 'behind'} this host's`]);
   });
 
-  it('an outcome of the peer’s own future is now', () => {
-    const view = viewWith(answer([status('machinetypeIdle', { shutdown_time: NOW_SECONDS + DAY })]));
+  it('an outcome that is a little in the peer’s own future is now', () => {
+    const view = viewWith(answer([status('machinetypeIdle', { shutdown_time: NOW_SECONDS + 300 })]));
     expect(view.news(later(0))[0]!.lastEnd!.timeSeconds).toBe(NOW_SECONDS);
+  });
+
+  it('an outcome from before the peer’s clock was set back is none: at every poll it would be of this very moment', () => {
+    const view = viewWith(answer([status('machinetypeIdle', { shutdown_time: NOW_SECONDS + 301 })]));
+    expect(view.news(later(0))[0]!.lastEnd).toBeNull();
   });
 
   it('an answer that was taken in late is counted from its arrival', () => {
