@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   'config-bad': 'The configuration has errors; the message lists all of them.',
   'daemon-not-running': 'No vacd answers on the control socket of that state directory.',
   'daemon-refused': 'A running vacd did not understand or accept what it was asked.',
+  'file-unusable': 'A file that was named on the command line, or that is needed to answer, cannot be read or written.',
   'helper-failed':
     'A long-lived helper process (NFS server, message bus, syslog receiver) did not come up or did not stay up.',
   'hypervisor-refused': 'libvirt answered, and refused; its own words are in the message.',

@@ -42,8 +42,8 @@ export interface CommandSpec {
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** Takes `JSON_OPTION`. */
   readonly json?: true;
-  /** Asks factories over the network: takes `ASKING_OPTIONS`, and `ASKING_HELP` holds. */
-  readonly asks?: true;
+  /** Asks factories over the network, and takes `ASKING_OPTIONS`: all when none is named (`ASKING_HELP`), or those named. */
+  readonly asks?: 'all' | 'named';
   /** One line. */
   readonly summary: string;
   /** Paragraphs. */
@@ -104,6 +104,8 @@ export const ASKING_OPTIONS = {
 
 const FACTORIES = { name: 'FACTORY', count: 'any', words: 'factories' } as const satisfies ArgumentSpec;
 
+const COLUMNS_HELP = 'Columns for which a terminal is too narrow are left out; where there is no terminal, none is.';
+
 export const ASKING_HELP =
   'Without FACTORY, all factories of the space are asked. A FACTORY may be named by its first label, as wn01. What arrived is printed even when some did not answer; one line on the standard error then says which.';
 
@@ -130,9 +132,12 @@ export const COMMANDS = {
       all: { type: 'boolean', short: 'a', help: 'Every empty slot on a line of its own, too.' },
     },
     json: true,
-    asks: true,
+    asks: 'all',
     summary: 'the machines of all factories, or of some',
-    help: ['One line for each machine.'],
+    help: [
+      'One line for each machine. TIME is how long it has run (a starting one: since it was created), or ran; CPU is its CPU time by that time and its processors; VM is its kind: VM, or DC and SC for Docker and Singularity containers. NOTE says of a slot without a machine when and how its last one ended, and of a machine that its factory has not seen it for a while.',
+      COLUMNS_HELP,
+    ],
     examples: [
       ['vac machines', 'of the whole space'],
       ['vac machines wn01 wn02', 'of two factories'],
@@ -145,9 +150,12 @@ export const COMMANDS = {
     arguments: [FACTORIES],
     options: {},
     json: true,
-    asks: true,
+    asks: 'all',
     summary: 'what runs of each machinetype, and how its last machine ended',
-    help: ['One line for each machinetype, summed over the factories.'],
+    help: [
+      'One line for each machinetype, summed over the factories. WANTED and NOW are its parts of all target shares and of all running power (HS06); NEW are machines too young to tell whether they found work; FACT is how many factories have it; ENDED, HOST and LAST OUTCOME are of the machine of the whole space that ended last.',
+      COLUMNS_HELP,
+    ],
     examples: [['vac machinetypes', 'of the whole space']],
     exitCodes: ASKED,
   },
@@ -156,7 +164,7 @@ export const COMMANDS = {
     arguments: [{ name: 'NAME', count: 'one', words: 'machinetypes' }, FACTORIES],
     options: {},
     json: true,
-    asks: true,
+    asks: 'all',
     summary: 'one machinetype, factory by factory',
     help: ['One line for each factory that has the machinetype NAME.'],
     examples: [['vac machinetype lhcb-prod', 'where it runs, and where it last ended how']],
@@ -176,9 +184,12 @@ export const COMMANDS = {
       problems: { type: 'boolean', short: 'p', help: 'Only those with which something is wrong.' },
     },
     json: true,
-    asks: true,
+    asks: 'all',
     summary: 'the factories, what they run and how they are',
-    help: ['One line for each factory, with what is wrong with it.'],
+    help: [
+      'One line for each factory, and below what is wrong with some. PROC and MACH are processors and machines in use, of those that there may be; HS06 is the power in use; LOAD is of the last 15 minutes; STATE and ROOT are free on the disks of the state directory and of /; UP is the time since it was booted; BEAT is the age of its heartbeat.',
+      COLUMNS_HELP,
+    ],
     examples: [
       ['vac factories', 'of the whole space'],
       ['vac factories --problems', 'those that need somebody'],
@@ -188,7 +199,7 @@ export const COMMANDS = {
   },
   shares: {
     group: 'space',
-    arguments: [],
+    arguments: [FACTORIES],
     options: {
       check: {
         type: 'boolean',
@@ -196,10 +207,10 @@ export const COMMANDS = {
       },
     },
     json: true,
-    asks: true,
+    asks: 'all',
     summary: 'what each group and machinetype has now of the space, and what it should have',
     help: [
-      'Running power (HS06) by machinegroup and machinetype beside the target shares, over the whole space. With --check, the differences between the configurations of the factories, by which a space never comes to its shares.',
+      'Running power (HS06) by machinegroup and machinetype beside the target shares, summed over the factories. With --check, the differences between their configurations, by which a space never comes to its shares. In the bars # is what runs now, and | what is wanted; PROC and HS06 are how much more than wanted runs. --json prints the machinetype_status messages that either is made from.',
     ],
     examples: [
       ['vac shares', 'now, wanted, and the difference'],
@@ -222,13 +233,19 @@ export const COMMANDS = {
         help: 'Time between two pictures.',
       },
     },
-    asks: true,
+    json: true,
+    asks: 'all',
     summary: 'the space on the whole screen, kept up to date',
-    help: ['Shares, factories and the latest ends, asked anew every few seconds. q or Ctrl-C ends it.'],
-    examples: [['vac watch', 'until q is pressed']],
+    help: [
+      'Shares, factories and the latest ends, asked anew every few seconds. q or Ctrl-C ends it. With --json it needs no terminal: each picture is an object on a line of its own, with the factory_status and machinetype_status messages, the factories that are missing from them, and the status of the vacd here (null where it cannot be asked), until a signal comes or the reader goes away.',
+    ],
+    examples: [
+      ['vac watch', 'until q is pressed'],
+      ['vac watch --json --interval 60', 'a line a minute, for a program'],
+    ],
     exitCodes: [
-      [0, 'it was ended with q or Ctrl-C'],
-      [1, 'there is no terminal; or an error'],
+      [0, 'it was ended with q, Ctrl-C or a signal'],
+      [1, 'there is no terminal, and no --json; or an error'],
     ],
   },
   why: {
@@ -339,10 +356,12 @@ export const COMMANDS = {
         help: 'CRITICAL when less is free there.',
       },
     },
-    asks: true,
+    json: true,
+    asks: 'named',
     summary: 'a plugin for Nagios and Icinga: one line, performance data, exit code',
     help: [
-      "Without FACTORY, this host's factory, from the files of its state directory: no root is needed. With FACTORY, those factories, over the network.",
+      "Without FACTORY, this host's factory, from the files of its state directory: no root is needed. With FACTORY, those factories, over the network; a FACTORY may be named by its first label, as wn01. All that is said goes to the standard output.",
+      'With --json, an object with the exit code, the word for it, the lines that would have been printed, and the facts that they were made from.',
     ],
     examples: [
       ['vac check', 'this host'],
@@ -362,9 +381,10 @@ export const COMMANDS = {
       { name: 'OUT', count: 'one', words: 'files' },
     ],
     options: {},
+    json: true,
     summary: 'a configuration of Squid with the other factories as cache siblings',
     help: [
-      'Reads IN, appends an acl and a cache_peer line for each other factory of the configuration, and writes OUT if that changes it. For a proxy on each factory that asks the others before the world.',
+      'Reads IN, appends an acl and a cache_peer line for each other factory of the configuration, and writes OUT if that changes it. For a proxy on each factory that asks the others before the world. With --json, an object: whether OUT was changed, and the other factories.',
     ],
     examples: [['vac squid-conf /etc/squid/squid.conf.in /etc/squid/squid.conf', 'then: squid -k reconfigure']],
     exitCodes: [
@@ -376,9 +396,10 @@ export const COMMANDS = {
     group: 'tools',
     arguments: [{ name: 'FILE', count: 'any', words: 'files' }],
     options: {},
+    json: true,
     summary: 'everything that is wrong with the configuration, by file and line',
     help: [
-      'Of the FILEs (or directories), in this order, or else of the configuration of this host. A running vacd that finds such errors goes on with the last good configuration.',
+      'Of the FILEs (or directories), in this order, or else of the configuration of this host. A running vacd that finds such errors goes on with the last good configuration. With --json, an object with the exit code, the files, errors and warnings (file, line, section, option, given, expected, message), and what the configuration says of space, factories, machinetypes and pipes where there are no errors.',
     ],
     examples: [['vac check-config', 'before, and after, a change']],
     exitCodes: [
@@ -423,7 +444,7 @@ export function isCommand(name: string): name is CommandName {
 /** Options of a command that not every command takes. */
 export function commandOptions(name: CommandName): Readonly<Record<string, OptionSpec>> {
   const { options, json, asks } = COMMAND_TABLE[name];
-  return { ...options, ...(json === true ? JSON_OPTION : {}), ...(asks === true ? ASKING_OPTIONS : {}) };
+  return { ...options, ...(json === true ? JSON_OPTION : {}), ...(asks !== undefined ? ASKING_OPTIONS : {}) };
 }
 
 /** All options that a command takes. */

@@ -15,8 +15,8 @@ import { socketPath } from './space-facts.js';
 import { shortener } from './views/text.js';
 
 const DAEMON_MS = 300;
-/** Shells expand what they are given: only what no shell finds anything in. */
-const HARMLESS = /^[A-Za-z0-9._-]+$/;
+/** Shells expand what they are given: only what no shell finds anything in, and vac no option. */
+const HARMLESS = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 export async function completionWords(line: CommandLine, io: Io): Promise<number> {
   const kind = WORD_KINDS.find((each) => each === line.positionals[0]);

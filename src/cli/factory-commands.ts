@@ -8,6 +8,7 @@ import { askDaemon, type ControlRequest } from '../daemon/control.js';
 import type { FactoryStatus, MachineStatus } from '../daemon/status.js';
 import { VacError } from '../errors.js';
 import type { Io } from './io.js';
+import { jsonText } from './json.js';
 import type { CommandLine } from './parse.js';
 import { socketPath } from './space-facts.js';
 import { parseTime, sayDeadline } from './time.js';
@@ -72,7 +73,7 @@ export async function stop(line: CommandLine, io: Io): Promise<number> {
       failed += 1;
     }
   }
-  if (line.has('json')) io.print([JSON.stringify(stopped)]);
+  if (line.has('json')) io.print([jsonText(stopped)]);
   else if (stopped.length > 0) {
     const { standstill } = await statusOf(line);
     io.print([
@@ -165,6 +166,6 @@ function socketOf(line: CommandLine): string {
 }
 
 function printJson(status: FactoryStatus, io: Io): number {
-  io.print([JSON.stringify(status)]);
+  io.print([jsonText(status)]);
   return 0;
 }

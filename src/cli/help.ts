@@ -22,6 +22,9 @@ const MAX_COLUMNS = 100;
 const DEFAULT_COLUMNS = 80;
 /** Where the second column begins at most; what is longer stands on a line of its own. */
 const MAX_TERM_COLUMNS = 26;
+/** With less room than this for the second column there is none: words would be cut off. */
+const MIN_MEANING_COLUMNS = 30;
+const NARROW_INDENT = 6;
 
 /** @param columns of the terminal; Infinity: there is none */
 export function vacHelp(columns: number): string[] {
@@ -78,7 +81,7 @@ export function commandHelp(name: CommandName, columns: number): string[] {
 
 export function commandParagraphs(name: CommandName): readonly string[] {
   const { help, asks } = COMMAND_TABLE[name];
-  return asks === true ? [...help, ASKING_HELP] : help;
+  return asks === 'all' ? [...help, ASKING_HELP] : help;
 }
 
 /** With the one that all have; a plugin of a monitor has codes of its own. */
@@ -107,7 +110,8 @@ export function optionTerms(options: Readonly<Record<string, OptionSpec>>): (rea
 /** Two columns: what is explained, and what it means. */
 export function terms(entries: readonly (readonly [string, string])[], width: number): string[] {
   const fitting = entries.map(([term]) => term.length).filter((length) => length <= MAX_TERM_COLUMNS);
-  const indent = Math.max(0, ...fitting) + 4;
+  const beside = Math.max(0, ...fitting) + 4;
+  const indent = width - beside < MIN_MEANING_COLUMNS ? NARROW_INDENT : beside;
   return entries.flatMap(([term, meaning]) => {
     const lines = wrap(meaning, width - indent).map((line) => `${' '.repeat(indent)}${line}`);
     const head = `  ${term}`;

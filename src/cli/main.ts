@@ -1,15 +1,15 @@
 /** `vac` from its arguments to its exit code: which command is meant, and what is said where it fails. */
 
-import { checkConfig } from '../config/index.js';
 import { isVacError, VacError } from '../errors.js';
 import { VERSION } from '../version.js';
-import { CHECK_UNKNOWN, check } from './check-command.js';
+import { check, checkFailed } from './check-command.js';
+import { checkConfigCommand } from './check-config-command.js';
 import { type CommandName, isCommand, VISIBLE_COMMANDS } from './commands.js';
 import { completionWords } from './completion-words.js';
 import { drain, shutdownAt, stop, undrain, whyCommand } from './factory-commands.js';
 import { commandHelp, vacHelp } from './help.js';
 import type { Io } from './io.js';
-import { type CommandLine, parseCommandLine, unknownName } from './parse.js';
+import { type CommandLine, namedCommand, parseCommandLine, unknownName } from './parse.js';
 import { factories, machines, machinetype, machinetypes, shares } from './space-commands.js';
 import { squidConfCommand } from './squid-command.js';
 import { watch } from './watch-command.js';
@@ -30,10 +30,7 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   'shutdown-at': shutdownAt,
   check,
   'squid-conf': squidConfCommand,
-  'check-config': (line, io) =>
-    checkConfig(line.positionals.length > 0 ? line.positionals : (line.texts('config') ?? []), (text) =>
-      io.print([text]),
-    ),
+  'check-config': checkConfigCommand,
   help: async (line, io) => help(line.positionals[0], io),
   'completion-words': completionWords,
 };
@@ -46,7 +43,6 @@ const RUN: Readonly<Record<CommandName, Run>> = {
  */
 export async function main(args: readonly string[], makeIo: (mayColour: boolean) => Io): Promise<number> {
   let io = makeIo(false);
-  let command: CommandName | null = null;
   try {
     const parsed = parseCommandLine(args);
     switch (parsed.kind) {
@@ -61,17 +57,15 @@ export async function main(args: readonly string[], makeIo: (mayColour: boolean)
         io.print(vacHelp(io.view().columns));
         return 2;
       case 'command':
-        command = parsed.command;
         io = makeIo(!parsed.line.has('no-colour') && !parsed.line.has('no-color'));
-        return await RUN[command](parsed.line, io);
+        return await RUN[parsed.command](parsed.line, io);
     }
   } catch (error) {
-    if (!(error instanceof VacError)) throw error;
-    // A monitor shows the first line of the standard output, and takes 2 for an alarm.
-    if (command === 'check' || args[0] === 'check') {
-      io.print([`UNKNOWN: ${error.message}`.replace(/[|\n]/g, ' ')]);
-      return CHECK_UNKNOWN;
+    // A monitor shows the first line of the standard output, and takes 1 and 2 for alarms.
+    if (namedCommand(args) === 'check') {
+      return checkFailed(error as Error, args.includes('--json') || args.includes('-J'), io);
     }
+    if (!(error instanceof VacError)) throw error;
     io.complain(error.message);
     return isVacError(error, 'usage') ? 2 : 1;
   }

@@ -1,5 +1,6 @@
 /** The manual pages vac(1) and vacd(8), from the tables that the programs parse by. */
 
+import { bold, paragraphs, roff, section, subsection, termList } from '../config/roff.js';
 import {
   ASKING_HELP,
   ASKING_OPTIONS,
@@ -14,7 +15,6 @@ import {
   VISIBLE_COMMANDS,
 } from './commands.js';
 import { exitCodesOf, optionTerms } from './help.js';
-import { paragraphs, roff, section, subsection, termList, verbatim } from './roff.js';
 import {
   VACD_DESCRIPTION,
   VACD_EXIT_CODES,
@@ -111,15 +111,13 @@ function commandEntry(name: CommandName): string[] {
   const [first, ...others] = [`${sentence(spec.summary)}`, ...spec.help];
   return [
     '.TP',
-    `.B ${roff(`vac ${name} ${usageArguments(spec)}`.trimEnd())}`,
+    bold(`vac ${name} ${usageArguments(spec)}`.trimEnd()),
     roff(first!),
     '.RS',
     ...others.flatMap((text) => ['.PP', roff(text)]),
     ...termList(optionTerms(spec.options)),
     ...alsoTakes(spec),
-    ...(spec.examples.length === 0
-      ? []
-      : ['.PP', 'Examples:', ...verbatim(spec.examples.map(([line, meaning]) => `  ${line}    # ${meaning}`))]),
+    ...(spec.examples.length === 0 ? [] : ['.PP', 'Examples:', ...termList(spec.examples)]),
     '.PP',
     roff(
       `Exit status: ${exitCodesOf(name)

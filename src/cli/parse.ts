@@ -41,16 +41,17 @@ export class CommandLine {
   }
 
   /**
-   * A number above 0.
+   * A number above 0, and of `most` at most.
    *
    * @throws VacError `usage`
    */
-  positiveNumber(name: string, unit: string): number | undefined {
+  positiveNumber(name: string, unit: string, most = Number.MAX_SAFE_INTEGER): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const number = Number(text);
-    if (text.trim() === '' || !Number.isFinite(number) || number <= 0) {
-      throw new VacError('usage', `--${name} "${text}": expected a number of ${unit} above 0`);
+    if (!Number.isFinite(number) || number <= 0 || number > most) {
+      const range = most === Number.MAX_SAFE_INTEGER ? 'above 0' : `above 0, up to ${most}`;
+      throw new VacError('usage', `--${name} "${text}": expected a number of ${unit} ${range}`);
     }
     return number;
   }
@@ -127,12 +128,23 @@ export function readLine(
     }
     // `--space --json`: what follows is an option, and the value was forgotten; `--space=--x` is meant so.
     const isMissing =
-      spec.type === 'string' && (value === undefined || (!token.inlineValue && /^--?[a-z]/i.test(value)));
+      spec.type === 'string' &&
+      (value === undefined || value.trim() === '' || (!token.inlineValue && /^--?[a-z]/i.test(value)));
     if (isMissing) throw new VacError('usage', `${rawName} needs a value, ${spec.value}; see ${where} --help`);
     if (spec.choices?.includes(value ?? '') === false) throw unknownChoice(name, value ?? '', spec.choices);
     given.set(name, [...(given.get(name) ?? []), value ?? '']);
   }
   return new CommandLine(positionals, specs, given);
+}
+
+/** The command that a line begins with, which may be wrong in all else; null: none. */
+export function namedCommand(args: readonly string[]): CommandName | null {
+  try {
+    const name = firstPositional(args)?.value ?? '';
+    return isCommand(name) ? name : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The command's place among the words: options before it may have values, so all options of all commands count. */
@@ -164,6 +176,7 @@ function checkCount(command: CommandName, positionals: readonly string[]): void 
   const { arguments: wanted } = COMMAND_TABLE[command];
   const least = wanted.filter(({ count }) => count === 'one' || count === 'some').length;
   const isBounded = wanted.every(({ count }) => count === 'one' || count === 'optional');
+  if (positionals.includes('')) throw new VacError('usage', `${command}: an argument is empty; is a variable not set?`);
   const usage = `usage: vac ${command} ${usageArguments(COMMAND_TABLE[command])}`.trimEnd();
   if (positionals.length < least) {
     throw new VacError('usage', `${command} needs ${wanted[positionals.length]!.name}; ${usage}`);

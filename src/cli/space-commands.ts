@@ -1,7 +1,6 @@
 /** The commands that ask the factories of a space, and print what they answer as text or as it is on the wire. */
 
 import { VacError } from '../errors.js';
-import { encodeFields, joinFields } from '../vacquery/codec.js';
 import type { MachinetypeStatus, QueryType, Status, StatusOf } from '../vacquery/index.js';
 import { type Answers, type AskerOptions, askSpace } from './ask-space.js';
 import { chooseFactories } from './choose-factories.js';
@@ -9,7 +8,6 @@ import type { Io } from './io.js';
 import type { CommandLine } from './parse.js';
 import { type SpaceFacts, type SpaceRequest, spaceFacts } from './space-facts.js';
 import { unanswered } from './unanswered.js';
-import { inOrder } from './views/answers.js';
 import { type FactoryOrder, factoriesView } from './views/factories.js';
 import { machinesView } from './views/machines.js';
 import { machinetypesView, machinetypeView } from './views/machinetypes.js';
@@ -17,6 +15,10 @@ import { sharesView } from './views/shares.js';
 import { sharesCheck } from './views/shares-check.js';
 import { naturally } from './views/text.js';
 import { Waiting } from './waiting.js';
+import { wireMessages } from './wire.js';
+
+/** Nobody waits longer; and timers of the runtime end at 24 days. */
+const MAX_TIMEOUT_SECONDS = 3600;
 
 /** Of a command that has the options for asking. */
 export function spaceRequest(line: CommandLine): SpaceRequest {
@@ -25,7 +27,7 @@ export function spaceRequest(line: CommandLine): SpaceRequest {
     stateDir: line.text('state-dir')!,
     stateDirGiven: line.has('state-dir'),
     space: line.text('space')?.toLowerCase(),
-    timeoutSeconds: line.positiveNumber('timeout', 'seconds'),
+    timeoutSeconds: line.positiveNumber('timeout', 'seconds', MAX_TIMEOUT_SECONDS),
   };
 }
 
@@ -56,6 +58,7 @@ export async function factories(line: CommandLine, io: Io): Promise<number> {
     factoriesView(asked.answers, {
       ...io.view(),
       nowMs: asked.nowMs,
+      unaskable: asked.problems,
       order: line.text('sort') as FactoryOrder,
       problemsOnly: line.has('problems'),
     }),
@@ -92,7 +95,7 @@ export async function machinetype(line: CommandLine, io: Io): Promise<number> {
 }
 
 export async function shares(line: CommandLine, io: Io): Promise<number> {
-  const asked = await ask('machinetypes_query', line, [], io);
+  const asked = await ask('machinetypes_query', line, line.positionals, io);
   if (line.has('check')) {
     const { lines, differs } = sharesCheck(asked.answers, io.view());
     if (!line.has('json')) io.print(lines);
@@ -132,27 +135,14 @@ function ended(asked: Asked<Status>, io: Io): number {
   return 1;
 }
 
-/** The messages with the keys, in the order and with the number forms of the wire: one JSON array, a message a line. */
+/** The messages as they are on the wire: one JSON array, a message a line. */
 function printWire<S extends Status>(
   asked: Asked<S>,
   io: Io,
   nameOf: (status: S) => string,
   wanted: (status: S) => boolean = () => true,
 ): number {
-  const messages = inOrder(asked.answers).flatMap(({ statuses }) =>
-    statuses
-      .map(({ status }) => status)
-      .filter(wanted)
-      .sort((a, b) => naturally(nameOf(a), nameOf(b)))
-      .map(wireForm),
-  );
+  const messages = wireMessages(asked.answers, nameOf, wanted);
   io.print(messages.length === 0 ? ['[]'] : ['[', messages.join(',\n'), ']']);
   return ended(asked, io);
-}
-
-function wireForm(status: Status): string {
-  const fields = encodeFields(status);
-  // What was read from a datagram can be written as one.
-  if (!Array.isArray(fields)) throw new Error(`${status.message_type} of ${status.factory} cannot be written`);
-  return joinFields(fields);
 }

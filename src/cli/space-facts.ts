@@ -6,8 +6,8 @@
  * than the site's is meant, such as the demo's.
  */
 
-import { formatProblem, loadConfig, readConfigFiles } from '../config/index.js';
-import type { Config } from '../config/types.js';
+import { formatProblem, loadConfig, loadSettings, readConfigFiles } from '../config/index.js';
+import type { Config, Settings } from '../config/types.js';
 import { askDaemon } from '../daemon/control.js';
 import { hostFqdn } from '../daemon/entry.js';
 import type { SpaceReport } from '../daemon/space.js';
@@ -76,9 +76,12 @@ export async function spaceFacts(request: SpaceRequest, note: (text: string) => 
   if (read !== null && read.config === null && report !== null && !read.isMissing) {
     note(`${read.problem}; asking the factories that vacd here knows`);
   }
+  // A machinetype that is being mended keeps nobody from looking at the space.
+  const settings = config?.settings ?? (report === null ? (read?.settings ?? null) : null);
+  if (config === null && settings !== null) note(`${read!.problem}; asking the factories of its [settings]`);
   const known =
-    config !== null
-      ? { space: config.settings.vacSpace, factories: config.settings.factories, source: 'the configuration' }
+    settings !== null
+      ? { space: settings.vacSpace, factories: settings.factories, source: 'the configuration' }
       : report !== null
         ? { space: report.space, factories: report.factories, source: 'the vacd here' }
         : null;
@@ -99,10 +102,7 @@ export async function spaceFacts(request: SpaceRequest, note: (text: string) => 
     ownFactory,
     ownPort: report === null ? VACQUERY_PORT : report.queryPort,
     timeoutSeconds:
-      request.timeoutSeconds ??
-      config?.settings.udpTimeoutSeconds ??
-      report?.udpTimeoutSeconds ??
-      DEFAULT_TIMEOUT_SECONDS,
+      request.timeoutSeconds ?? settings?.udpTimeoutSeconds ?? report?.udpTimeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS,
     configured: config === null || space !== config.settings.vacSpace ? null : config.machinetypes,
     silent: new Set(report?.peers.filter(({ outcome }) => outcome === 'none').map(({ factory }) => factory) ?? []),
   };
@@ -130,6 +130,8 @@ async function askForSpace(path: string): Promise<{ report: SpaceReport } | { pr
 interface Read {
   /** Null: there is none that can be used. */
   readonly config: Config | null;
+  /** Of a configuration that is bad elsewhere, too. */
+  readonly settings: Settings | null;
   /** Why there is none; else empty. */
   readonly problem: string;
   /** There is no file at all. */
@@ -141,14 +143,15 @@ async function readConfiguration(paths: readonly string[] | undefined, ownFactor
   if (files.length === 0 && paths === undefined) {
     const denied = errors.find(({ message }) => message.includes('permission denied'));
     const problem = denied === undefined ? 'there is no configuration' : formatProblem(denied);
-    return { config: null, problem, isMissing: denied === undefined };
+    return { config: null, settings: null, problem, isMissing: denied === undefined };
   }
   const loaded = errors.length > 0 ? null : loadConfig(files, { hostFqdn: ownFactory });
-  if (loaded?.ok) return { config: loaded.config, problem: '', isMissing: false };
+  if (loaded?.ok) return { config: loaded.config, settings: loaded.config.settings, problem: '', isMissing: false };
   const problems = [...errors, ...(loaded?.errors ?? [])];
   const more = problems.length === 1 ? '' : ` (and ${problems.length - 1} more)`;
   return {
     config: null,
+    settings: errors.length > 0 ? null : loadSettings(files, { hostFqdn: ownFactory }),
     problem: `${formatProblem(problems[0]!)}${more}; vac check-config says all that is wrong`,
     isMissing: false,
   };

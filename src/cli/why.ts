@@ -5,6 +5,7 @@ import type { FactoryStatus } from '../daemon/status.js';
 import { VacError } from '../errors.js';
 import type { LoggedDecision } from '../factory/decision-log.js';
 import { slotOfHostname } from '../machines/layout.js';
+import { jsonText } from './json.js';
 import { sayDeadline } from './time.js';
 import { type ViewOptions, wrapped } from './views/text.js';
 
@@ -24,7 +25,7 @@ export async function why(
   view: ViewOptions = UNCUT,
 ): Promise<string> {
   const status = await ask(socketPath, {});
-  if (subject === undefined) return json ? JSON.stringify(status.status) : overview(status.status, view).join('\n');
+  if (subject === undefined) return json ? jsonText(status.status) : overview(status.status, view).join('\n');
   const slot = slotNumber(subject, status.status);
   const known = slot !== null || status.status.shares.some((share) => share.machinetype === subject);
   if (!known) {
@@ -35,7 +36,7 @@ export async function why(
     );
   }
   const { decisions } = await ask(socketPath, slot === null ? { machinetype: subject } : { slot });
-  if (json) return JSON.stringify(decisions);
+  if (json) return jsonText(decisions);
   const title = slot === null ? `machinetype ${subject}` : `slot ${slot}${occupant(slot, status.status)}`;
   const lines = decisions.flatMap((decision) => fitted(decision, view));
   return [`${title}, latest decision last:`, ...(lines.length > 0 ? lines : ['  nothing was decided yet'])].join('\n');

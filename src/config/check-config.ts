@@ -1,49 +1,49 @@
 /** `vac check-config [FILE…]`: says everything that is wrong with a configuration, before a daemon reads it. */
-import { availableParallelism, hostname } from 'node:os';
 import { checkHostFacts, type HostFacts } from './host-facts.js';
 import { loadConfig } from './load.js';
 import { formatProblem, type Problem } from './problem.js';
-import { DEFAULT_CONFIG_PATHS, readConfigFiles } from './read.js';
+import { readConfigFiles } from './read.js';
 import type { Config } from './types.js';
-
-export const CHECK_CONFIG_USAGE = `usage: vac check-config [FILE…]
-Checks the configuration (${DEFAULT_CONFIG_PATHS.join(', ')}), or these files or directories in this order instead.
-Prints all errors and warnings; the exit code is 0 when there are no errors, else 1.`;
 
 /** Names and numbers of the host that the check needs. */
 export interface CheckFacts extends HostFacts {
   readonly hostFqdn: string;
 }
 
-/**
- * Prints line by line to `out` and gives the exit code. Files named in `args` must exist. `facts` default to what Node
- * knows of this host.
- */
-export async function checkConfig(
-  args: readonly string[],
-  out: (line: string) => void,
-  facts: CheckFacts = { hostFqdn: hostname(), processors: availableParallelism() },
-): Promise<number> {
-  if (args.some((arg) => arg.startsWith('-'))) {
-    out(CHECK_CONFIG_USAGE);
-    return args.every((arg) => arg === '--help' || arg === '-h') ? 0 : 1;
-  }
+export interface CheckedConfig {
+  /** Paths of the files that were read, in their order. */
+  readonly files: readonly string[];
+  readonly errors: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  /** Null when there are errors. */
+  readonly config: Config | null;
+}
+
+/** Reads the files of these paths, which must exist, or those of the site when none is named. */
+export async function checkConfig(paths: readonly string[], facts: CheckFacts): Promise<CheckedConfig> {
   const { files, errors: unreadable } =
-    args.length > 0 ? await readConfigFiles(args, 'error') : await readConfigFiles();
+    paths.length > 0 ? await readConfigFiles(paths, 'error') : await readConfigFiles();
   const result = files.length > 0 ? loadConfig(files, facts) : null;
   const errors: Problem[] = [...unreadable];
   if (result?.ok === false) errors.push(...result.errors);
   if (result?.ok) errors.push(...checkHostFacts(result.config, facts));
+  return {
+    files: files.map(({ path }) => path),
+    errors,
+    warnings: result?.warnings ?? [],
+    config: errors.length === 0 && result?.ok ? result.config : null,
+  };
+}
 
-  for (const problem of errors) out(`error: ${formatProblem(problem)}`);
-  for (const problem of result?.warnings ?? []) out(`warning: ${formatProblem(problem)}`);
-  const counts = `${count(errors.length, 'error')}, ${count(result?.warnings.length ?? 0, 'warning')}`;
-  if (errors.length > 0 || !result?.ok) {
-    out(`configuration is bad: ${counts}`);
-    return 1;
-  }
-  for (const text of summary(result.config)) out(text);
-  return 0;
+/** What was found, for people: a problem a line, then a summary. */
+export function checkedConfigLines({ errors, warnings, config }: CheckedConfig): string[] {
+  return [
+    ...errors.map((problem) => `error: ${formatProblem(problem)}`),
+    ...warnings.map((problem) => `warning: ${formatProblem(problem)}`),
+    ...(config === null
+      ? [`configuration is bad: ${count(errors.length, 'error')}, ${count(warnings.length, 'warning')}`]
+      : summary(config)),
+  ];
 }
 
 function summary(config: Config): string[] {

@@ -4,7 +4,15 @@ import { checkLocalOptions, isOfPipe, readVacuumPipe } from './pipe.js';
 import { type Problem, problemAt } from './problem.js';
 import { mergeSections, type RawSection } from './sections.js';
 import { readSettings } from './settings.js';
-import { type Config, type ConfigFile, deepFreeze, type LoadResult, type Origin, originKey } from './types.js';
+import {
+  type Config,
+  type ConfigFile,
+  deepFreeze,
+  type LoadResult,
+  type Origin,
+  originKey,
+  type Settings,
+} from './types.js';
 
 /**
  * Reads a configuration from the contents of its files, in their order. Pure; never throws. All errors are reported, not
@@ -55,6 +63,19 @@ export function loadConfig(files: readonly ConfigFile[], ctx: { readonly hostFqd
     origins: originsOf(sections.values()),
   };
   return { ok: true, config: deepFreeze(config), warnings };
+}
+
+/**
+ * The settings alone, for those who can do with them while a machinetype or a pipe is being mended. Null when they are
+ * missing or bad, or a line stands where it cannot be told whether it belongs to them.
+ */
+export function loadSettings(files: readonly ConfigFile[], ctx: { readonly hostFqdn: string }): Settings | null {
+  const { sections, errors } = mergeSections(files);
+  const section = sections.get('settings');
+  const isDoubtful = errors.some(({ section: title }) => title === null || title === 'settings');
+  if (section === undefined || isDoubtful) return null;
+  const read = readSettings(section, ctx.hostFqdn);
+  return read.errors.length === 0 ? deepFreeze(read.settings) : null;
 }
 
 /** Stands in for a missing section, so that the other sections can be checked all the same. */

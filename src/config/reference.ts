@@ -12,6 +12,7 @@ import {
   SETTINGS_OPTIONS,
   VACUUM_PIPE_OPTIONS,
 } from './options.js';
+import { roff } from './roff.js';
 
 interface Chapter {
   readonly header: string;
@@ -138,11 +139,6 @@ function remarks({ notYet, atRestart, old }: Option): string[] {
     ...(atRestart === undefined ? [] : ['A change takes effect at the next start of vacd.']),
     ...(old === undefined ? [] : [`Deprecated spelling: ${old.join(', ')}.`]),
   ];
-}
-
-/** Text as roff prints it literally: no escapes, no requests, and minus signs that can be copied. */
-function roff(text: string): string {
-  return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^['.]/, '\\&$&');
 }
 
 /** The generated files by name, below `etc/man/`. */

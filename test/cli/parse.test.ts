@@ -68,11 +68,19 @@ describe('a wrong command line says what is meant', () => {
     );
   });
 
-  it.each(['0', '-5', 'soon', '', 'Infinity', '0x'])('--timeout %j is no number of seconds', (value) => {
+  it.each(['0', '-5', 'soon', 'Infinity', '0x'])('--timeout %j is no number of seconds', (value) => {
     const parsed = line('machines', `--timeout=${value}`);
     expect(() => parsed.positiveNumber('timeout', 'seconds')).toThrow(
       `--timeout "${value}": expected a number of seconds above 0`,
     );
+  });
+
+  it.each([
+    [['machines', '--space='], '--space needs a value, SPACE; see vac machines --help'],
+    [['machines', '--config', ' '], '--config needs a value, FILE; see vac machines --help'],
+    [['machines', 'wn01', ''], 'machines: an argument is empty; is a variable not set?'],
+  ])('%j: empty words are none', (args, message) => {
+    expect(() => parseCommandLine(args)).toThrow(expect.objectContaining({ code: 'usage', message }));
   });
 
   it('does not suggest what is told nobody', () => {

@@ -44,6 +44,14 @@ describe('the help', () => {
     expect(text).toMatch(name === 'check' ? /^ {2}3 {2}/m : /^ {2}2 {2}the command line is wrong$/m);
   });
 
+  it('says of factories to ask only what holds', () => {
+    for (const [name, { arguments: words, asks }] of VISIBLE_COMMANDS) {
+      const text = commandHelp(name, Number.POSITIVE_INFINITY).join(' ');
+      expect(text.includes('all factories of the space are asked')).toBe(asks === 'all');
+      if (asks === 'all') expect(words.map((word) => word.name)).toContain('FACTORY');
+    }
+  });
+
   it.each([
     40,
     80,
@@ -52,6 +60,8 @@ describe('the help', () => {
   ])('is no wider than %d columns, nor than can be read well', (columns) => {
     const pages = [vacHelp(columns), vacdHelp(columns), ...all.map((name) => commandHelp(name, columns))];
     const longest = Math.max(...pages.flat().map((line) => line.length));
+    // No word is cut off.
+    expect(pages.flat().filter((line) => line.includes('…'))).toEqual([]);
     // Names of commands and options are not broken.
     expect(longest).toBeLessThanOrEqual(columns === 40 ? 66 : Math.min(columns, 100));
   });

@@ -18,9 +18,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-const squidConf = (from: string, to: string) =>
+const squidConf = (from: string, to: string, ...more: string[]) =>
   recorded((io) =>
-    main(['squid-conf', at(from), at(to), '--config', at('vac.conf'), '--state-dir', directory], () => io),
+    main(['squid-conf', at(from), at(to), '--config', at('vac.conf'), '--state-dir', directory, ...more], () => io),
   );
 
 it('writes the proxy’s configuration once, and leaves it alone while nothing changes', async () => {
@@ -41,11 +41,25 @@ it('keeps secret what was', async () => {
   expect((await stat(at('out'))).mode & 0o777).toBe(0o640);
 });
 
+it('tells programs whether they have to tell the proxy', async () => {
+  const factories = ['wn01.example.com', 'wn02.example.com'];
+  const said = async () => JSON.parse((await squidConf('in', 'out', '--json')).stdout);
+  expect(await said()).toEqual({ changed: true, factories });
+  expect(await said()).toEqual({ changed: false, factories });
+});
+
+it.each([
+  ['nothing', 'out', 'nothing cannot be read: there is no such file or directory'],
+  ['.', 'out', '. cannot be read: it is a directory'],
+  ['in', 'no/where', 'no/where cannot be written: there is no such file or directory'],
+  ['in', 'in/out', 'in/out cannot be written: there is no such directory'],
+])('says which file it cannot use: %s to %s', async (from, to, words) => {
+  const { code, stderr } = await squidConf(from, to);
+  expect(code).toBe(1);
+  expect(stderr.replaceAll(`${directory}/`, '').replaceAll(directory, '.')).toBe(`vac: ${words}\n`);
+});
+
 it('says what is wrong with the template, and writes nothing', async () => {
-  expect(await squidConf('nothing', 'out')).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('nothing cannot be read'),
-  });
   await writeFile(at('in'), 'http_access allow localnet\n');
   const { code, stderr } = await squidConf('in', 'out');
   expect(code).toBe(1);

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decode } from '../../src/vacquery/codec.js';
+import { factoryView } from './status.js';
 import { configOf, reportOf, runVac, type Said } from './vac-host.js';
 
 /** The second and third of four are not there, and the last one has no address. */
@@ -26,6 +27,11 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
     patient: ['factories', 'wn02', '-t', '0.5', '--config', '@vac.conf'],
     unknown: ['factories', 'wn7', '--config', '@vac.conf'],
     otherSpace: ['factories', '--space', 'vac02.example.com', 'wn01.example.com', '-t', '0.3', '--config', '@vac.conf'],
+    otherShares: ['shares', '--space', 'vac02.example.com', 'wn01.example.com', '-t', '0.3', '--config', '@vac.conf'],
+    someShares: ['shares', 'wn01', '--config', '@vac.conf'],
+    emptyOption: ['machines', '--space', ''],
+    emptyArgument: ['stop', ''],
+    tooPatient: ['machines', '--timeout', '1e9', '--config', '@vac.conf'],
     otherSpaceUnnamed: ['factories', '--space', 'vac02.example.com', '--config', '@vac.conf'],
     noConfig: ['machines'],
     badConfig: ['machines', '--config', '@bad.conf'],
@@ -35,8 +41,19 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
     checkLocal: ['check', '--state-dir', '@state'],
     checkUsage: ['check', '--heartbeat', 'soon'],
     checkUnknown: ['check', 'wn77', '--config', '@vac.conf'],
+    checkUnknownJson: ['check', 'wn77', '-J', '--config', '@vac.conf'],
+    checkUsageJson: ['--config', '@vac.conf', 'check', '--jsno', '--json'],
+    checkJson: ['check', 'wn01', 'wn02', '--json', '--config', '@vac.conf'],
+    checkLocalJson: ['check', '--json', '--state-dir', '@state'],
+    checkUnreadable: ['sh', 'mkdir -p @odd/factory-error; vac check --state-dir @odd'],
+    checkUnreachable: [
+      'sh',
+      'mkdir @loop; ln -s factory-heartbeat @loop/factory-heartbeat; vac check --state-dir @loop',
+    ],
     checkConfig: ['check-config', '@vac.conf'],
     checkConfigOption: ['check-config', '--config', '@bad.conf'],
+    checkConfigJson: ['check-config', '--json', '@vac.conf'],
+    badConfigJson: ['check-config', '@bad.conf', '--json'],
     words: ['completion-words', 'factories', '--config', '@vac.conf'],
     noWords: ['completion-words', 'machines', '--state-dir', '@state'],
     badWords: ['completion-words', 'spells'],
@@ -45,6 +62,13 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
     helpOf: ['help', 'drain'],
     watch: ['watch', '--config', '@vac.conf'],
     piped: ['sh', 'vac machines --config @vac.conf wn00 wn01 | true; echo "$PIPESTATUS"'],
+    full: ['sh', 'vac machines --config @vac.conf wn00 > /dev/full'],
+    steering: ['sh', "vac machines --config @vac.conf $'\\e[31mwn00' \\u202e"],
+    watchPiped: ['sh', 'vac watch --json --interval 1 --config @vac.conf | head -n 2; echo "$PIPESTATUS"'],
+    watchEnded: [
+      'sh',
+      'exec 3< <(exec $VAC watch --json --interval 3000 --config @vac.conf wn00); read -r <&3; kill -TERM $!; wait $!; echo $?',
+    ],
     process: ['sh', 'vac factories --config @vac.conf wn00 wn02 >/dev/null'],
   } as const;
   let said: Record<keyof typeof COMMANDS, Said>;
@@ -158,6 +182,95 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
     expect(said.checkUnknown.stdout).toMatch(/^UNKNOWN: "wn77" is no factory/);
   });
 
+  it('check tells programs the same, and what it was made from', () => {
+    expect(said.checkJson.code).toBe(2);
+    expect(JSON.parse(said.checkJson.stdout)).toMatchObject({
+      code: 2,
+      status: 'CRITICAL',
+      lines: expect.arrayContaining([expect.stringMatching(/^CRITICAL: 2 of 2 factories: .* \| factories=1/)]),
+      space: 'vac01.example.com',
+      factories: [
+        { factory: 'wn01.example.com', outcome: 'complete' },
+        { factory: 'wn02.example.com', outcome: 'none', problems: [{ severity: 'critical', text: 'no answer' }] },
+      ],
+    });
+    expect(JSON.parse(said.checkLocalJson.stdout)).toMatchObject({
+      code: 2,
+      factoryHeartbeatAgeSeconds: null,
+      counts: null,
+    });
+    for (const name of ['checkUnknownJson', 'checkUsageJson'] as const) {
+      expect(said[name]).toMatchObject({ code: 3, stderr: '' });
+      expect(JSON.parse(said[name].stdout)).toMatchObject({ code: 3, status: 'UNKNOWN' });
+    }
+  });
+
+  it('check knows nothing where it may not look, and raises no alarm', () => {
+    expect(said.checkUnreadable).toMatchObject({ code: 3, stderr: '' });
+    expect(said.checkUnreadable.stdout).toMatch(/^UNKNOWN: @odd\/factory-error cannot be looked at: EISDIR/);
+    expect(said.checkUnreachable).toMatchObject({ code: 3, stderr: '' });
+    expect(said.checkUnreachable.stdout).toMatch(/^UNKNOWN: @loop\/factory-heartbeat cannot be looked at: ELOOP/);
+  });
+
+  it('check-config tells programs what is wrong, and where', () => {
+    expect(said.checkConfigJson.code).toBe(0);
+    expect(JSON.parse(said.checkConfigJson.stdout)).toMatchObject({
+      code: 0,
+      files: ['@vac.conf'],
+      errors: [],
+      space: 'vac01.example.com',
+      machinetypes: [],
+    });
+    expect(said.badConfigJson.code).toBe(1);
+    expect(JSON.parse(said.badConfigJson.stdout)).toMatchObject({
+      code: 1,
+      errors: expect.arrayContaining([
+        expect.objectContaining({ file: '@bad.conf', line: 2, option: 'vac_spaec', message: expect.any(String) }),
+      ]),
+    });
+  });
+
+  it('watch --json prints a picture a line, until its reader or a signal ends it', () => {
+    const lines = said.watchPiped.stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(3);
+    expect(lines[2]).toBe('0');
+    for (const line of lines.slice(0, 2)) {
+      expect(JSON.parse(line)).toMatchObject({
+        space: 'vac01.example.com',
+        factories: [{ factory: 'wn00.example.com' }, { factory: 'wn01.example.com' }],
+        missing: ['wn02.example.com', 'wn03.example.com'],
+        local: null,
+      });
+      expect(JSON.parse(line).machinetypes).toHaveLength(6);
+    }
+    expect(said.watchPiped.stderr).toBe('');
+    expect(said.watchEnded).toMatchObject({ code: 0, stdout: '0\n', stderr: '' });
+  });
+
+  it('shares are those of the factories that are named, of another space too', () => {
+    expect(said.someShares).toMatchObject({ code: 0, stderr: '' });
+    expect(said.someShares.stdout).toContain('1 of 1 factory');
+    expect(said.otherShares.stderr).toContain('1 of 1 factory did not answer within 0.3 s: wn01');
+  });
+
+  it('says what is missing, or too much', () => {
+    expect(said.emptyOption.stderr).toBe('vac: --space needs a value, SPACE; see vac machines --help\n');
+    expect(said.emptyArgument.stderr).toBe('vac: stop: an argument is empty; is a variable not set?\n');
+    expect(said.tooPatient.stderr).toBe('vac: --timeout "1e9": expected a number of seconds above 0, up to 3600\n');
+    for (const name of ['emptyOption', 'emptyArgument', 'tooPatient'] as const) expect(said[name].code).toBe(2);
+  });
+
+  it('says back what was typed without what steers a terminal', () => {
+    expect(said.steering.stderr).toMatch(/^vac: "\?\[31mwn00" is no factory of space/);
+  });
+
+  it('does not take a full disk for success', () => {
+    expect(said.full.code).toBe(1);
+    expect(said.full.stderr).toBe(
+      'vac: the standard output cannot be written: ENOSPC: no space left on device, write\n',
+    );
+  });
+
   it('check-config takes files as arguments or by --config', () => {
     expect(said.checkConfig.code).toBe(0);
     expect(said.checkConfig.stdout).toContain('configuration is good');
@@ -217,6 +330,21 @@ describe('vac on a host with a site’s configuration', () => {
   });
 });
 
+describe('vac on a host whose configuration has a mistake in a machinetype', () => {
+  it('asks the space all the same, and says so', async () => {
+    const shape = { factories: 2 };
+    const siteConfig = `${configOf(shape)}[machinetype a]\nmax_processors = x\n`;
+    const [machines, named] = await runVac({ shape, files: { 'vac.conf': siteConfig }, siteConfig }, [
+      ['machines'],
+      ['machines', '--config', '@vac.conf'],
+    ]);
+    expect(machines!.code).toBe(0);
+    expect(machines!.stdout).toContain('on 2 of 2 factories');
+    expect(machines!.stderr).toMatch(/^vac: \/run\/vac\.conf:\d+: .*; asking the factories of its \[settings\]\n$/);
+    expect(named).toMatchObject({ code: 1, stdout: '' });
+  });
+});
+
 describe('vac on a host whose vacd can be asked', () => {
   it('takes the space from there when its state directory is named', async () => {
     const space = reportOf(SHAPE, { factories: ['wn00.example.com', 'wn01.example.com'] });
@@ -239,6 +367,16 @@ describe('vac on a host whose vacd can be asked', () => {
     ]);
     expect(alone).toMatchObject({ code: 0, stderr: '' });
     expect(words!.stdout).toBe('prod\nuser\n');
+  });
+
+  it('offers shells no word that one of them, or vac, takes for more than a word', async () => {
+    const shape = { factories: 1 };
+    const hostile = ['$(reboot)', '`reboot`', '-rf', '--state-dir=x', 'a b', 'a;b', "a'b", 'a\\b', '~root', 'a*', ''];
+    const shares = [...hostile, 'good-1'].map((machinetype) => ({ ...factoryView().shares[0]!, machinetype }));
+    const [words] = await runVac({ shape, files: {}, space: reportOf(shape), status: { shares } }, [
+      ['completion-words', 'machinetypes', '--state-dir', '@state', '--config', '@missing.conf'],
+    ]);
+    expect(words).toMatchObject({ code: 0, stdout: 'good-1\n', stderr: '' });
   });
 
   it('waits only shortly for factories that do not answer vacd either, unless they are named', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../../src/config/load.js';
+import { loadConfig, loadSettings } from '../../src/config/load.js';
 import { formatProblem } from '../../src/config/problem.js';
 import { pipeOptionNames } from '../../src/config/spelling.js';
 import type { Config, LoadResult } from '../../src/config/types.js';
@@ -400,6 +400,30 @@ describe('errors', () => {
   it('do not follow from an option that is bad itself', () => {
     expect(errorsOf(MINIMAL, `${TYPE}min_processors = 4\nmax_processors = eigth`)).toHaveLength(1);
     expect(errorsOf(MINIMAL, `${TYPE}heartbeat_seconds = 60\nheartbeat_file = a/b`)).toHaveLength(1);
+  });
+});
+
+describe('the settings alone', () => {
+  const settings = (text: string) => loadSettings([{ path: '/etc/vac.conf', text }], HOST);
+
+  it.each([
+    ['a bad machinetype', '[machinetype a]\nmax_processors = x\n'],
+    ['an unknown section', '[machinetpye a]\nx = 1\n'],
+  ])('can be read beside %s', (_, text) => {
+    expect(load(MINIMAL + text).ok).toBe(false);
+    expect(settings(`${MINIMAL}factories = .\n${text}`)).toMatchObject({
+      vacSpace: 'vac01.example.com',
+      factories: ['node1.example.com'],
+    });
+  });
+
+  it.each([
+    ['when they are bad themselves', `${MINIMAL}udp_timeout_seconds = x\n`],
+    ['when they have an unknown option', `${MINIMAL}colour = red\n`],
+    ['when there are none', TYPE],
+    ['when a line may be meant for them', `${MINIMAL}factories\n`],
+  ])('cannot be read %s', (_, text) => {
+    expect(settings(text)).toBeNull();
   });
 });
 

@@ -24,8 +24,17 @@ export interface CheckResult {
   readonly lines: readonly string[];
 }
 
+/** A factory that was asked, and what is wrong with it. */
+export interface CheckedFactory {
+  readonly factory: string;
+  readonly outcome: PeerAnswer['outcome'];
+  readonly problems: readonly FactoryProblem[];
+}
+
 /** What a check of the local factory looks at: the files that site monitoring reads (SPEC 5, 11). */
 export interface LocalCheckFacts {
+  /** Where the files are. */
+  readonly stateDir: string;
   /** Since the file's ctime; null: there is no such file. */
   readonly factoryHeartbeatAgeSeconds: number | null;
   readonly responderHeartbeatAgeSeconds: number | null;
@@ -39,6 +48,8 @@ export interface LocalCheckFacts {
 
 export interface CheckFactoriesOptions extends PollMoment {
   readonly thresholds?: Partial<CheckThresholds>;
+  /** What else is to be known, below all other lines. */
+  readonly notes?: readonly string[];
 }
 
 const CODES = { warning: 1, critical: 2 } as const;
@@ -57,10 +68,11 @@ const TOLERATED_FUTURE_SECONDS = 60;
 export function checkLocal(facts: LocalCheckFacts, thresholds: Partial<CheckThresholds> = {}): CheckResult {
   const limit = thresholds.heartbeatSeconds ?? CHECK_THRESHOLDS.heartbeatSeconds;
   const counts = parseCounts(facts.counts);
-  const suffix = counts === null ? '' : ` (${counts.running}/${counts.slots} ${counts.processors}/${counts.most})`;
+  const suffix =
+    counts === null ? '' : ` (${counts.running}/${counts.slots} ${counts.processors}/${counts.maxProcessors})`;
   const problems = [
-    ...heartbeatProblems('factory', facts.factoryHeartbeatAgeSeconds, limit),
-    ...heartbeatProblems('responder', facts.responderHeartbeatAgeSeconds, limit),
+    ...heartbeatProblems('factory', facts.factoryHeartbeatAgeSeconds, limit, facts.stateDir),
+    ...heartbeatProblems('responder', facts.responderHeartbeatAgeSeconds, limit, facts.stateDir),
     ...(facts.factoryError === null
       ? []
       : [critical(`factory-error: ${oneLine(facts.factoryError) || 'the file is empty'}`)]),
@@ -71,7 +83,7 @@ export function checkLocal(facts: LocalCheckFacts, thresholds: Partial<CheckThre
       ? []
       : [
           datum('slots', counts.running, { max: counts.slots }),
-          datum('processors', counts.processors, { max: counts.most }),
+          datum('processors', counts.processors, { max: counts.maxProcessors }),
           datum('hs06', counts.hs06),
         ]),
     ...heartbeatDatum('factory', facts.factoryHeartbeatAgeSeconds, limit),
@@ -83,17 +95,32 @@ export function checkLocal(facts: LocalCheckFacts, thresholds: Partial<CheckThre
   return result(CODES[worst.severity], `${word}${worst.text}${suffix}`, performance, others.map(labelled));
 }
 
+/** Nothing is known of what was to be checked, for this reason. */
+export function unknown(reason: string): CheckResult {
+  return result(3, `UNKNOWN: ${reason}`, [], []);
+}
+
 /** Of factories that were asked by a factory query; the worst of them decides. */
 export function checkFactories(
   answers: readonly PeerAnswer<FactoryStatus>[],
   options: CheckFactoriesOptions,
-): CheckResult {
-  if (answers.length === 0) return result(3, 'UNKNOWN: there is no factory to ask', [], []);
+): CheckResult & { readonly factories: readonly CheckedFactory[] } {
   const thresholds = { ...CHECK_THRESHOLDS, ...options.thresholds };
-  const checked = inOrder(answers).map((answer) => ({
+  const factories = inOrder(answers).map((answer) => ({
     factory: answer.factory,
+    outcome: answer.outcome,
     problems: factoryProblems(answer, options, thresholds),
   }));
+  const { code, lines } =
+    answers.length === 0 ? unknown('there is no factory to ask') : judged(factories, answers, thresholds);
+  return { code, lines: [...lines, ...(options.notes ?? []).map(withoutBars)], factories };
+}
+
+function judged(
+  checked: readonly CheckedFactory[],
+  answers: readonly PeerAnswer<FactoryStatus>[],
+  thresholds: CheckThresholds,
+): CheckResult {
   const statuses = answers.flatMap((answer) => statusOf(answer) ?? []);
   const performance =
     answers.length === 1
@@ -127,8 +154,13 @@ function labelled({ severity, text }: FactoryProblem): string {
   return `${severity.toUpperCase()}: ${text}`;
 }
 
-function heartbeatProblems(name: string, ageSeconds: number | null, limitSeconds: number): FactoryProblem[] {
-  if (ageSeconds === null) return [critical(`No vacd ${name} heartbeat file`)];
+function heartbeatProblems(
+  name: string,
+  ageSeconds: number | null,
+  limitSeconds: number,
+  stateDir: string,
+): FactoryProblem[] {
+  if (ageSeconds === null) return [critical(`No vacd ${name} heartbeat file in ${stateDir}: does vacd run?`)];
   if (ageSeconds > limitSeconds) {
     return [critical(`No vacd ${name} heartbeat in ${(ageSeconds / 3600).toFixed(2)} hours`)];
   }
@@ -145,19 +177,19 @@ interface Counts {
   readonly running: number;
   readonly slots: number;
   readonly processors: number;
-  readonly most: number;
+  readonly maxProcessors: number;
   readonly hs06: number;
 }
 
 /** "running slots procs maxprocs hs06" (SPEC 5). */
-function parseCounts(text: string | null): Counts | null {
+export function parseCounts(text: string | null): Counts | null {
   const numbers = /^\s*(\d+) (\d+) ([\d.]+) ([\d.]+) ([\d.]+)\s*$/
     .exec(text ?? '')
     ?.slice(1)
     .map(Number);
   if (numbers === undefined || numbers.some(Number.isNaN)) return null;
-  const [running, slots, processors, most, hs06] = numbers as [number, number, number, number, number];
-  return { running, slots, processors, most, hs06 };
+  const [running, slots, processors, maxProcessors, hs06] = numbers as [number, number, number, number, number];
+  return { running, slots, processors, maxProcessors, hs06 };
 }
 
 function usage(statuses: readonly FactoryStatus[]): string {

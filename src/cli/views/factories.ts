@@ -106,7 +106,7 @@ function columnsFor(rows: readonly Row[]): Column<Row>[] {
       ...total(`${sum((s) => s.running_machines)}/${sum((s) => s.max_machines)}`),
     }),
     number('HS06', (s) => decimal(s.running_hs06), { drop: 2, ...total(decimal(sum((s) => s.running_hs06))) }),
-    number('LOAD', (s) => (s.load_average === null ? '' : s.load_average.toFixed(1)), { drop: 1 }),
+    number('LOAD', (s) => loadOf(s.load_average), { drop: 1 }),
     number('STATE', (s) => size(kibToBytes(s.vac_disk_avail_kb)), { drop: 3 }),
     number('ROOT', (s) => size(kibToBytes(s.root_disk_avail_kb)), { drop: 6 }),
     number('MEMORY', memory, { drop: 7 }),
@@ -141,6 +141,13 @@ function problemLines(rows: readonly Row[], options: ViewOptions): string[] {
 function problemStyle({ problems }: Row): Style | null {
   if (problems.length === 0) return null;
   return problems[0]!.severity === 'critical' ? 'red' : 'yellow';
+}
+
+/** With its decimal always, so that loads can be compared down the column. */
+function loadOf(load: number | null): string {
+  if (load === null) return '';
+  const text = decimal(load);
+  return /^\d+$/.test(text) ? `${text}.0` : text;
 }
 
 function memory({ mem_used_kb: used, mem_total_kb: total }: FactoryStatus): string {

@@ -31,6 +31,8 @@ export interface PollMoment {
   readonly nowSeconds: number;
   /** The clock of the poll at `nowSeconds`. */
   readonly nowMs: number;
+  /** Why factories could not be asked, by their names, in words that follow them; absent: nothing is known of that. */
+  readonly unaskable?: ReadonlyMap<string, string>;
 }
 
 /** The worst come first. */
@@ -41,7 +43,7 @@ export function factoryProblems(
 ): FactoryProblem[] {
   const received = answer.statuses[0];
   const problems = [
-    ...exchangeProblems(answer),
+    ...exchangeProblems(answer, moment.unaskable?.get(answer.factory)),
     ...(received === undefined ? [] : statusProblems(received, moment, thresholds)),
   ];
   return [
@@ -58,16 +60,15 @@ export function kibToBytes(kib: number | null): number | null {
   return kib === null ? null : kib * 1024;
 }
 
-function exchangeProblems({
-  outcome,
-  asked,
-  refused,
-  claimedFactory,
-  strayAddress,
-}: PeerAnswer<FactoryStatus>): FactoryProblem[] {
+function exchangeProblems(
+  { outcome, asked, wasDead, refused, claimedFactory, strayAddress }: PeerAnswer<FactoryStatus>,
+  unaskable: string | undefined,
+): FactoryProblem[] {
   const problems: FactoryProblem[] = [];
   if (outcome === 'none') {
-    problems.push({ severity: 'critical', text: asked === 0 ? 'not asked: its name has no address' : 'no answer' });
+    // One that is known to be dead is asked only now and then.
+    const text = asked > 0 || wasDead ? 'no answer' : `not asked: ${unaskable ?? 'its name has no address'}`;
+    problems.push({ severity: 'critical', text });
   }
   if (outcome === 'partial') problems.push({ severity: 'warning', text: 'its answer did not arrive in full' });
   const details: Partial<Record<ReplyRefusal, string | null>> = {

@@ -19,6 +19,8 @@ export interface ViewOptions {
 export interface PollViewOptions extends ViewOptions {
   /** The clock of the poll (`Poller.clock`) at `nowSeconds`. */
   readonly nowMs: number;
+  /** Why factories could not be asked, by their names, in words that follow them; absent: nothing is known of that. */
+  readonly unaskable?: ReadonlyMap<string, string>;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -115,12 +117,17 @@ export function size(bytes: number | null): string {
 
 /** Of a part, 0 to 1. */
 export function percent(part: number | null): string {
-  return part === null || !Number.isFinite(part) ? UNKNOWN : `${Math.round(part * 100) + 0} %`;
+  return part === null || !Number.isFinite(part) ? UNKNOWN : `${decimal(Math.round(part * 100))} %`;
 }
+
+/** No space runs so much of anything: written in full, one factory's lie would push columns off the screen. */
+const IMPLAUSIBLE = 1e9;
 
 /** At most one decimal, none where it would be 0; sums of decimal numbers lose their noise. */
 export function decimal(value: number | null): string {
-  return value === null || !Number.isFinite(value) ? UNKNOWN : String(Math.round(value * 10) / 10 + 0);
+  if (value === null || !Number.isFinite(value)) return UNKNOWN;
+  if (Math.abs(value) >= IMPLAUSIBLE) return value.toExponential(0);
+  return String(Math.round(value * 10) / 10 + 0);
 }
 
 /** With its sign, for differences: `+3`, `-1.5`, `0`. */

@@ -4,6 +4,7 @@ import { type CheckResult, checkFactories, checkLocal, type LocalCheckFacts } fr
 import { answer, FACTORIES, factory, hostileText, NOW, VIEW } from './space.js';
 
 const FINE: LocalCheckFacts = {
+  stateDir: '/var/lib/vac',
   factoryHeartbeatAgeSeconds: 5,
   responderHeartbeatAgeSeconds: 6,
   factoryError: null,
@@ -43,14 +44,24 @@ describe('vac check on this host', () => {
       2,
       'No vacd factory heartbeat in 0.25 hours (3/8 24/64)',
     ],
-    ['none', { factoryHeartbeatAgeSeconds: null }, 2, 'No vacd factory heartbeat file (3/8 24/64)'],
+    [
+      'none',
+      { factoryHeartbeatAgeSeconds: null },
+      2,
+      'No vacd factory heartbeat file in /var/lib/vac: does vacd run? (3/8 24/64)',
+    ],
     [
       'old responder heartbeat',
       { responderHeartbeatAgeSeconds: 601 },
       2,
       'No vacd responder heartbeat in 0.17 hours (3/8 24/64)',
     ],
-    ['no responder', { responderHeartbeatAgeSeconds: null }, 2, 'No vacd responder heartbeat file (3/8 24/64)'],
+    [
+      'no responder',
+      { responderHeartbeatAgeSeconds: null },
+      2,
+      'No vacd responder heartbeat file in /var/lib/vac: does vacd run? (3/8 24/64)',
+    ],
     ['error', { factoryError: 'libvirt is down\nstack\n' }, 2, 'factory-error: libvirt is down (3/8 24/64)'],
     ['empty error', { factoryError: '' }, 2, 'factory-error: the file is empty (3/8 24/64)'],
     ['problem', { problems: ['prod dies early'] }, 1, 'WARNING: prod dies early (3/8 24/64)'],
@@ -75,6 +86,7 @@ describe('vac check on this host', () => {
 
   test('tells the other problems in further lines', () => {
     const { lines } = checkLocal({
+      stateDir: '/var/lib/vac',
       factoryHeartbeatAgeSeconds: 3_600,
       responderHeartbeatAgeSeconds: null,
       factoryError: 'a | b',
@@ -83,7 +95,7 @@ describe('vac check on this host', () => {
     });
     expect(lines).toEqual([
       'No vacd factory heartbeat in 1.00 hours | factory_heartbeat=3600s;;600;0',
-      'CRITICAL: No vacd responder heartbeat file',
+      'CRITICAL: No vacd responder heartbeat file in /var/lib/vac: does vacd run?',
       'CRITICAL: factory-error: a / b',
       'WARNING: first',
       'WARNING: second',
@@ -106,6 +118,7 @@ describe('vac check on this host', () => {
         fc.array(hostileText, { maxLength: 3 }),
         (a, b, error, counts, problems) => {
           const result = checkLocal({
+            stateDir: '/var/lib/vac',
             factoryHeartbeatAgeSeconds: a,
             responderHeartbeatAgeSeconds: b,
             factoryError: error,
@@ -120,12 +133,26 @@ describe('vac check on this host', () => {
 });
 
 describe('vac check of factories', () => {
+  test('tells programs what is wrong with each, and people what else is to be known', () => {
+    const notes = ['no vacd runs | there'];
+    const { factories, lines } = checkFactories([answer('wn1', []), answer('wn2', [factory('wn2')])], {
+      ...VIEW,
+      notes,
+    });
+    expect(factories).toEqual([
+      { factory: 'wn1.example.com', outcome: 'none', problems: [{ severity: 'critical', text: 'no answer' }] },
+      { factory: 'wn2.example.com', outcome: 'complete', problems: [] },
+    ]);
+    expect(lines.at(-1)).toBe('no vacd runs / there');
+    expectPluginOutput({ code: 2, lines });
+  });
+
   const check = (status: Parameters<typeof factory>[1], thresholds = {}) =>
     checkFactories([answer('wn1', [factory('wn1', status)])], { ...VIEW, thresholds });
 
   test('of one that is well', () => {
     const result = check({});
-    expect(result).toEqual({
+    expect(result).toMatchObject({
       code: 0,
       lines: [
         'OK: wn1.example.com, 2/4 machines, 16/32 processors | slots=2;;;0;4 processors=16;;;0;32 hs06=168;;;0;336 load15=15.06;;;0 state_disk_free=422238117888B;5000000000:;1000000000:;0 root_disk_free=81222504448B;5000000000:;1000000000:;0 factory_heartbeat=12s;;600;0 responder_heartbeat=0s;;600;0',
@@ -184,7 +211,7 @@ describe('vac check of factories', () => {
   });
 
   test('of one that does not answer is critical, without data', () => {
-    expect(checkFactories([answer('wn1', [])], VIEW)).toEqual({
+    expect(checkFactories([answer('wn1', [])], VIEW)).toMatchObject({
       code: 2,
       lines: ['CRITICAL: wn1.example.com: no answer'],
     });
@@ -205,7 +232,7 @@ describe('vac check of factories', () => {
 
   test('of several that are well, and of several with warnings alone', () => {
     const well = ['wn1', 'wn2'].map((name) => answer(name, [factory(name)]));
-    expect(checkFactories(well, VIEW)).toEqual({
+    expect(checkFactories(well, VIEW)).toMatchObject({
       code: 0,
       lines: [
         'OK: 2 factories, 4/8 machines, 32/64 processors | factories=2;;;0;2 slots=4;;;0;8 processors=32;;;0;64 hs06=336;;;0;672 oldest_heartbeat=12s;;600;0',
@@ -226,7 +253,11 @@ describe('vac check of factories', () => {
   });
 
   test('of none knows nothing', () => {
-    expect(checkFactories([], VIEW)).toEqual({ code: 3, lines: ['UNKNOWN: there is no factory to ask'] });
+    expect(checkFactories([], VIEW)).toMatchObject({
+      code: 3,
+      factories: [],
+      lines: ['UNKNOWN: there is no factory to ask'],
+    });
   });
 });
 

@@ -87,6 +87,14 @@ describe('vac factories', () => {
     `);
   });
 
+  test('gives no factory that exaggerates the room of the others', () => {
+    const most = { running_hs06: 1e12, max_hs06: 1e12, load_average: 1e12 };
+    const lines = shown(VIEW, [answer('wn1', [factory('wn1', most)]), answer('wn2', [factory('wn2')])]);
+    expect(lines).toMatch(/^wn1 .* 1e\+12 +1e\+12 /m);
+    expect(lines).toMatch(/^wn2 .* 168 +15\.1 /m);
+    expect(lines).not.toContain('000000');
+  });
+
   test('names factories with the same problems together', () => {
     const dead = Array.from({ length: 30 }, (_, index) => answer(`wn${index}`, []));
     const lines = shown(VIEW, dead).split('\n').slice(-6);
@@ -141,6 +149,7 @@ describe('problems', () => {
 
   test.each([
     [{ outcome: 'none' as const, statuses: [], asked: 0 }, 'wn1: not asked: its name has no address'],
+    [{ outcome: 'none' as const, statuses: [], asked: 0, wasDead: true }, 'wn1: no answer'],
     [{ outcome: 'partial' as const }, 'wn1: its answer did not arrive in full'],
     [
       { refused: new Map([['wrong-factory' as const, 2]]), claimedFactory: 'wn7.example.com' },
@@ -153,5 +162,11 @@ describe('problems', () => {
     [{ refused: new Map([['not-json' as const, 1]]) }, 'wn1: 1 answer refused: not-json'],
   ])('of the exchange: %s', (changes, text) => {
     expect(problemsOf(changes)).toEqual([text]);
+  });
+
+  test('why it was not asked, where that is known', () => {
+    const unaskable = new Map([['wn1.example.com', 'this host: no vacd runs here']]);
+    const lines = factoriesView([answer('wn1', [], { asked: 0 })], { ...VIEW, unaskable });
+    expect(lines.at(-1)).toBe('wn1: not asked: this host: no vacd runs here');
   });
 });

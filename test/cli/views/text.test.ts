@@ -150,6 +150,7 @@ test.each([
 
 test('numbers are short, and without noise or minus nought', () => {
   expect([decimal(0.1 + 0.2), decimal(84), decimal(-0.01), decimal(null)]).toEqual(['0.3', '84', '0', '-']);
+  expect([decimal(123_456_789), decimal(1e12), decimal(-1e12)]).toEqual(['123456789', '1e+12', '-1e+12']);
   expect([signed(3), signed(-1.55), signed(0.01), signed(-0.01), signed(2, ' %')]).toEqual([
     '+3',
     '-1.5',
@@ -158,6 +159,7 @@ test('numbers are short, and without noise or minus nought', () => {
     '+2 %',
   ]);
   expect([percent(0.666), percent(-0.001), percent(null)]).toEqual(['67 %', '0 %', '-']);
+  expect(percent(1e12)).toBe('1e+14 %');
   expect([counted(1, 'slot'), counted(2, 'slot'), counted(0, 'factory', 'factories')]).toEqual([
     '1 slot',
     '2 slots',

@@ -5,6 +5,11 @@ export function roff(text: string): string {
   return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^['.]/, '\\&$&');
 }
 
+/** A line in bold, its quotation marks and all. */
+export function bold(text: string): string {
+  return `.B "${roff(text).replaceAll('"', '\\(dq')}"`;
+}
+
 export function section(title: string): string {
   return `.SH "${roff(title)}"`;
 }
@@ -20,10 +25,5 @@ export function paragraphs(texts: readonly string[]): string[] {
 
 /** A list of terms in bold, each with what it means below it. */
 export function termList(entries: readonly (readonly [term: string, meaning: string])[]): string[] {
-  return entries.flatMap(([term, meaning]) => ['.TP', `.B ${roff(term)}`, roff(meaning)]);
-}
-
-/** Lines as they are. */
-export function verbatim(lines: readonly string[]): string[] {
-  return ['.nf', ...lines.map(roff), '.fi'];
+  return entries.flatMap(([term, meaning]) => ['.TP', bold(term), roff(meaning)]);
 }
