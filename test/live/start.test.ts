@@ -18,7 +18,7 @@ const program = (name: string) => fileURLToPath(new URL(`../../dist/${name}.js`,
 /** What a demo factory starts on its host, by the names of the processes. */
 const HELPERS = ['qemu-system-x86', 'ganesha.nfsd', 'rsyslogd', 'dbus-daemon', 'rpcbind', 'dnsmasq'];
 /** Machines that ran for less are not accounted for (fizzle_seconds in etc/demo/vac.conf). */
-const FIZZLE_SECONDS = 5;
+const FIZZLE_SECONDS = 12;
 
 interface Summary {
   readonly machines: readonly {
