@@ -1,6 +1,7 @@
 /** Asks the factories of a space by VacQuery, over the network, as one asker for one poll or for many (`vac watch`). */
 
 import { readFile } from 'node:fs/promises';
+import { resolveNames } from '../host/resolve.js';
 import { isBound } from '../host/syslog.js';
 import {
   openDgramTransport,
@@ -17,7 +18,6 @@ import {
   VACQUERY_PORT,
 } from '../vacquery/index.js';
 import { VERSION } from '../version.js';
-import { resolveNames } from './resolve.js';
 import type { SpaceFacts } from './space-facts.js';
 
 export interface Answers<S extends Status = Status> {

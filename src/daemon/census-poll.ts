@@ -29,20 +29,24 @@ export interface CensusPollParts {
 export class CensusPoll {
   /** Of all polls so far. */
   counts: DatagramCounts = addCounts();
+  private poller: Poller | null = null;
+  private closed = false;
 
   constructor(private readonly parts: CensusPollParts) {}
 
   /**
-   * @returns an answer for each factory that could be asked; null: there are no others
+   * @returns an answer for each factory that could be asked; null: there are no others, or this was closed
    * @throws where no socket is to be had
    */
   async ask(): Promise<PeerAnswer<FactoryStatus>[] | null> {
     const { memory, others, openTransport, clock } = this.parts;
     const peers = others();
-    if (peers.length === 0) return null;
+    if (peers.length === 0 || this.closed) return null;
     const { vacSpace, udpTimeoutSeconds } = memory.config.settings;
     const poller = new Poller(await openTransport(), clock);
+    this.poller = poller;
     try {
+      if (this.closed) return null;
       return await poller.poll({
         query: 'factory_query',
         space: vacSpace,
@@ -55,7 +59,14 @@ export class CensusPoll {
       });
     } finally {
       this.counts = addCounts(this.counts, poller.counts);
+      this.poller = null;
       await poller.close();
     }
+  }
+
+  /** Ends a poll that is under way at once, with what it has heard. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.poller?.close();
   }
 }

@@ -52,7 +52,7 @@ export interface ControlHandlers {
   drain(order: DrainOrder): Promise<void>;
   undrain(): Promise<void>;
   /** @returns the machine's id */
-  stop(machine: string): string;
+  stop(machine: string): string | Promise<string>;
   shutdownAt(timeSeconds: number | null): Promise<void>;
   /** Null: nothing is known of a space. */
   space(): SpaceReport | null;
@@ -141,7 +141,7 @@ export class ControlServer {
         await handlers.undrain();
         return reply();
       case 'stop': {
-        const machine = handlers.stop(request.machine);
+        const machine = await handlers.stop(request.machine);
         return { ...reply(), machine };
       }
       case 'shutdownAt':

@@ -3,8 +3,6 @@
  * foreground with a view, tests with whatever they need.
  */
 
-import { rm } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/types.js';
 import { isVacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
@@ -22,6 +20,7 @@ import { MetadataServer } from '../metadata/server.js';
 import { steadyClock, type Transport } from '../vacquery/index.js';
 import { ControlServer } from './control.js';
 import { controlGroupId } from './control-group.js';
+import { endAll } from './ending.js';
 import type { Logger } from './log.js';
 import { Loop } from './loop.js';
 import { type MachineMemory, Memory } from './memory.js';
@@ -33,7 +32,8 @@ import { Performer } from './perform.js';
 import { closeMachinesDirectory, recoverMachines, sweep, takeStateDirectory } from './recover.js';
 import { machineLogs, metadataService, networkService, nfsService, type Service, syslogService } from './services.js';
 import { Space } from './space.js';
-import { type FactoryStatus, factoryStatus, writeStatusFiles } from './status.js';
+import { type FactoryStatus, factoryStatus } from './status.js';
+import { StatusFiles } from './status-files.js';
 
 export interface DaemonParts {
   readonly factory: string;
@@ -57,7 +57,9 @@ export interface DaemonParts {
 /** Between two writings of the files that site monitoring reads. */
 const STATUS_FILES_SECONDS = 10;
 /** What is under way at the end may finish within this; what cannot is picked up by the next vacd as after a crash. */
-const SETTLE_SECONDS = 30;
+const SETTLE_SECONDS = 10;
+/** For sockets and servers, each of which ends at once unless something hangs. */
+const CLOSE_SECONDS = 3;
 
 export class Daemon {
   readonly memory: Memory;
@@ -71,6 +73,7 @@ export class Daemon {
   private readonly metadata: MetadataServer;
   private readonly control: ControlServer;
   private readonly orders: OrderBook;
+  private readonly statusFiles: StatusFiles;
   private readonly tools: MachineTools;
   private readonly services: Readonly<Record<ServiceName, Service>>;
   private lock: { release(): void } | null = null;
@@ -171,6 +174,7 @@ export class Daemon {
       openTransport: parts.openTransport,
     });
     this.orders = new OrderBook({ memory: this.memory, path: layout.orders(), log, wake });
+    this.statusFiles = new StatusFiles({ memory: this.memory, decisions: this.decisions, layout, log });
     this.control = new ControlServer(`${layout.root}/vacd.sock`, {
       status: () => this.status(),
       why: (about) => this.decisions.about(about),
@@ -221,8 +225,8 @@ export class Daemon {
       `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${found === 0 ? 'no machine was' : `${found} found again that were`} left by an earlier vacd`,
     );
     this.loop.start();
-    await this.writeStatus();
-    this.statusTimer = setInterval(() => void this.writeStatus(), STATUS_FILES_SECONDS * 1000);
+    await this.statusFiles.write();
+    this.statusTimer = setInterval(() => void this.statusFiles.write(), STATUS_FILES_SECONDS * 1000);
   }
 
   /** Asks for a pass soon. */
@@ -263,15 +267,20 @@ export class Daemon {
     return [...this.memory.machines.values()];
   }
 
-  /** Ends this daemon and leaves its machines as they are: the next one finds them again. */
+  /**
+   * Ends this daemon and leaves its machines as they are: the next one finds them again. From this call on nothing new
+   * begins.
+   */
   async stop(): Promise<void> {
+    const { log } = this.parts;
     this.loop.stop();
     this.observer.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
-    await Promise.race([this.performer.settled(), sleep(SETTLE_SECONDS * 1000, undefined, { ref: false })]);
-    await this.space.close();
-    await this.metadata.close();
-    await this.control.close();
+    const leaveSpace = endAll({ VacQuery: () => this.space.close() }, CLOSE_SECONDS, log);
+    await endAll({ 'what is being done to machines': () => this.performer.settled() }, SETTLE_SECONDS, log);
+    await leaveSpace;
+    const servers = { metadata: () => this.metadata.close(), 'vacd.sock': () => this.control.close() };
+    await endAll(servers, CLOSE_SECONDS, log);
     this.metrics.close();
     this.lock?.release();
   }
@@ -297,25 +306,6 @@ export class Daemon {
       if (config === this.memory.config) await this.control.admit(gid);
     } catch (error) {
       this.parts.log.error(`vacd.sock: ${(error as Error).message}`);
-    }
-  }
-
-  private async writeStatus(): Promise<void> {
-    const status = this.status();
-    const { hypervisorProblem, services, standstill } = this.memory;
-    const service = (Object.keys(services) as ServiceName[]).find((name) => services[name].problem !== '');
-    const problem =
-      hypervisorProblem !== null && hypervisorProblem.sinceSeconds > 0
-        ? `libvirt does not answer: ${hypervisorProblem.message}`
-        : service === undefined
-          ? standstill?.code === 'disk-full'
-            ? standstill.reason
-            : null
-          : `no working ${service}: ${services[service].problem}`;
-    try {
-      await writeStatusFiles(this.parts.layout, status, problem, (path) => rm(path, { force: true }));
-    } catch (error) {
-      this.parts.log.error(`status files not written: ${(error as Error).message}`);
     }
   }
 }

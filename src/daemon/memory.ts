@@ -91,6 +91,8 @@ export class Memory {
   readonly machines = new Map<string, MachineMemory>();
   /** Those that are: only their directories are left, in the order of their clearing. There may be thousands. */
   readonly cleared = new Map<string, MachineMemory>();
+  /** The one of them that each slot had last. */
+  private readonly lastBySlot = new Map<number, MachineMemory>();
   /** Domains that nothing explains, while they are being destroyed (busy) or after that failed. */
   readonly zombieEfforts = new Map<string, { busy: boolean; failures: number; retryAtMs: MonotonicMs }>();
   blockedSlots: readonly number[] = [];
@@ -109,6 +111,8 @@ export class Memory {
   alone = false;
   /** False from the start of a factory with others until these were heard, or waited for. */
   spaceHeard = true;
+  /** Why the others cannot ask this factory; null: they can, or there are none. */
+  queryProblem: string | null = null;
   /** By machinetype: machines that died early here, one after the other. */
   readonly earlyDeaths = new Map<string, EarlyDeaths>();
   orders: RunOrders = NO_ORDERS;
@@ -145,7 +149,8 @@ export class Memory {
       exported: null,
       creationProblem: null,
     };
-    (entry.phase === 'cleared' ? this.cleared : this.machines).set(entry.record.id, memory);
+    if (entry.phase === 'cleared') this.addCleared(memory);
+    else this.machines.set(entry.record.id, memory);
     return memory;
   }
 
@@ -205,6 +210,7 @@ export class Memory {
       slotFailures: this.slotFailures,
       earlyDeaths: this.earlyDeaths,
       spaceHeard: this.spaceHeard,
+      queryProblem: this.queryProblem,
       orders: this.orders,
     };
   }
@@ -222,11 +228,29 @@ export class Memory {
     return [...this.cleared.values()].slice(-count).map((memory) => this.machineFacts(memory, nowMs));
   }
 
+  /** The facts of the cleared machine that each slot had last; none for slots that never had one, as far as is known. */
+  lastOfSlots(nowMs: MonotonicMs): Machine[] {
+    return [...this.lastBySlot.values()].map((memory) => this.machineFacts(memory, nowMs));
+  }
+
   /** After the last step: from now on it is history. */
   setCleared(memory: MachineMemory): void {
     this.update(memory, { phase: 'cleared' });
     this.machines.delete(memory.entry.record.id);
-    this.cleared.set(memory.entry.record.id, memory);
+    this.addCleared(memory);
+  }
+
+  /** When the directory of a cleared machine was removed. */
+  forget(memory: MachineMemory): void {
+    const { id, slot } = memory.entry.record;
+    this.cleared.delete(id);
+    if (this.lastBySlot.get(slot) === memory) this.lastBySlot.delete(slot);
+  }
+
+  private addCleared(memory: MachineMemory): void {
+    const { id, slot } = memory.entry.record;
+    this.cleared.set(id, memory);
+    this.lastBySlot.set(slot, memory);
   }
 
   private machineFacts(memory: MachineMemory, nowMs: MonotonicMs): Machine {

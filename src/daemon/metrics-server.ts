@@ -11,6 +11,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { isMachinesAddress } from '../config/addresses.js';
 import type { HostPort } from '../config/types.js';
+import { resolveHost } from '../host/resolve.js';
 import type { Logger } from './log.js';
 
 /** A Prometheus or two, a curl, and whoever hangs. */
@@ -83,7 +84,11 @@ export class MetricsServer {
     const { host, port } = where;
     const server = this.makeServer();
     try {
-      server.listen(port, host);
+      // Not left to `listen`: its lookups would hold up the end of this process.
+      const [address] = await resolveHost(host).catch((error: Error) => {
+        throw new Error(`${host} does not resolve (${error.message})`);
+      });
+      server.listen(port, address);
       await once(server, 'listening');
       this.server = server;
       server.on('error', (error) => this.log.warn(`/metrics: ${error.message}`));

@@ -3,12 +3,12 @@
  * and the census of its space. None of it has a say in what the factory does, and trouble with any of it is only logged.
  */
 
+import { resolveHost } from '../host/resolve.js';
 import { addCounts, steadyClock } from '../vacquery/index.js';
 import { Census } from './census.js';
 import { CensusPoll } from './census-poll.js';
 import type { Daemon } from './daemon.js';
 import { MetricsServer } from './metrics-server.js';
-import { resolveHost } from './names.js';
 import { readHostStatus } from './snapshot.js';
 import { VacMon } from './vacmon.js';
 
@@ -19,6 +19,7 @@ export class Monitoring {
   private readonly server: MetricsServer;
   private readonly vacmon: VacMon;
   private readonly census: Census;
+  private readonly censusPoll: CensusPoll;
 
   constructor(private readonly daemon: Pick<Daemon, 'memory' | 'metrics' | 'space' | 'parts' | 'onStep'>) {
     const { memory, metrics, space } = daemon;
@@ -41,6 +42,7 @@ export class Monitoring {
       others: () => space.others(),
       openTransport: () => openTransport(0),
     });
+    this.censusPoll = poll;
     this.census = new Census({
       layout,
       log,
@@ -72,6 +74,6 @@ export class Monitoring {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.server.close(), this.vacmon.close(), this.census.close()]);
+    await Promise.all([this.server.close(), this.vacmon.close(), this.censusPoll.close(), this.census.close()]);
   }
 }

@@ -1,11 +1,10 @@
 /**
- * Addresses of the space's factories. Names are looked up in the background, two at a time: a resolver that hangs holds
- * up nobody who needs an address that is known, and takes no more than half of the four threads that file work of this
- * process needs as well.
+ * Addresses of the space's factories. Names are looked up in the background, two at a time: a name that takes long holds
+ * up nobody who needs an address that is known, and those that only the host's own ways can find (host/resolve.ts) take no
+ * more than half of the four threads that file work of this process needs as well.
  */
 
-import { lookup } from 'node:dns/promises';
-import { isIPv4 } from 'node:net';
+import { resolveHost } from '../host/resolve.js';
 import type { Clock } from '../vacquery/index.js';
 import type { Logger } from './log.js';
 
@@ -142,11 +141,4 @@ export class Names {
 
 function sameItems(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((item, index) => item === b[index]);
-}
-
-/** By /etc/hosts and DNS, as the host is set up. IPv4 first: what the predecessor's factories listen on. */
-export async function resolveHost(name: string): Promise<string[]> {
-  const found = await lookup(name, { all: true });
-  const addresses = found.map(({ address }) => address);
-  return [...addresses.filter((address) => isIPv4(address)), ...addresses.filter((address) => !isIPv4(address))];
 }

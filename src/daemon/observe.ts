@@ -140,12 +140,16 @@ export class Observer {
     const byUuid = new Map(domains.map((domain) => [domain.uuid, domain]));
     const nowSeconds = Math.floor(Date.now() / 1000);
     const lost: MachineMemory[] = [];
+    const watched = new Set<string>();
     for (const machine of this.parts.memory.machines.values()) {
       if (machine.entry.phase !== 'starting' && machine.entry.phase !== 'running') continue;
+      if (!machine.gone) watched.add(machine.entry.record.uuid);
       const domain = byUuid.get(machine.entry.record.uuid);
       if (domain !== undefined) this.seen(machine, domain, askedAtMs, nowSeconds);
       else if (askedAtMs >= machine.changedAtMs && !machine.gone && !beingCreated(machine)) lost.push(machine);
     }
+    // An event that came after the listing that lacked its domain is of no use any more.
+    for (const uuid of this.stopped.keys()) if (!watched.has(uuid)) this.stopped.delete(uuid);
     // What one machine's files do must not hold up the others: it is looked at again with the next listing.
     const problem = (machine: MachineMemory) => (error: Error) =>
       this.parts.log.warn(`${machine.entry.record.id}: its last words cannot be read: ${error.message}`);

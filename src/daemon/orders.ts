@@ -25,6 +25,8 @@ export interface OrderBookParts {
 interface KeptOrders {
   readonly drain: DrainOrder | null;
   readonly shutdownTimeSeconds: number | null;
+  /** Ids of machines to stop that are not over. */
+  readonly stopMachines: ReadonlySet<string>;
 }
 
 /** The version of the file's form; another one is not understood. */
@@ -32,8 +34,12 @@ const VERSION = 1;
 const MAX_NAMES = 20;
 /** As requests may give (control-request.ts); a file that somebody wrote by hand may hold milliseconds. */
 const MAX_TIME_SECONDS = 9_999_999_999;
+/** An order to drain is kept for so long after its end: the clock may have jumped ahead, and come back. */
+const KEPT_AFTER_END_SECONDS = 3600;
 
 export class OrderBook {
+  /** The order to drain whose end the log tells of. */
+  private toldOver: DrainOrder | null = null;
   private writing: Promise<void> = Promise.resolve();
 
   constructor(private readonly parts: OrderBookParts) {}
@@ -70,6 +76,8 @@ export class OrderBook {
         `ALL MACHINES ARE STILL TO BE GONE by ${utcTime(kept.shutdownTimeSeconds)}, as ordered. vac shutdown-at never lifts it`,
       );
     }
+    const stopping = [...kept.stopMachines].filter((id) => memory.machines.has(id));
+    if (stopping.length > 0) log.warn(`TO BE STOPPED STILL, as ordered: ${stopping.join(', ')}`);
     this.tidy(nowSeconds);
   }
 
@@ -103,30 +111,43 @@ export class OrderBook {
   }
 
   /**
-   * Stops one machine. Its `stopping` file keeps the wish from the next pass of the loop on.
+   * Stops one machine. It may take a while until it can be asked (it is being created, libvirt is away): the wish outlives
+   * a restart of vacd until the machine is over.
    *
    * @param name host name (short or full), slot number, or name of its directory
    * @returns the machine's id
    * @throws VacError `no-such-thing`
    */
-  stop(name: string): string {
+  async stop(name: string): Promise<string> {
     const { memory, log } = this.parts;
     const { record } = livingMachine(memory, name).entry;
     this.set({ stopMachines: new Set([...memory.orders.stopMachines, record.id]) });
     log.info({ machine: record.id }, `${record.hostname}: to be stopped, as ordered`);
+    await this.keep();
     return record.id;
   }
 
-  /** Clears what is over: draining that has come to its end, machines that are no more. To be called after each pass. */
+  /** Clears what is over: draining whose end is long past, machines that are no more. To be called after each pass. */
   tidy(nowSeconds: number): void {
     const { memory, log } = this.parts;
     const { drain, stopMachines } = memory.orders;
-    const left = [...stopMachines].filter((id) => memory.machines.has(id));
-    if (left.length < stopMachines.size) memory.orders = { ...memory.orders, stopMachines: new Set(left) };
-    if (drain === null || drainInForce({ nowSeconds, orders: memory.orders }) !== null) return;
-    memory.orders = { ...memory.orders, drain: null };
-    log.info(`draining is over: it was ordered until ${utcTime(drain.untilSeconds ?? nowSeconds)}`);
+    this.tellEnd(drain, nowSeconds);
+    const left = new Set([...stopMachines].filter((id) => memory.machines.has(id)));
+    const isLongOver =
+      drain !== null && drain.untilSeconds !== null && nowSeconds >= drain.untilSeconds + KEPT_AFTER_END_SECONDS;
+    if (left.size === stopMachines.size && !isLongOver) return;
+    memory.orders = { ...memory.orders, drain: isLongOver ? null : drain, stopMachines: left };
     this.keep().catch((error: Error) => log.error(error.message));
+  }
+
+  /** Once, and anew where the clock was set back since. */
+  private tellEnd(drain: DrainOrder | null, nowSeconds: number): void {
+    const { memory, log } = this.parts;
+    if (drain === null || drainInForce({ nowSeconds, orders: memory.orders }) !== null) this.toldOver = null;
+    else if (this.toldOver !== drain) {
+      this.toldOver = drain;
+      log.info(`draining is over: it was ordered until ${utcTime(drain.untilSeconds ?? nowSeconds)}`);
+    }
   }
 
   private set(change: Partial<Memory['orders']>): void {
@@ -139,10 +160,12 @@ export class OrderBook {
   private keep(): Promise<void> {
     const { path, memory } = this.parts;
     const write = async (): Promise<void> => {
-      const { drain, shutdownTimeSeconds } = memory.orders;
-      if (drain === null && shutdownTimeSeconds === null) await rm(path, { force: true });
-      else
-        await writeFileAtomic(path, `${JSON.stringify({ version: VERSION, drain, shutdownTimeSeconds }, null, 1)}\n`);
+      const { drain, shutdownTimeSeconds, stopMachines } = memory.orders;
+      if (drain === null && shutdownTimeSeconds === null && stopMachines.size === 0) await rm(path, { force: true });
+      else {
+        const kept = { version: VERSION, drain, shutdownTimeSeconds, stopMachines: [...stopMachines] };
+        await writeFileAtomic(path, `${JSON.stringify(kept, null, 1)}\n`);
+      }
     };
     const written = this.writing.then(write).catch((cause: Error) => {
       throw new VacError(
@@ -187,9 +210,16 @@ function livingMachine(memory: Memory, name: string): MachineMemory {
 function parseOrders(text: string): KeptOrders {
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null) throw new Error('it holds no object');
-  const { version, drain, shutdownTimeSeconds } = value as Record<string, unknown>;
+  const { version, drain, shutdownTimeSeconds, stopMachines = [] } = value as Record<string, unknown>;
   if (version !== VERSION) throw new Error(`it is of version ${JSON.stringify(version)}, not ${VERSION}`);
-  return { drain: parseDrain(drain), shutdownTimeSeconds: parseTime('shutdownTimeSeconds', shutdownTimeSeconds) };
+  if (!Array.isArray(stopMachines) || stopMachines.some((id) => typeof id !== 'string')) {
+    throw new Error(`stopMachines is ${JSON.stringify(stopMachines)}, not a list of machines`);
+  }
+  return {
+    drain: parseDrain(drain),
+    shutdownTimeSeconds: parseTime('shutdownTimeSeconds', shutdownTimeSeconds),
+    stopMachines: new Set(stopMachines),
+  };
 }
 
 function parseDrain(value: unknown): DrainOrder | null {

@@ -115,7 +115,7 @@ export class Performer {
         return;
       case 'forgetMachine':
         await tools.journal.forget(record);
-        memory.cleared.delete(record.id);
+        memory.forget(machine);
         return;
       case 'lowerShutdownTime':
         await writeShutdownTime(tools.layout.machine(record.id), action.shutdownTimeSeconds);

@@ -6,13 +6,16 @@
 
 import {
   type DatagramCounts,
+  type FactoryStatus,
   type MachinetypeStatus,
+  PEER_MEMORY_OPTIONS,
   type PeerAnswer,
   PeerMemory,
   type PeerSummary,
   Poller,
   type PollPeer,
   SpaceView,
+  type StatusOf,
   saltedCookies,
   VACQUERY_PORT,
 } from '../vacquery/index.js';
@@ -28,6 +31,8 @@ const MAX_POLL_SECONDS = 60;
 const JITTER = 0.1;
 /** News of a peer that no longer answers counts for so long in decisions: its machines run on, most likely. */
 const EXPIRY_SECONDS = 300;
+/** A factory that said nothing of machinetypes may have none: whether it lives is asked for this part of the time. */
+const PROBE_PART = 1 / 10;
 /** News that arrives together is taken in together. */
 const GATHER_MS = 20;
 
@@ -38,6 +43,8 @@ export class Polling {
   private space: string | null = null;
   private view: SpaceView;
   private peerMemory = new PeerMemory();
+  /** Of factory queries, which only those are asked who leave the others unanswered. */
+  private probeMemory = newProbeMemory();
   private poller: Poller | null = null;
   /** Peers that a poll still waits for. */
   private readonly awaited = new Set<string>();
@@ -81,10 +88,12 @@ export class Polling {
       this.space = settings.vacSpace;
       this.view = this.newView();
       this.peerMemory = new PeerMemory();
+      this.probeMemory = newProbeMemory();
       for (const known of [this.awaited, this.polledMs, this.outcomes]) known.clear();
     }
     this.view.setPeers(this.peers);
     this.peerMemory.retain(this.peers);
+    this.probeMemory.retain(this.peers);
     const kept = new Set(this.peers);
     for (const known of [this.awaited, this.polledMs, this.outcomes]) {
       for (const name of known.keys()) if (!kept.has(name)) known.delete(name);
@@ -164,40 +173,84 @@ export class Polling {
 
   /** Asks all whose turn it is. Peers that an earlier poll still waits for are left to it. */
   private async poll(): Promise<void> {
-    const { clock, memory } = this.parts;
+    const { clock } = this.parts;
     const nowMs = clock.nowMs();
     this.pollAt(nowMs + this.intervalMs() * (1 - JITTER + 2 * JITTER * Math.random()));
     // News that is too old by now goes out of the Memory even if no other comes.
     this.publishSoon();
     const due = this.peers.filter((name) => this.isDue(name, nowMs));
     if (due.length === 0) return;
-    const { space, view, peerMemory } = this;
-    for (const name of due) {
-      this.polledMs.set(name, nowMs);
-      // A dead one is not waited for: its probes go on in each poll.
-      if (!peerMemory.isDead(name)) this.awaited.add(name);
-    }
-    const take = (answer: PeerAnswer<MachinetypeStatus>): void => {
-      // Of an earlier configuration, or of a poll that was cut short by the end.
-      if (this.closed || view !== this.view || !this.peers.includes(answer.factory)) return;
-      view.accept(answer, this.now());
-      this.outcomes.set(answer.factory, answer.outcome);
-      this.awaited.delete(answer.factory);
+    const { view, peerMemory } = this;
+    for (const name of due) this.polledMs.set(name, nowMs);
+    // A dead one is not waited for: its probes go on in each poll.
+    const awaitedHere = new Set(due.filter((name) => !peerMemory.isDead(name)));
+    for (const name of awaitedHere) this.awaited.add(name);
+    const settle = (name: string, outcome: PeerAnswer['outcome']): void => {
+      this.outcomes.set(name, outcome);
+      if (awaitedHere.delete(name)) this.awaited.delete(name);
       this.publishSoon();
     };
-    const answers = await this.poller!.poll({
-      query: 'machinetypes_query',
-      space: space!,
+    // Not if they are of an earlier configuration, or of a poll that was cut short by the end.
+    const isWanted = (name: string) => !this.closed && view === this.view && this.peers.includes(name);
+    const heard = new Set<string>();
+    const take = (answer: PeerAnswer<MachinetypeStatus>): void => {
+      const { factory, outcome } = answer;
+      if (!isWanted(factory)) return;
+      view.accept(answer, this.now());
+      if (outcome !== 'none') {
+        heard.add(factory);
+        this.probeMemory.heard(factory, clock.nowMs());
+      }
+      settle(factory, outcome);
+    };
+    const takeTypeless = (answer: PeerAnswer<FactoryStatus>): void => {
+      const { factory } = answer;
+      if (!isWanted(factory) || heard.has(factory)) return;
+      heard.add(factory);
+      view.acceptTypeless(answer, this.now());
+      peerMemory.heard(factory, clock.nowMs());
+      // As one that never tells all: waited for only shortly, but asked each time, since it may have some by then.
+      peerMemory.answered(factory, false);
+      settle(factory, answer.outcome);
+    };
+    try {
+      const answers = await this.ask('machinetypes_query', due, 1, peerMemory, take);
+      // Full answers were taken when they came, and a later poll may know more by now.
+      const silent = answers.filter(({ outcome, asked }) => outcome === 'none' && asked > 0);
+      for (const answer of answers) {
+        if (answer.outcome === 'partial' || answer.asked === 0 || (answer.outcome === 'none' && answer.wasDead)) {
+          take(answer);
+        }
+      }
+      if (silent.length === 0 || this.closed) return;
+      const names = silent.map(({ factory }) => factory);
+      await this.ask('factory_query', names, PROBE_PART, this.probeMemory, takeTypeless);
+      for (const answer of silent) if (!answer.wasDead && !heard.has(answer.factory)) take(answer);
+    } finally {
+      // Of a poll that failed: the next one asks them.
+      for (const name of awaitedHere) this.awaited.delete(name);
+    }
+  }
+
+  private ask<Q extends 'machinetypes_query' | 'factory_query'>(
+    query: Q,
+    factories: readonly string[],
+    timePart: number,
+    memory: PeerMemory,
+    onComplete: (answer: PeerAnswer<StatusOf<Q>>) => void,
+  ): Promise<PeerAnswer<StatusOf<Q>>[]> {
+    const { udpTimeoutSeconds } = this.parts.memory.config.settings;
+    return this.poller!.poll({
+      query,
+      space: this.space!,
       vacVersion: `Vac ${VERSION} vacd`,
-      peers: due.map((factory) => this.pollPeer(factory)),
+      peers: factories.map((factory) => this.pollPeer(factory)),
       cookieOf: saltedCookies(),
-      timeoutMs: memory.config.settings.udpTimeoutSeconds * 1000,
+      timeoutMs: udpTimeoutSeconds * 1000 * timePart,
       rng: Math.random,
-      memory: peerMemory,
-      onComplete: take,
+      memory,
+      onComplete,
     });
-    // Full answers were taken when they came, and a later poll may know more by now.
-    for (const answer of answers) if (answer.outcome !== 'complete') take(answer);
   }
 
   private pollPeer(factory: string): PollPeer {
@@ -245,7 +298,8 @@ export class Polling {
     memory.peers = this.view.news(this.now());
     if (!memory.spaceHeard && this.isHeard()) this.release();
     const isAnswered = this.peers.some((name) => (this.outcomes.get(name) ?? 'none') !== 'none');
-    const alone = this.peers.length > 0 && memory.spaceHeard && !isAnswered;
+    const isUndecided = this.peers.some((name) => this.awaited.has(name) && !this.outcomes.has(name));
+    const alone = this.peers.length > 0 && memory.spaceHeard && !isAnswered && !isUndecided;
     if (alone && !memory.alone) {
       const { length } = this.peers;
       const others =
@@ -255,4 +309,9 @@ export class Polling {
     memory.alone = alone;
     wake();
   }
+}
+
+/** Who is asked, and when, the other queries tell. */
+function newProbeMemory(): PeerMemory {
+  return new PeerMemory({ ...PEER_MEMORY_OPTIONS, probeIntervalMs: 0 });
 }

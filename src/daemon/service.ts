@@ -3,8 +3,12 @@
 import { formatProblem, watchConfig, withRestartOptionsOf } from '../config/index.js';
 import { composeDaemon, type HostOptions } from './compose.js';
 import { expectations, hostProblems } from './configuration.js';
+import { endAll } from './ending.js';
 import { Monitoring } from './monitoring.js';
 import { notifySystemd } from './systemd.js';
+
+/** For what ends beside the daemon itself. */
+const CLOSE_SECONDS = 3;
 
 /**
  * Returns once the daemon runs; the process then lives until SIGTERM or SIGINT, which leave its machines running.
@@ -48,9 +52,9 @@ export async function runService(host: HostOptions, configPaths: readonly string
       stopping = true;
       log.info(`${signal}: vacd ends, its machines go on`);
       watcher.close();
-      await monitoring.close();
-      await daemon.stop();
-      await hypervisor.close();
+      // Beside each other: the loop starts nothing from here on, whatever monitoring is in the middle of.
+      await Promise.all([daemon.stop(), endAll({ monitoring: () => monitoring.close() }, CLOSE_SECONDS, log)]);
+      await endAll({ libvirt: () => hypervisor.close() }, CLOSE_SECONDS, log);
       process.exit(0);
     });
   }

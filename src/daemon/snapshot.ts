@@ -44,19 +44,24 @@ export async function readHostStatus(stateDir: string): Promise<HostStatus> {
   const kb = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
   const total = kb('MemTotal');
   return {
-    root_disk_avail_kb: Math.floor((root.bavail * root.bsize) / 1024),
-    root_disk_avail_inodes: root.ffree,
-    vac_disk_avail_kb: Math.floor((state.bavail * state.bsize) / 1024),
-    vac_disk_avail_inodes: state.ffree,
+    root_disk_avail_kb: countOrNull(Math.floor((root.bavail * root.bsize) / 1024)),
+    root_disk_avail_inodes: countOrNull(root.ffree),
+    vac_disk_avail_kb: countOrNull(Math.floor((state.bavail * state.bsize) / 1024)),
+    vac_disk_avail_inodes: countOrNull(state.ffree),
     load_average: loadavg()[2] ?? null,
     kernel_version: release(),
     os_issue: os,
     boot_time: Number(/^btime (\d+)/m.exec(stat)?.[1]) || null,
-    swap_used_kb: kb('SwapTotal') - kb('SwapFree'),
-    swap_free_kb: kb('SwapFree'),
-    mem_used_kb: total - kb('MemAvailable'),
-    mem_total_kb: total,
+    swap_used_kb: countOrNull(kb('SwapTotal') - kb('SwapFree')),
+    swap_free_kb: countOrNull(kb('SwapFree')),
+    mem_used_kb: countOrNull(total - kb('MemAvailable')),
+    mem_total_kb: countOrNull(total),
   };
+}
+
+/** What cannot be sent as a whole number (file systems with more inodes than 2^53, say) is not known, which can be sent. */
+export function countOrNull(count: number): number | null {
+  return Number.isSafeInteger(count) ? count : null;
 }
 
 /** An upgrade of the host's system while vacd runs is seen within so long. */
@@ -94,7 +99,7 @@ export function factorySnapshot(memory: Memory, host: HostStatus, nowSeconds: nu
   const { settings, machinetypes } = memory.config;
   const held = state.machines.filter(holdsProcessors);
   const perProcessor = settings.hs06PerProcessor ?? 1;
-  const last = memory.lastCleared(state.slots, performance.now());
+  const last = memory.lastOfSlots(performance.now());
   let machines: FactorySnapshot['machines'] | null = null;
   return {
     space: settings.vacSpace,
@@ -156,10 +161,16 @@ export function machineStatusOf(memory: Memory, machineId: string, nowSeconds: n
     space: settings.vacSpace,
     site: siteOf(settings.gocdbSitename, settings.vacSpace),
     factory: state.factory,
-    num_machines: state.slots,
+    num_machines: slotCount(state),
     time_sent: nowSeconds,
     ...slotStatus(machine.record.hostname, machine),
   };
+}
+
+/** The slots of now, and up to those of machines that were made when there were more. */
+function slotCount({ slots, machines }: FactoryState): number {
+  const last = machines.filter(({ phase }) => phase !== 'cleared').map(({ record }) => record.slot + 1);
+  return Math.max(slots, ...last);
 }
 
 /** The machine in each slot, else the last one that was there. */
@@ -167,7 +178,7 @@ function slotStatuses(state: FactoryState, last: readonly Machine[]): FactorySna
   const bySlot = new Map<number, Machine>();
   for (const machine of last) bySlot.set(machine.record.slot, machine);
   for (const machine of state.machines) if (machine.phase !== 'cleared') bySlot.set(machine.record.slot, machine);
-  return Array.from({ length: state.slots }, (_, slot) =>
+  return Array.from({ length: slotCount(state) }, (_, slot) =>
     slotStatus(slotHostname(state.factory, slot), bySlot.get(slot)),
   );
 }

@@ -57,6 +57,8 @@ export class Space {
   private readonly responder: Responder;
   private readonly host: HostWatch;
   private answering: Transport | null = null;
+  /** Why there is none. */
+  private portProblem: string | null = null;
   private cancelRetry = () => {};
   /** Statuses that cannot be sent, of which the log tells once. */
   private readonly toldProblems = new Set<string>();
@@ -85,15 +87,17 @@ export class Space {
   /**
    * Begins to answer and to ask. With others in the space nothing starts from here on until they were heard.
    *
-   * @throws VacError `address-in-use` when another program has the protocol's port and there are others in the space: to
-   *   them this factory would be dead. A factory on its own goes on, and tries again.
+   * @throws VacError `address-in-use` when another program has the protocol's port, there are others in the space (to them
+   *   this factory would be dead) and no machines here. A factory on its own goes on; so does one with machines to look
+   *   after, and starts no more (`Memory.queryProblem`). Both try again.
    */
   async start(): Promise<void> {
+    const { memory, log } = this.parts;
     await this.host.start();
     await this.listen().catch((error: Error) => {
-      if (this.hasOthers()) throw error;
-      this.parts.log.warn(`VacQuery is not answered; tried again every ${RETRY_MS / 1000} s: ${error.message}`);
-      this.retryLater();
+      if (this.hasOthers() && memory.machines.size === 0) throw error;
+      log.warn(`VacQuery is not answered; tried again every ${RETRY_MS / 1000} s: ${error.message}`);
+      this.retryLater(error);
     });
     await this.polling.start();
   }
@@ -101,11 +105,7 @@ export class Space {
   /** Takes what the configuration says now; called with each change of it. */
   configure(): void {
     this.toldProblems.clear();
-    if (this.answering === null && this.hasOthers()) {
-      this.parts.log.error(
-        'the other factories cannot ask this one: it does not answer VacQuery, as the log says above',
-      );
-    }
+    this.setPortProblem(this.portProblem);
     this.polling.configure();
   }
 
@@ -159,14 +159,26 @@ export class Space {
     });
   }
 
-  private retryLater(): void {
-    const { clock, log } = this.parts;
+  private retryLater({ message }: Error): void {
+    const { clock, log, wake } = this.parts;
+    this.setPortProblem(message);
     this.cancelRetry = clock.at(clock.nowMs() + RETRY_MS, () => {
       this.listen().then(
-        () => log.info('VacQuery is answered now'),
-        () => this.retryLater(),
+        () => {
+          this.setPortProblem(null);
+          if (!this.closed) log.info('VacQuery is answered now');
+          wake();
+        },
+        (error: Error) => {
+          if (!this.closed) this.retryLater(error);
+        },
       );
     });
+  }
+
+  private setPortProblem(problem: string | null): void {
+    this.portProblem = problem;
+    this.parts.memory.queryProblem = this.hasOthers() ? problem : null;
   }
 
   private tellProblem({ messageType, name, refusal }: SnapshotProblem): void {

@@ -2,7 +2,7 @@
 
 import type { Config } from '../config/types.js';
 import { blackHole, blackHoleText } from '../factory/early-deaths.js';
-import { refuseAllStarts } from '../factory/limits.js';
+import { refuseAllStarts, unheardReason } from '../factory/limits.js';
 import type { DecisionCode, FactoryState, ServiceName } from '../factory/types.js';
 
 /**
@@ -15,6 +15,7 @@ const NO_PROBLEM: ReadonlySet<DecisionCode> = new Set([
   'overloaded',
   'io-pressure',
   'space-unheard',
+  'query-port',
   'hypervisor-down',
   'service-down',
 ]);
@@ -22,8 +23,8 @@ const NO_PROBLEM: ReadonlySet<DecisionCode> = new Set([
 /** A type is reported when it could not be created so often in a row. */
 const MIN_CREATION_FAILURES = 3;
 
-/** One line each, what stops all starts first; empty when all is well. */
-export function standingProblems(state: FactoryState, config: Config): string[] {
+/** One line each; empty when nothing keeps this factory from starting machines that somebody should do something about. */
+export function whatStopsStarts(state: FactoryState, config: Config): string[] {
   const { hypervisorProblem, services } = state.host;
   const problems: string[] = [];
   // Until it was asked for the first time there is nothing to tell of.
@@ -34,8 +35,15 @@ export function standingProblems(state: FactoryState, config: Config): string[] 
     const { ready, problem } = services[name];
     if (!ready && problem !== '') problems.push(`no working ${name}: ${problem}`);
   }
+  if (state.queryProblem !== null) problems.push(unheardReason(state.queryProblem));
   const standstill = refuseAllStarts(state, config.settings);
   if (standstill !== null && !NO_PROBLEM.has(standstill.code)) problems.push(standstill.reason);
+  return problems;
+}
+
+/** One line each, what stops all starts first; empty when all is well. */
+export function standingProblems(state: FactoryState, config: Config): string[] {
+  const problems = whatStopsStarts(state, config);
   for (const type of config.machinetypes) {
     const failure = state.creationFailures.get(type.name);
     if (failure !== undefined && failure.count >= MIN_CREATION_FAILURES) {

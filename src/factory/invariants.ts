@@ -137,6 +137,7 @@ function checkStartLimits(state: FactoryState, creations: readonly Creation[], {
       `more starts than the ${orders.startsLeft} left`,
     ],
     [orders.stopAll || drainInForce(state) !== null || settings.draining, 'a start while draining'],
+    [state.queryProblem !== null, 'a start unheard by the others'],
     [!state.spaceHeard, 'a start before the space was heard'],
     [host.hypervisorProblem !== null, 'a start without libvirt'],
     [Object.values(host.services).some((service) => !service.ready), 'a start without a service'],

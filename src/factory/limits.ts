@@ -47,12 +47,21 @@ export function refuseAllStarts(state: FactoryState, settings: Settings): Stands
       reason: `only ${Math.floor(host.stateFreeBytes / 1e6)} MB are free in the state directory; 1000 MB are needed`,
     };
   }
+  if (state.queryProblem !== null) {
+    // To them it would be dead: they would start what runs here, and not know of its aborts.
+    return { code: 'query-port', reason: unheardReason(state.queryProblem) };
+  }
   if (!state.spaceHeard) {
     // Without their news it would start what they may have in plenty, and not know of their aborts.
     const reason = `the other factories have not answered yet since vacd started (at most ${settings.udpTimeoutSeconds} s)`;
     return { code: 'space-unheard', reason };
   }
   return overload(state, settings) ?? ioPressure(state, settings);
+}
+
+/** @param problem of `FactoryState.queryProblem` */
+export function unheardReason(problem: string): string {
+  return `the other factories cannot ask this one: ${problem}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What this factory would tell the others of each machinetype: its own part of the view that decisions use. */
 
+import { isCredibleTime } from './credible-time.js';
 import { isAbort } from './outcome.js';
 import type { LastEnd, Machine, MachineEnd, MachineRecord, MachinetypeNews } from './types.js';
 
@@ -8,10 +9,15 @@ export function holdsProcessors(machine: Machine): boolean {
   return machine.phase === 'starting' || machine.phase === 'running';
 }
 
-/** True while too little time has passed to believe that a machine found work (SPEC 4). */
+/**
+ * True while too little time has passed to believe that a machine found work (SPEC 4). Not for one that seems to start in
+ * the future, as the clock was set back since: how long ago it was is not known, and its type would wait until then.
+ */
 export function isBeforeFizzle(machine: Machine, nowSeconds: number): boolean {
   if (!holdsProcessors(machine)) return false;
-  return machine.startedTimeSeconds === null || nowSeconds < machine.startedTimeSeconds + machine.record.fizzleSeconds;
+  const { startedTimeSeconds, record } = machine;
+  if (startedTimeSeconds === null) return true;
+  return isCredibleTime(startedTimeSeconds, nowSeconds) && nowSeconds < startedTimeSeconds + record.fizzleSeconds;
 }
 
 /** A machine's outcome as its type's last one is kept. */

@@ -184,8 +184,8 @@ export interface DrainOrder {
 }
 
 /**
- * What an administrator or the caller asked of the daemon, beyond the configuration. `drain` and `shutdownTimeSeconds`
- * outlive a restart of vacd (daemon/orders.ts).
+ * What an administrator or the caller asked of the daemon, beyond the configuration. `drain`, `shutdownTimeSeconds` and
+ * `stopMachines` outlive a restart of vacd (daemon/orders.ts).
  */
 export interface RunOrders {
   readonly drain: DrainOrder | null;
@@ -195,7 +195,7 @@ export interface RunOrders {
   readonly startsLeft: number | null;
   /** Stop every machine now (Ctrl-C of a foreground run). */
   readonly stopAll: boolean;
-  /** Ids of machines to stop now (`vac stop`), until that is written down as their StopRequest. */
+  /** Ids of machines to stop as soon as they can be asked (`vac stop`), until they are over. */
   readonly stopMachines: ReadonlySet<string>;
 }
 
@@ -240,6 +240,8 @@ export interface FactoryState {
   readonly earlyDeaths: ReadonlyMap<string, EarlyDeaths>;
   /** False while the other factories of the space have not been heard since vacd started, nor waited for long enough. */
   readonly spaceHeard: boolean;
+  /** Why the other factories of the space cannot ask this one, in one line; null: they can, or there are none. */
+  readonly queryProblem: string | null;
   readonly orders: RunOrders;
 }
 
@@ -301,6 +303,7 @@ export type DecisionCode =
   | 'service-down'
   | 'shutdown-time'
   | 'space-unheard'
+  | 'query-port'
   | 'starts-limit'
   | 'starting-limit'
   | 'no-share'

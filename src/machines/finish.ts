@@ -26,7 +26,8 @@ export const CLEAR_STEPS: readonly Step<Clearing>[] = [
   {
     name: 'last-end',
     async run({ tools, record, end, startedTimeSeconds }) {
-      if (startedTimeSeconds !== null) await tools.journal.keepLastEnd(record, end);
+      if (startedTimeSeconds === null) return;
+      await tools.journal.keepLastEnd(record, end, Math.floor(Date.now() / 1000));
     },
   },
   { name: 'exports-removed', run: ({ tools, record }) => tools.nfs.remove(record.id) },

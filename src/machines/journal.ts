@@ -5,6 +5,7 @@
  */
 
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { isCredibleTime } from '../factory/credible-time.js';
 import { lastEndFrom } from '../factory/news.js';
 import type { LastEnd, MachineEnd, MachinePhase, MachineRecord, StopRequest } from '../factory/types.js';
 import { readTextIfThere, removeTree, writeFileAtomic } from '../host/files.js';
@@ -95,11 +96,15 @@ export class Journal {
     await rm(this.layout.machineLog(record.id), { force: true });
   }
 
-  /** Keeps the type's last outcome beyond the life of the directory, unless a later machine's is there. */
-  async keepLastEnd(record: MachineRecord, end: MachineEnd): Promise<void> {
+  /**
+   * Keeps the type's last outcome beyond the life of the directory, unless a later machine's is there. One from before the
+   * clock was set back gives way to any, as in the daemon's memory.
+   */
+  async keepLastEnd(record: MachineRecord, end: MachineEnd, nowSeconds: number): Promise<void> {
     const path = this.layout.finish(record.machinetype);
     const known = parseLastEnd(await readTextIfThere(path));
-    if (known !== null && known.createdTimeSeconds > record.createdTimeSeconds) return;
+    const isLater = known !== null && known.createdTimeSeconds > record.createdTimeSeconds;
+    if (isLater && isCredibleTime(known.createdTimeSeconds, nowSeconds)) return;
     await writeFileAtomic(path, json(lastEndFrom(record, end)));
   }
 

@@ -12,6 +12,9 @@
  *
  * A dead peer (`PeerMemory`) is asked once if a probe is due, and not waited for; when it answers, it is alive, and
  * asked like the others for what is missing. A lame peer is waited for only a part of the time.
+ *
+ * Whoever asks faster than it can read gets nothing but duplicates, and loses the rest: so nobody is asked again while
+ * answers as old as its own are still being read, and a large space is asked at a bounded rate.
  */
 
 import { decode, encode, isStatus, type RejectReason } from './codec.js';
@@ -92,6 +95,14 @@ const MIN_RETRY_MS = 100;
 /** A silent peer is asked ever less often. At half of all datagrams lost, one in 10^5 is taken for dead by mistake. */
 const RETRY_GROWTH = 1.5;
 const MAX_RETRY_FACTOR = 3;
+/** All peers together are asked again at most at this rate: no peer sooner than after this for each that is waited for. */
+const RETRY_MS_PER_PEER = 0.5;
+/** No peer is asked again before this many times the time that answers took lately, from question to being read. */
+const ANSWER_TIMES = 2;
+/** Part that one peer's answer has in that time. */
+const ANSWER_WEIGHT = 1 / 4;
+/** When no answer was read for this part of the shortest retry, none wait to be read, however long the last ones took. */
+const QUIET_PART = 1 / 2;
 /** How long a lame peer is waited for, as a part of the whole. */
 const LAME_PART = 1 / 10;
 /** First queries are sent over this part of the time, 1 ms apart at most: thousands of answers at once would be lost. */
@@ -115,6 +126,9 @@ interface PeerState<S extends Status> {
   patience: Patience;
   nextAskMs: number;
   asked: number;
+  askedMs: number;
+  /** It has answered since it was asked last. */
+  answered: boolean;
   retryMs: number;
   heard: boolean;
   claimedFactory: string | null;
@@ -137,6 +151,9 @@ export class PollExchange<Q extends QueryType> {
   /** Incomplete peers, by how long they are waited for. */
   readonly #missing: Record<Patience, number> = { full: 0, short: 0, none: 0 };
   #nextAskMs: number;
+  /** How long answers took lately, and when the last one was read. */
+  #answerTimeMs = 0;
+  #answerReadMs = Number.NEGATIVE_INFINITY;
   #over = false;
 
   /** @param nowMs when the poll begins, on the steady clock of all further calls */
@@ -169,11 +186,16 @@ export class PollExchange<Q extends QueryType> {
     }
     const outgoing: Outgoing[] = [];
     this.#nextAskMs = this.deadlineMs;
+    const paceMs = this.#paceMs(nowMs);
+    // By then the pace may be another.
+    const quietMs = Math.max(nowMs, this.#quietFromMs());
     this.#open = this.#open.filter((state) => {
       if (state.collection.isComplete || (state.patience === 'short' && nowMs >= this.#lameDeadlineMs)) return false;
-      if (state.nextAskMs <= nowMs) outgoing.push(this.#ask(state, nowMs));
+      const heldMs = state.asked > 0 ? state.askedMs + paceMs : nowMs;
+      if (state.nextAskMs <= nowMs && heldMs <= nowMs) outgoing.push(this.#ask(state, nowMs));
       if (state.nextAskMs >= this.deadlineMs) return false;
-      this.#nextAskMs = Math.min(this.#nextAskMs, state.nextAskMs);
+      const nextMs = state.nextAskMs <= nowMs ? Math.min(heldMs, quietMs) : state.nextAskMs;
+      this.#nextAskMs = Math.min(this.#nextAskMs, nextMs);
       return true;
     });
     this.#nextAskMs = Math.min(this.deadlineMs, Math.max(this.#nextAskMs, nowMs + TICK_MS));
@@ -252,6 +274,8 @@ export class PollExchange<Q extends QueryType> {
       patience: wasDead || !isAsked ? 'none' : this.#patienceWith(peer.factory),
       nextAskMs: isAsked ? firstAskMs : Number.POSITIVE_INFINITY,
       asked: 0,
+      askedMs: nowMs,
+      answered: false,
       retryMs: this.#firstRetryMs,
       heard: false,
       claimedFactory: null,
@@ -267,6 +291,8 @@ export class PollExchange<Q extends QueryType> {
     const [address, ...others] = state.addresses;
     state.addresses = [...others, address!];
     state.asked += 1;
+    state.askedMs = nowMs;
+    state.answered = false;
     this.#options.memory.asked(state.peer.factory, this.#startMs);
     return { datagram: state.query, address: address!, port: state.peer.port };
   }
@@ -285,9 +311,26 @@ export class PollExchange<Q extends QueryType> {
       // It came back from the dead, or its number changed: what is missing must be asked for.
       if (isMissing !== null && isMissing !== wasMissing) this.#reopen(state, nowMs);
     }
+    if (outcome === 'new' && !state.answered) {
+      // One sample for each question: nobody makes the others wait by answering without end.
+      state.answered = true;
+      this.#answerReadMs = nowMs;
+      this.#answerTimeMs += (nowMs - state.askedMs - this.#answerTimeMs) * ANSWER_WEIGHT;
+    }
     if (outcome === 'too-many' || outcome === 'unsteady') return this.#refuse(state, outcome);
     if (outcome === 'new' && state.collection.isComplete) this.#options.onComplete?.(answerOf(state));
     return outcome === 'new' ? 'accepted' : 'duplicate';
+  }
+
+  /** How long a peer must have been silent to be asked again, whatever its own pace. */
+  #paceMs(nowMs: number): number {
+    const waitedFor = this.#missing.full + this.#missing.short;
+    const isQuiet = nowMs >= this.#quietFromMs();
+    return Math.max(waitedFor * RETRY_MS_PER_PEER, isQuiet ? 0 : this.#answerTimeMs * ANSWER_TIMES);
+  }
+
+  #quietFromMs(): number {
+    return this.#answerReadMs + this.#firstRetryMs * QUIET_PART;
   }
 
   /** Has a peer asked again that was thought to be done with. */

@@ -1,5 +1,11 @@
-/** VacQuery 01.03 as a library: messages, codec, the exchange of a poll, the responder, and what carries them. */
+/**
+ * VacQuery as a library: messages, codec, the exchange of a poll, the responder, and what carries them (01.03); gossip
+ * and authentication (02).
+ */
 
+export { AUTH_BYTES, Authenticator, type AuthMode, type AuthOptions, type AuthVerdict } from './auth.js';
+export { type Hmac, type KeyProblem, type KeysResult, parseSpaceKeys, type SpaceKey } from './auth-keys.js';
+export { nodeHmac } from './auth-node.js';
 export type { Clock } from './clock.js';
 export {
   type DecodeResult,
@@ -25,6 +31,10 @@ export {
   type ReceiveOutcome,
   type ReplyRefusal,
 } from './exchange.js';
+export { Gossip, nextIncarnation } from './gossip.js';
+export { GOSSIP_LIMITS } from './gossip-limits.js';
+export { type GossipSend, GossipState, type GossipStateOptions } from './gossip-state.js';
+export type * from './gossip-types.js';
 export { MAX_COOKIE_CHARACTERS } from './kinds.js';
 export type { RefusalLimits, RefusalReport } from './limits.js';
 export { MemoryNetwork, type NetworkFaults, PERFECT_NETWORK } from './memory-network.js';
@@ -44,3 +54,4 @@ export { type Instant, type NewsEntry, type NewsWay, type PeerSummary, SpaceView
 export { steadyClock } from './steady-clock.js';
 export type { DatagramListener, Endpoint, Transport } from './transport.js';
 export { VirtualClock } from './virtual-clock.js';
+export { looksLikeGossip } from './wire02-encode.js';

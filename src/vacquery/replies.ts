@@ -36,9 +36,10 @@ const MAX_TEMPLATE_BYTES = MAX_SENT_BYTES - (MAX_COOKIE_CHARACTERS + 2) - TIME_B
 
 const toUtf8 = new TextEncoder();
 
-/** What one status says, and its reply. */
+/** What one status says, as one of how many, and its reply. */
 interface Prepared {
   readonly facts: Facts;
+  readonly count: number;
   readonly template: Template;
 }
 
@@ -86,12 +87,11 @@ export class Replies {
     if (known !== undefined) return known;
     const all = factsOf(this.snapshot, type);
     const earlier = this.#earlier.get(type) ?? [];
-    // With another number of them, each says another number.
-    const mayKeep = earlier.length === all.length;
     const prepared: Prepared[] = [];
     for (const [index, facts] of all.entries()) {
       const kept = earlier[index];
-      if (mayKeep && kept !== undefined && sameFacts(kept.facts, facts)) {
+      // With another number of them, each says another number.
+      if (kept?.count === all.length && sameFacts(kept.facts, facts)) {
         prepared.push(kept);
         continue;
       }
@@ -99,7 +99,7 @@ export class Replies {
       const template = prepare(status);
       if ('ok' in template) {
         this.onProblem({ messageType: status.message_type, name: nameOf(status), refusal: template });
-      } else prepared.push({ facts, template });
+      } else prepared.push({ facts, count: all.length, template });
     }
     this.#prepared.set(type, prepared);
     return prepared;

@@ -8,7 +8,7 @@
 import type { MachinetypeNews } from '../factory/types.js';
 import type { Received } from './collection.js';
 import type { PeerAnswer } from './exchange.js';
-import type { MachinetypeStatus } from './messages.js';
+import type { FactoryStatus, MachinetypeStatus, Status } from './messages.js';
 
 /** One moment on both clocks: ages are taken from the steady one, which nobody sets. */
 export interface Instant {
@@ -101,6 +101,17 @@ export class SpaceView {
     }
   }
 
+  /**
+   * Takes in that a peer lives that has no machinetypes: it leaves a machinetypes query unanswered, since there is nothing
+   * to say, but not a factory query.
+   */
+  acceptTypeless(answer: PeerAnswer<FactoryStatus>, now: Instant): void {
+    const { statuses, ...rest } = answer;
+    this.accept({ ...rest, statuses: [], expected: 0 }, now);
+    const peer = this.#peers.get(answer.factory);
+    for (const { status, receivedMs } of statuses) if (peer !== undefined) this.#heard(peer, status, receivedMs, now);
+  }
+
   /** For decisions: all peers' news that has not expired. */
   news(now: Instant): MachinetypeNews[] {
     return this.entries(now).map(({ news }) => news);
@@ -160,12 +171,16 @@ export class SpaceView {
       receivedMs,
       way,
     });
-    if (peer.lastHeardMs === null || receivedMs >= peer.lastHeardMs) {
-      peer.lastHeardMs = receivedMs;
-      peer.clockAheadSeconds = Math.round(status.time_sent - receivedSeconds);
-      peer.vacVersion = status.vac_version;
-      peer.site = status.site;
-    }
+    this.#heard(peer, status, receivedMs, now);
+  }
+
+  #heard(peer: Peer, status: Status, receivedMs: number, now: Instant): void {
+    if (peer.lastHeardMs !== null && receivedMs < peer.lastHeardMs) return;
+    const receivedSeconds = now.unixSeconds - secondsSince(receivedMs, now);
+    peer.lastHeardMs = receivedMs;
+    peer.clockAheadSeconds = Math.round(status.time_sent - receivedSeconds);
+    peer.vacVersion = status.vac_version;
+    peer.site = status.site;
   }
 
   #freshEntries(peer: Peer, now: Instant): Entry[] {

@@ -1,7 +1,7 @@
 /** Factories with real responders on real sockets, each on an address of its own of the loopback network. */
 
 import type { AskerOptions } from '../../src/cli/ask-space.js';
-import type { Resolved } from '../../src/cli/resolve.js';
+import type { Resolved } from '../../src/host/resolve.js';
 import { openDgramTransport } from '../../src/vacquery/dgram.js';
 import { Responder } from '../../src/vacquery/responder.js';
 import type { Transport } from '../../src/vacquery/transport.js';

@@ -118,3 +118,25 @@ test('its socket is closed when it is over', async () => {
   await poll.ask();
   expect(closed).toBe(1);
 });
+
+test('ends at once when it is closed, and asks nobody any more', async () => {
+  memory.config = config([machinetype('prod')], { vacSpace: SPACE, udpTimeoutSeconds: 3600 });
+  const silent = await bound();
+  peers.push({ factory: 'silent.example.com', addresses: ['127.0.0.1'], port: silent.address().port });
+  const heard = once(silent, 'message');
+  const poll = newPoll();
+  const answers = poll.ask();
+  await heard;
+  await poll.close();
+  expect(await answers).toMatchObject([{ outcome: 'none' }]);
+  expect(await poll.ask()).toBeNull();
+});
+
+test('that is closed while its socket is opened asks nobody', async () => {
+  const silent = await bound();
+  peers.push({ factory: 'silent.example.com', addresses: ['127.0.0.1'], port: silent.address().port });
+  const poll = newPoll();
+  const answers = poll.ask();
+  await poll.close();
+  expect(await answers).toBeNull();
+});

@@ -176,6 +176,40 @@ describe('cleared machines', () => {
   });
 });
 
+describe('the last machine of a slot', () => {
+  const inSlot = (slot: number, createdTimeSeconds: number) => entry('ended', { slot, createdTimeSeconds });
+
+  test('is known however many machines other slots had since', () => {
+    const memory = memoryOf([entry('cleared', { slot: 7, createdTimeSeconds: NOW - 2 * DAY })]);
+    const idle = memory.remember(inSlot(5, NOW - DAY), 0);
+    memory.setCleared(idle);
+    for (let index = 0; index < 50; index += 1) memory.setCleared(memory.remember(inSlot(index % 4, NOW - index), 0));
+    const last = new Map(memory.lastOfSlots(0).map(({ record }) => [record.slot, record.createdTimeSeconds]));
+    expect(last).toEqual(
+      new Map([
+        [7, NOW - 2 * DAY],
+        [5, NOW - DAY],
+        [0, NOW - 48],
+        [1, NOW - 49],
+        [2, NOW - 46],
+        [3, NOW - 47],
+      ]),
+    );
+  });
+
+  test('is forgotten with its directory, unless a later one is there', () => {
+    const memory = memoryOf();
+    const [first, second] = [NOW - 9, NOW - 8].map((created) => memory.remember(inSlot(1, created), 0));
+    memory.setCleared(first!);
+    memory.setCleared(second!);
+    memory.forget(first!);
+    expect(memory.lastOfSlots(0).map(({ record }) => record.id)).toEqual([second!.entry.record.id]);
+    memory.forget(second!);
+    expect(memory.lastOfSlots(0)).toEqual([]);
+    expect(memory.cleared.size).toBe(0);
+  });
+});
+
 describe('a type’s last outcome', () => {
   test('is that of the machine that was created last, whichever ended last', () => {
     const memory = memoryOf();

@@ -178,6 +178,21 @@ describe('when and how it went', () => {
     expect(facts()).toMatchObject({ goneTimeSeconds: wentSeconds, goneDetail: 'crashed' });
   });
 
+  test('is not kept where the event comes after the listing', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    await factory.observer.start();
+    const kept = (factory.observer as unknown as { stopped: ReadonlyMap<string, unknown> }).stopped;
+    for (let slot = 0; slot < 3; slot += 1) {
+      const { entry } = await factory.addMachine({ slot }, {}, false);
+      await factory.observer.listDomains();
+      factory.addDomain(entry.record);
+      factory.hypervisor.powerOff(entry.record.uuid);
+      expect(kept.size).toBe(1);
+      await factory.observer.listDomains();
+      expect(kept.size).toBe(0);
+    }
+  });
+
   test('is now, and unknown, when there was no event but it was seen running', async () => {
     const machine = await factory.addMachine();
     await factory.observer.listDomains();

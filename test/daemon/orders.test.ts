@@ -79,17 +79,45 @@ describe('orders over a restart of vacd', () => {
 
   test('to drain until a time that is over meanwhile are over', async () => {
     await orders.drain(drainOrder({ untilSeconds: NOW + 100 }));
-    await restarted(NOW + 100);
+    await restarted(NOW + 100 + 3600);
     expect(factory.memory.orders.drain).toBeNull();
     expect(factory.log.lines).toEqual(['info: draining is over: it was ordered until 2023-11-16 02:01:40 UTC']);
     await until('the file is gone', async () => (await file()) === null);
   });
 
-  test('with the machines to be stopped or started are none: those are of this run alone', async () => {
-    await factory.addMachine();
-    orders.stop('0');
+  test('with how many machines to start or to stop them all are none: those are of this run alone', async () => {
     factory.memory.orders = { ...factory.memory.orders, startsLeft: 3, stopAll: true };
     await orders.drain(drainOrder());
+    await restarted();
+    expect(factory.memory.orders).toEqual({ ...NO_ORDERS, drain: drainOrder() });
+  });
+
+  test('to stop a machine that could not be asked yet hold until it is over', async () => {
+    const machine = await factory.addMachine({}, { phase: 'starting' });
+    const { id } = machine.entry.record;
+    await orders.stop('0');
+    await restarted();
+    expect(factory.memory.orders).toEqual({ ...NO_ORDERS, stopMachines: new Set([id]) });
+    expect(factory.log.lines).toEqual([`warning: TO BE STOPPED STILL, as ordered: ${id}`]);
+    machine.entry = { ...machine.entry, phase: 'ended', end: end() };
+    factory.memory.setCleared(machine);
+    orders.tidy(NOW);
+    await until('the file is gone', async () => (await file()) === null);
+  });
+
+  test('to stop a machine that is over meanwhile are no more', async () => {
+    const machine = await factory.addMachine();
+    await orders.stop('0');
+    await orders.drain(drainOrder());
+    factory.memory.machines.delete(machine.entry.record.id);
+    await restarted();
+    expect(factory.memory.orders).toEqual({ ...NO_ORDERS, drain: drainOrder() });
+    await until('the file tells', async () => JSON.parse((await file())!).stopMachines.length === 0);
+  });
+
+  test('of a vacd that kept no machines to stop are understood', async () => {
+    const kept = { version: 1, drain: drainOrder(), shutdownTimeSeconds: null };
+    await writeFile(factory.layout.orders(), JSON.stringify(kept));
     await restarted();
     expect(factory.memory.orders).toEqual({ ...NO_ORDERS, drain: drainOrder() });
   });
@@ -114,6 +142,8 @@ describe('a file of orders that cannot be used', () => {
     [JSON.stringify({ ...GOOD, drain: { ...drainOrder(), byTimeSeconds: 1.5 } }), /byTimeSeconds is 1.5/],
     [JSON.stringify({ ...GOOD, shutdownTimeSeconds: 1e13 }), /shutdownTimeSeconds is 10000000000000, not a Unix time/],
     [JSON.stringify({ version: 1, drain: null }), /shutdownTimeSeconds is undefined/],
+    [JSON.stringify({ ...GOOD, stopMachines: 'all' }), /stopMachines is "all", not a list of machines/],
+    [JSON.stringify({ ...GOOD, stopMachines: ['a', 1] }), /stopMachines is \["a",1\], not a list of machines/],
   ])('is named in the log, with what to do, and nothing starts meanwhile: %s', async (text, problem) => {
     await writeFile(factory.layout.orders(), text);
     await restarted();
@@ -159,11 +189,27 @@ describe('draining until a time', () => {
     expect(slotDecision(factory.pass(), 0)?.code).toBe('draining');
     expect(actionsOf(factory.pass(1000), 'createMachine')).not.toEqual([]);
     orders.tidy(nowSeconds() + 999);
-    expect(factory.memory.orders.drain).not.toBeNull();
-    orders.tidy(nowSeconds() + 1000);
-    expect(factory.memory.orders.drain).toBeNull();
+    expect(factory.log.with('draining is over')).toEqual([]);
+    for (const over of [1000, 1002, 1000 + 3599]) orders.tidy(nowSeconds() + over);
     expect(factory.log.with('draining is over: it was ordered until')).toHaveLength(1);
+    orders.tidy(nowSeconds() + 1000 + 3600);
+    expect(factory.memory.orders.drain).toBeNull();
+    expect(factory.log.with('draining is over')).toHaveLength(1);
     await until('the file is gone', async () => (await file()) === null);
+  });
+
+  test('goes on when the clock jumped ahead and came back, also over a restart of vacd in between', async () => {
+    await orders.drain(drainOrder({ untilSeconds: NOW + 100 }));
+    orders.tidy(NOW + 200);
+    await restarted(NOW + 300);
+    expect(factory.log.lines).toEqual(['info: draining is over: it was ordered until 2023-11-16 02:01:40 UTC']);
+    const { drain } = factory.memory.orders;
+    expect(drain).toEqual(drainOrder({ untilSeconds: NOW + 100 }));
+    orders.tidy(NOW + 20);
+    orders.tidy(NOW + 101);
+    expect(factory.log.with('draining is over')).toHaveLength(2);
+    await restarted(NOW + 20);
+    expect(factory.log.with('STILL DRAINING')).toHaveLength(1);
   });
 });
 
@@ -172,7 +218,7 @@ describe('stopping a machine', () => {
     const others = [await factory.addMachine({ slot: 0 }), await factory.addMachine({ slot: 3 })];
     const { entry } = await factory.addMachine({ slot: 2 });
     const { id } = entry.record;
-    expect(orders.stop(name === 'its id' ? id : name)).toBe(id);
+    expect(await orders.stop(name === 'its id' ? id : name)).toBe(id);
     await factory.observer.listDomains();
     expect(actionsOf(factory.pass(), 'requestStop')).toMatchObject([
       { machine: id, stop: { message: '100 Stopped by an administrator' } },
@@ -183,7 +229,7 @@ describe('stopping a machine', () => {
 
   test('is remembered in its directory, so that a crash of vacd does not undo it', async () => {
     const { entry } = await factory.addMachine();
-    orders.stop('0');
+    await orders.stop('0');
     await factory.observer.listDomains();
     factory.pass();
     await factory.settle();
@@ -193,7 +239,7 @@ describe('stopping a machine', () => {
 
   test('is forgotten once the machine is over', async () => {
     const machine = await factory.addMachine();
-    orders.stop('0');
+    await orders.stop('0');
     orders.tidy(nowSeconds());
     expect(factory.memory.orders.stopMachines.size).toBe(1);
     machine.entry = { ...machine.entry, phase: 'ended', end: end() };
@@ -203,12 +249,12 @@ describe('stopping a machine', () => {
   });
 
   test('of one that is not there names those that are', async () => {
-    expect(() => orders.stop('7')).toThrow(`no machine 7 runs on ${FACTORY}; no machine runs here now`);
+    await expect(orders.stop('7')).rejects.toThrow(`no machine 7 runs on ${FACTORY}; no machine runs here now`);
     await factory.addMachine({ slot: 0 });
     await factory.addMachine({ slot: 1 }, { phase: 'ended', end: end() }, false);
     await factory.addMachine({ slot: 12 });
     for (const name of ['7', '1', 'factory1-1', 'factory1-07', 'other-00.example.com', 'x', ' ']) {
-      expect(() => orders.stop(name), name).toThrow(
+      await expect(orders.stop(name), name).rejects.toThrow(
         `no machine ${name} runs on ${FACTORY}; here run factory1-00, factory1-12`,
       );
     }
@@ -220,6 +266,6 @@ describe('stopping a machine', () => {
       const record = { ...entry.record, slot, id: `${slot}`, hostname: `factory1-${slot}.example.com` };
       factory.memory.remember({ ...entry, record }, 0);
     }
-    expect(() => orders.stop('x')).toThrow(/factory1-19 and 10 more$/);
+    await expect(orders.stop('x')).rejects.toThrow(/factory1-19 and 10 more$/);
   });
 });

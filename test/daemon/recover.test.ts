@@ -128,7 +128,7 @@ describe('recovery', () => {
       await leftBehind(2, 'ended'),
     ];
     const cleared = await leftBehind(3, 'cleared');
-    await journal.keepLastEnd(cleared, end({ message: '300 No work' }));
+    await journal.keepLastEnd(cleared, end({ message: '300 No work' }), nowSeconds());
     await recover();
     expect([...memory.machines.keys()].sort()).toEqual([starting.id, running.id, ended.id].sort());
     expect([...memory.cleared.keys()]).toEqual([cleared.id]);

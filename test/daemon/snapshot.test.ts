@@ -1,10 +1,16 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { release, totalmem, uptime } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { machineStatusOf, prettyName, readHostStatus } from '../../src/daemon/snapshot.js';
+import {
+  countOrNull,
+  factorySnapshot,
+  machineStatusOf,
+  prettyName,
+  readHostStatus,
+} from '../../src/daemon/snapshot.js';
 import { decode, encode } from '../../src/vacquery/index.js';
 import { end } from '../factory/builders.js';
-import { TestFactory } from './test-factory.js';
+import { nowSeconds, TestFactory } from './test-factory.js';
 
 describe('what the host tells', () => {
   test('is in the units of the protocol', async () => {
@@ -28,6 +34,11 @@ describe('what the host tells', () => {
     expect(host.os_issue).toBe(prettyName(text) || release());
   });
 
+  test('is nothing where a number is none that can be told', () => {
+    expect([0, 7, 2 ** 53 - 1].map(countOrNull)).toEqual([0, 7, 2 ** 53 - 1]);
+    expect([Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 1.5].map(countOrNull)).toEqual([null, null, null, null]);
+  });
+
   test.each([
     ['NAME=x\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION=1\n', 'Debian GNU/Linux 12 (bookworm)'],
     ["PRETTY_NAME='AlmaLinux 9.4'\n", 'AlmaLinux 9.4'],
@@ -39,6 +50,45 @@ describe('what the host tells', () => {
     ['', null],
   ])('the name of its system in %j is %j', (text, name) => {
     expect(prettyName(text)).toBe(name);
+  });
+});
+
+describe('the slots', () => {
+  test('are as many as there are, with those of machines above a lowered number', async () => {
+    const factory = await TestFactory.create({ slots: 2 });
+    const { memory } = factory;
+    const names = async () => factorySnapshot(memory, await readHostStatus('/tmp'), nowSeconds()).machines;
+    try {
+      const above = await factory.addMachine({ slot: 5 });
+      const status = machineStatusOf(memory, above.entry.record.id, nowSeconds())!;
+      expect((await names()).map(({ machine, uuid }) => [machine.split('.')[0], uuid])).toEqual([
+        ...[0, 1, 2, 3, 4].map((slot) => [`factory1-0${slot}`, null]),
+        ['factory1-05', above.entry.record.uuid],
+      ]);
+      expect(status.num_machines).toBe(6);
+      memory.update(above, { phase: 'ended', end: end() });
+      memory.setCleared(above);
+      expect(await names()).toHaveLength(2);
+    } finally {
+      await factory.dispose();
+    }
+  });
+
+  test('that are idle show their last machine, whatever the others had since', async () => {
+    const factory = await TestFactory.create({ slots: 2 });
+    const { memory } = factory;
+    try {
+      const idle = await factory.addMachine({ slot: 1 }, { phase: 'ended', end: end() }, false);
+      memory.setCleared(idle);
+      for (const ago of [30, 20, 10]) {
+        const changes = { slot: 0, createdTimeSeconds: nowSeconds() - ago };
+        memory.setCleared(await factory.addMachine(changes, { phase: 'ended', end: end() }, false));
+      }
+      const { machines } = factorySnapshot(memory, await readHostStatus('/tmp'), nowSeconds());
+      expect(machines[1]).toMatchObject({ uuid: idle.entry.record.uuid, state: 'Shut down' });
+    } finally {
+      await factory.dispose();
+    }
   });
 });
 

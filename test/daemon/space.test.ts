@@ -8,6 +8,7 @@ import { Space, type SpaceParts } from '../../src/daemon/space.js';
 import { factoryStatus } from '../../src/daemon/status.js';
 import { VacError } from '../../src/errors.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
+import { refuseAllStarts } from '../../src/factory/limits.js';
 import {
   decode,
   encode,
@@ -15,6 +16,7 @@ import {
   MemoryNetwork,
   makeQuery,
   PERFECT_NETWORK,
+  Replies,
   seededRandom,
   type Transport,
   VACQUERY_PORT,
@@ -173,6 +175,66 @@ describe('factories of one space', () => {
   });
 });
 
+describe('a factory without machinetypes', () => {
+  /** Answers as the protocol has it: a machinetypes query with nothing at all. */
+  async function typeless(name: string, hasTypes = false) {
+    const factory = make(name, 2);
+    const withTypes = factory.memory.config;
+    factory.memory.config = { ...withTypes, machinetypes: [] };
+    await factory.space.start();
+    const give = () => {
+      factory.memory.config = withTypes;
+    };
+    if (hasTypes) give();
+    return { ...factory, give, take: () => (factory.memory.config = { ...withTypes, machinetypes: [] }) };
+  }
+  const summaryOf = ({ space }: { space: Space }, name: string) =>
+    space.report().peers.find(({ factory }) => factory === name);
+
+  it('is neither dead nor does it leave another one alone', async () => {
+    const watcher = await start(WN1, 0, { factories: [WN1, WN2] });
+    await typeless(WN2);
+    await pass(120);
+    expect(watcher.memory).toMatchObject({ alone: false, spaceHeard: true, peers: [] });
+    expect(watcher.log.lines).toEqual([]);
+    expect(watcher.problemsOf(WN2)).toEqual([]);
+    expect(summaryOf(watcher, WN2)).toMatchObject({ outcome: 'complete', machinetypes: 0, machinetypesExpected: 0 });
+    expect(summaryOf(watcher, WN2)?.heardSecondsAgo).toBeLessThan(10);
+  });
+
+  it('is asked for its types all the same, and heard as soon as it has some', async () => {
+    const watcher = await start(WN1, 0, { factories: [WN1, WN2] });
+    const other = await typeless(WN2);
+    await pass(60);
+    other.give();
+    await pass(5);
+    expect(running(watcher.memory)).toEqual({ [WN2]: 2 });
+    other.take();
+    await pass(40);
+    expect(running(watcher.memory)).toEqual({});
+    expect(watcher.problemsOf(WN2)).toEqual([]);
+    expect(watcher.log.lines).toEqual([]);
+  });
+
+  it('that was dead is alive again without having asked', async () => {
+    const watcher = await start(WN1, 0, { factories: [WN1, WN2] });
+    await pass(TIMEOUT_SECONDS * 2 + 1);
+    expect(watcher.memory.alone).toBe(true);
+    const transport = network.open(addressOf(WN2), VACQUERY_PORT);
+    transport.onDatagram((datagram, from) => {
+      const decoded = decode(datagram);
+      if (!decoded.ok || decoded.message.message_type !== 'factory_query') return;
+      const replies = new Replies({ ...snapshotOf(WN2, 1, 0), space: SPACE }, () => {});
+      for (const reply of replies.datagrams('factory_query', decoded.message.cookie, Date.now() / 1000) ?? []) {
+        transport.send(reply, from.address, from.port);
+      }
+    });
+    await pass(40);
+    expect(watcher.memory.alone).toBe(false);
+    await transport.close();
+  });
+});
+
 describe('an answer', () => {
   it('tells of a start at once, however short a time ago the last one was', async () => {
     const { memory, run } = await start(WN1, 1);
@@ -284,6 +346,24 @@ describe('the first poll', () => {
     await pass(10);
     expect(memory.alone).toBe(false);
     expect(running(memory)).toEqual({ [WN2]: 1 });
+  });
+
+  it('that fails keeps no peer from being asked by the next', async () => {
+    let isBroken = true;
+    const openTransport = async (port: number): Promise<Transport> => {
+      const transport = network.open(addressOf(WN1), port);
+      const send: Transport['send'] = (...datagram) => {
+        if (isBroken && port === 0) throw new Error('no more sockets');
+        transport.send(...datagram);
+      };
+      return { ...transport, send };
+    };
+    await start(WN2, 2);
+    const { memory } = await start(WN1, 0, { factories: [WN1, WN2] }, { openTransport });
+    await pass(1);
+    isBroken = false;
+    await pass(4);
+    expect(running(memory)).toEqual({ [WN2]: 2 });
   });
 
   it('ends with the time-out when polling itself fails', async () => {
@@ -482,6 +562,42 @@ describe('a port that is taken', () => {
   it('ends the start of a factory that others must hear', async () => {
     const { space } = make(WN1, 0, {}, { openTransport: takenUntil(1) });
     await expect(space.start()).rejects.toMatchObject({ code: 'address-in-use' });
+  });
+
+  const refusal = ({ memory }: { memory: Memory }) =>
+    refuseAllStarts(memory.state(1_700_000_000, clock.nowMs()), memory.config.settings);
+  const healthy = (memory: Memory) => {
+    memory.hypervisorProblem = null;
+    memory.host = { ...memory.host, stateFreeBytes: 1e12 };
+    for (const service of ['network', 'metadata', 'nfs', 'syslog'] as const) memory.serviceReady(service, 0);
+  };
+
+  it('lets a factory with machines look after them, and start nothing until the others can ask it', async () => {
+    const factory = await start(WN1, 2, {}, { openTransport: takenUntil(31_000) });
+    healthy(factory.memory);
+    expect(refusal(factory)).toMatchObject({ code: 'query-port', reason: expect.stringContaining('995 is taken') });
+    expect(factoryStatus(factory.memory, new DecisionLog(), '').problems[0]).toContain('995 is taken');
+    await start(WN2, 1);
+    await pass(31);
+    expect(running(factory.memory)).toEqual({ [WN2]: 1 });
+    expect(refusal(factory)?.code).toBe('query-port');
+    await pass(30);
+    expect(refusal(factory)).toBeNull();
+    expect(factory.log.with('VacQuery')).toEqual([
+      'warning: VacQuery is not answered; tried again every 30 s: UDP port 995 is taken',
+      'info: VacQuery is answered now',
+    ]);
+  });
+
+  it('keeps a factory from starting anything as soon as there are others, and no longer', async () => {
+    const factory = await start(WN1, 0, { factories: [] }, { openTransport: takenUntil(Number.POSITIVE_INFINITY) });
+    healthy(factory.memory);
+    expect(refusal(factory)).toBeNull();
+    factory.reconfigure({ factories: [WN1, WN2] });
+    expect(refusal(factory)?.code).toBe('query-port');
+    await pass(100);
+    factory.reconfigure({ factories: [WN1] });
+    expect(refusal(factory)).toBeNull();
   });
 
   it('is tried again by a factory on its own, every 30 s', async () => {

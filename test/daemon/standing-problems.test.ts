@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { standingProblems } from '../../src/daemon/standing-problems.js';
+import { standingProblems, whatStopsStarts } from '../../src/daemon/standing-problems.js';
 import type { FactoryState } from '../../src/factory/types.js';
 import {
   config,
@@ -30,6 +30,11 @@ describe('what is wrong with a factory', () => {
       'a service',
       { host: host({ services: services({ nfs: service({ ...NOT_READY, problem: 'it is down' }) }) }) },
       'no working nfs: it is down',
+    ],
+    [
+      'a port that is taken, also while it drains',
+      { queryProblem: 'taken', orders: orders({ drain: drainOrder() }) },
+      'the other factories cannot ask this one: taken',
     ],
     [
       'a full disk',
@@ -67,6 +72,25 @@ describe('what is wrong with a factory', () => {
     ['two machines died early', { earlyDeaths: diedEarly('prod', 2, 0) }, {}],
     ['machines of a type that is no more died early', { earlyDeaths: diedEarly('old', 9, 0) }, {}],
   ])('nothing, when %s', (_, changes, by) => expect(problems(changes, by)).toEqual([]));
+
+  it.each<[string, Partial<FactoryState>, string | null]>([
+    [
+      'libvirt',
+      { host: host({ hypervisorProblem: { sinceSeconds: NOW, message: 'x' } }) },
+      'libvirt does not answer: x',
+    ],
+    [
+      'a full disk',
+      { host: host({ stateFreeBytes: 5e6 }) },
+      'only 5 MB are free in the state directory; 1000 MB are needed',
+    ],
+    ['a taken port', { queryProblem: 'taken' }, 'the other factories cannot ask this one: taken'],
+    ['a type that cannot be created', { creationFailures: failure(3) }, null],
+    ['an order to drain', { orders: orders({ drain: drainOrder() }) }, null],
+    ['a busy host', { host: host({ loadAverages: [99, 99, 99] }) }, null],
+  ])('keeps everything from starting, or not: %s', (_, changes, expected) => {
+    expect(whatStopsStarts(state(changes), config([machinetype('prod')]))[0] ?? null).toBe(expected);
+  });
 
   it('is all told, what stops everything first', () => {
     const all = {

@@ -201,6 +201,7 @@ export const anyState: fc.Arbitrary<FactoryState> = fc
       .map((failures) => new Map(Object.entries(failures))),
     earlyDeaths: fc.dictionary(fc.constantFrom(...NAMES), anyEarlyDeaths).map((runs) => new Map(Object.entries(runs))),
     spaceHeard: fc.nat({ max: 9 }).map((n) => n > 0),
+    queryProblem: fc.nat({ max: 9 }).map((n) => (n > 0 ? null : 'the port is taken')),
     orders: anyOrders,
   })
   .map(({ slots, ...changes }) => state({ ...changes, slots, totalProcessors: slots }));

@@ -235,6 +235,7 @@ export function state(changes: Partial<FactoryState> = {}): FactoryState {
     slotFailures: new Map(),
     earlyDeaths: new Map(),
     spaceHeard: true,
+    queryProblem: null,
     orders: NO_ORDERS,
     ...changes,
   };

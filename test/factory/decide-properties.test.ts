@@ -81,7 +81,13 @@ describe('decide, for any state and configuration', () => {
   it('starts nothing before the backoff after the newest abort is over, and one scout in the window after it', () => {
     fc.assert(
       fc.property(anyState, anyConfig, seed, (facts, by, seeded) => {
-        const open = state({ ...facts, host: host({ processors: 64 }), spaceHeard: true, orders: NO_ORDERS });
+        const open = state({
+          ...facts,
+          host: host({ processors: 64 }),
+          spaceHeard: true,
+          queryProblem: null,
+          orders: NO_ORDERS,
+        });
         const made = actionsOf(
           plan(open, { ...by, settings: settings({ factories: [] }) }, seededRng(seeded)),
           'createMachine',

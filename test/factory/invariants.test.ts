@@ -87,6 +87,7 @@ describe('checkInvariants', () => {
     ],
     ['2 of prod are tried at once', { earlyDeaths: diedEarly('prod', 3, 3600) }, of(create(), create({ slot: 1 })), {}],
     ['prod may live beyond shutdown_time', { orders: orders({ shutdownTimeSeconds: NOW + 5000 }) }, of(create()), {}],
+    ['a start unheard by the others', { queryProblem: 'taken' }, of(create()), {}],
     ['a start before the space was heard', { spaceHeard: false }, of(create()), {}],
     ['prod may live for 86401 s', {}, of(create({ shutdownTimeSeconds: NOW + 86_401 })), {}],
     ['prod has only 999 s to live', {}, of(create({ shutdownTimeSeconds: NOW + 999 })), {}],

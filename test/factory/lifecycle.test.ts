@@ -313,6 +313,12 @@ describe('shutdown times that were ordered', () => {
     });
   });
 
+  it('are said as people read them', () => {
+    expect(due(left(9000), { orders: by(NOW + 5000) })).toMatchObject({
+      reason: expect.stringMatching(/^the shutdown time of vac drain is \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, with/),
+    });
+  });
+
   it('do so no more once draining is over', () => {
     expect(due(left(9000), { orders: by(NOW + 5000, NOW) })).toBeNull();
     expect(kindDue(left(9000), { orders: by(NOW + 5000, NOW + 1) })).toBe('lowerShutdownTime');

@@ -30,6 +30,13 @@ describe('refuseAllStarts', () => {
       'the shutdown time of vac shutdown-at has passed',
     ],
     ['alone since its start', { spaceHeard: false }, {}, 'space-unheard', 'since vacd started (at most 10 s)'],
+    [
+      'not to be asked by the others',
+      { queryProblem: 'UDP port 995 is taken (ss -ulpn shows it)' },
+      {},
+      'query-port',
+      'the other factories cannot ask this one: UDP port 995 is taken (ss -ulpn shows it)',
+    ],
     ['draining by configuration', {}, { draining: true }, 'draining', 'draining = yes'],
     ['at shutdown_time', {}, { shutdownTimeSeconds: NOW }, 'shutdown-time', 'shutdown_time has passed'],
     [

@@ -8,6 +8,7 @@ import { JOURNAL, StateLayout } from '../../src/machines/layout.js';
 import { testRecord } from './record.js';
 
 const RECORD = testRecord();
+const NOW = RECORD.createdTimeSeconds + 100;
 const END: MachineEnd = { timeSeconds: 1_700_050_000, message: '200 Success', cpuSeconds: 123.4, reason: 'by itself' };
 const STOP: StopRequest = {
   reason: 'its time is over',
@@ -155,9 +156,9 @@ describe('slots', () => {
 describe('last ends', () => {
   it('are kept by machinetype, that of the most recently created machine', async () => {
     const later = testRecord({ createdTimeSeconds: RECORD.createdTimeSeconds + 60, hostname: 'later' });
-    await journal.keepLastEnd(later, { ...END, message: '300 No more work' });
-    await journal.keepLastEnd(RECORD, END);
-    await journal.keepLastEnd(testRecord({ machinetype: 'test' }), END);
+    await journal.keepLastEnd(later, { ...END, message: '300 No more work' }, NOW);
+    await journal.keepLastEnd(RECORD, END, NOW);
+    await journal.keepLastEnd(testRecord({ machinetype: 'test' }), END, NOW);
     expect([...(await journal.lastEnds())].sort()).toEqual([
       [
         'prod',
@@ -172,10 +173,22 @@ describe('last ends', () => {
     ]);
   });
 
+  it('are not hidden by one from before the clock was set back', async () => {
+    const ahead = testRecord({ createdTimeSeconds: RECORD.createdTimeSeconds + 3600, hostname: 'ahead' });
+    await journal.keepLastEnd(ahead, END, ahead.createdTimeSeconds);
+    await journal.keepLastEnd(RECORD, END, NOW);
+    expect((await journal.lastEnds()).get('prod')?.hostname).toBe(RECORD.hostname);
+    // Clocks of one host that differ by minutes are no reason to forget what came later.
+    const soon = testRecord({ createdTimeSeconds: NOW + 299, hostname: 'soon' });
+    await journal.keepLastEnd(soon, END, NOW);
+    await journal.keepLastEnd(RECORD, END, NOW);
+    expect((await journal.lastEnds()).get('prod')?.hostname).toBe('soon');
+  });
+
   it('are written anew over a file that cannot be read', async () => {
     await writeFile(layout.finish('prod'), 'torn{');
     expect(await journal.lastEnds()).toEqual(new Map());
-    await journal.keepLastEnd(RECORD, END);
+    await journal.keepLastEnd(RECORD, END, NOW);
     expect((await journal.lastEnds()).get('prod')?.message).toBe('200 Success');
   });
 });

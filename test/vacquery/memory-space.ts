@@ -6,6 +6,7 @@ import { PeerMemory } from '../../src/vacquery/peer-memory.js';
 import { Poller } from '../../src/vacquery/poller.js';
 import { seededRandom } from '../../src/vacquery/random.js';
 import { Responder } from '../../src/vacquery/responder.js';
+import type { Transport } from '../../src/vacquery/transport.js';
 import { VirtualClock } from '../../src/vacquery/virtual-clock.js';
 import { NOW_SECONDS, SPACE, snapshotOf } from './snapshot.js';
 
@@ -19,6 +20,8 @@ export interface SpaceShape {
   readonly seed: number;
   /** Does not answer at all: for hosts that the test plays itself. */
   readonly silent?: readonly number[];
+  /** How many datagrams a millisecond the asker comes to read, on a starved host; what it did not read yet waits. */
+  readonly readsPerMs?: number;
 }
 
 export const ASKER_ADDRESS = '10.1.0.1';
@@ -39,7 +42,11 @@ export class MemorySpace {
   constructor(shape: SpaceShape) {
     this.rng = seededRandom(shape.seed);
     this.network = new MemoryNetwork(this.clock, this.rng, shape.faults);
-    this.poller = new Poller(this.network.open(ASKER_ADDRESS), this.clock);
+    const transport = this.network.open(ASKER_ADDRESS);
+    this.poller = new Poller(
+      shape.readsPerMs === undefined ? transport : this.#readSlowly(transport, shape.readsPerMs),
+      this.clock,
+    );
     this.peers = Array.from({ length: shape.factories }, (_, index) => ({
       factory: `wn${index}.example.com`,
       addresses: [`10.0.${index >> 8}.${index & 255}`],
@@ -82,6 +89,27 @@ export class MemorySpace {
     while (answers === null && this.clock.step()) await Promise.resolve();
     await resolved;
     return answers!;
+  }
+
+  #readSlowly(transport: Transport, perMs: number): Transport {
+    const waiting: (() => void)[] = [];
+    const readNext = (): void => {
+      if (waiting.length === 0) return;
+      this.clock.at(this.clock.nowMs() + 1 / perMs, () => {
+        waiting.shift()!();
+        readNext();
+      });
+    };
+    return {
+      port: transport.port,
+      send: (...datagram) => transport.send(...datagram),
+      close: () => transport.close(),
+      onDatagram: (listener) =>
+        transport.onDatagram((...received) => {
+          waiting.push(() => listener(...received));
+          if (waiting.length === 1) readNext();
+        }),
+    };
   }
 
   #serve(peer: PollPeer, index: number, shape: SpaceShape): void {

@@ -39,6 +39,29 @@ describe('what a poll costs', () => {
     expect(space.endedMs).toBeLessThan(200);
   });
 
+  it('asks nobody again whose answer may wait to be read, on a host that is slow to read', async () => {
+    const space = new MemorySpace({ factories: 400, seed: 10, readsPerMs: 0.8 });
+    const answers = await space.poll('machinetypes_query');
+    expect(answers.filter(({ outcome }) => outcome !== 'complete')).toEqual([]);
+    expect(answers.filter(({ asked }) => asked > 1)).toEqual([]);
+    // 4,000 datagrams take 5 s at this pace.
+    expect(space.endedMs).toBeLessThan(5_100);
+  });
+
+  it('asks for what was lost as soon as the rest was read', async () => {
+    const space = new MemorySpace({ factories: 400, seed: 11, readsPerMs: 2, faults: lossy(0.1) });
+    const answers = await space.poll('machinetypes_query');
+    expect(answers.filter(({ outcome }) => outcome !== 'complete')).toEqual([]);
+    expect(space.endedMs).toBeLessThan(6_000);
+  });
+
+  it('asks thousands at a bounded rate, however many of them are silent', async () => {
+    const space = new MemorySpace({ factories: 4_000, dead: 4_000, seed: 12 });
+    await space.poll('machinetypes_query');
+    expect(space.network.counts.sent).toBeGreaterThan(4_000);
+    expect(space.network.counts.sent).toBeLessThan(2.7 * TIMEOUT_MS);
+  });
+
   it('asks a silent peer ever less often', async () => {
     const space = new MemorySpace({ factories: 1, dead: 1, seed: 2 });
     const [answer] = await space.poll('machinetypes_query');

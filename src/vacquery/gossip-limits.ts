@@ -1,0 +1,25 @@
+/** All bounds and paces of gossip, and why they are what they are. */
+
+import type { GossipLimits } from './gossip-types.js';
+
+export const GOSSIP_LIMITS: GossipLimits = {
+  newsIntervalMs: 600,
+  announceDelayMs: 50,
+  firstHopPeers: 3,
+  transmitFactor: 1,
+  syncIntervalMs: 4_000,
+  busySyncIntervalMs: 250,
+  settleMs: 20_000,
+  agesIntervalMs: 2_000,
+  bytesPerSecond: 16_000,
+  burstBytes: 256_000,
+  maxReplyDatagrams: 3,
+  maxReplyFactor: 3,
+  suspectSeconds: 90,
+  expirySeconds: 300,
+};
+
+/** Incarnations further in the future than this are no Unix time of a right clock, and not believed. */
+export const MAX_AHEAD_SECONDS = 86_400;
+/** Machinetypes of one factory that are kept: what a broken one says of more is not believed. */
+export const MAX_SLICES = 256;
