@@ -175,6 +175,24 @@ describe('merging', () => {
     expect(sorted(whole)).toEqual(sorted(third!));
   });
 
+  it('passes on what came over a gap without hiding the gap', () => {
+    const names = ['lhcb', 'atlas', 'gridpp'];
+    const states = historyOf(names.map((type, at) => ({ type, machines: at + 1, takes: true })));
+    const [first, second, third] = states;
+    const known = mergeChange(null, changeSince('id', first!, 0)!)!.entry;
+    const gap = mergeChange(known, changeSince('id', third!, second!.version)!)!.entry;
+    const passedOn = changeSince('id', gap, second!.version, third!.version)!;
+    expect(passedOn.from).toBe(second!.version);
+    expect(mergeChange(known, passedOn)!.entry.version).toBe(first!.version);
+    // Who knows all serves those as well who miss only what is there no more.
+    const [one, , three] = historyOf([1, 2, 3].map((machines) => ({ type: 'lhcb', machines, takes: true })));
+    const last = changeSince('id', three!, three!.version - 1)!;
+    expect(last.from).toBeLessThanOrEqual(one!.version);
+    expect(sorted(mergeChange(mergeChange(null, changeSince('id', one!, 0)!)!.entry, last)!.entry)).toEqual(
+      sorted(three!),
+    );
+  });
+
   it('has no use for the middle of an incarnation whose beginning is not known', () => {
     const states = historyOf([1, 2].map((machines) => ({ type: 'lhcb', machines, takes: machines === 1 })));
     const middle = changeSince('id', states[1]!, states[0]!.version)!;

@@ -133,6 +133,26 @@ describe('sums for decisions', () => {
     expect(isAbort(folded.find(({ machinetype }) => machinetype === 'lhcb')!.lastEnd!.message)).toBe(true);
   });
 
+  it('forget an abort when its factory has had a better end since', () => {
+    const space = new GossipSpace({ factories: 3, seed: 23 });
+    const end = (secondsAgo: number, message: string, hostname: string) => ({
+      timeSeconds: Math.floor(space.now().unixSeconds) - secondsAgo,
+      message,
+      hostname,
+    });
+    const newestAbort = () => {
+      space.run(10);
+      return space.gossip(0).totals(space.now())[0]!.lastEnd?.hostname ?? null;
+    };
+    space.announce(1, running('lhcb', 1, end(500, '300 No work', 'old')));
+    space.announce(2, running('lhcb', 1, end(100, '300 No work', 'new')));
+    expect(newestAbort()).toBe('new');
+    space.announce(2, running('lhcb', 1, end(0, '200 Success', 'good')));
+    expect(newestAbort()).toBe('old');
+    space.announce(1, running('lhcb', 1, end(0, '200 Success', 'good')));
+    expect(newestAbort()).toBeNull();
+  });
+
   it('have ends at the time they happened, on our clock, whatever the other clock shows', () => {
     const space = new GossipSpace({ factories: 3, seed: 10, skewSeconds: (index) => (index === 1 ? 86_000 : 0) });
     space.run(5);
@@ -174,8 +194,17 @@ describe('a factory', () => {
     space.runUntil(() => space.hasConverged(), 30);
     space.stop(4);
     space.run(60);
+    const livenessSeen = () =>
+      space
+        .gossip(0)
+        .view(space.now())
+        .find(({ factory }) => factory === nameOf(4))!.liveness;
     expect(space.machinesSeen(0, 'lhcb')).toBe(9);
-    space.run(300);
+    expect(livenessSeen()).toBe('alive');
+    space.run(120);
+    expect(livenessSeen()).toBe('suspect');
+    expect(space.machinesSeen(0, 'lhcb')).toBe(9);
+    space.run(180);
     for (const index of everybody(10).filter((other) => other !== 4)) {
       expect(
         space

@@ -1,0 +1,86 @@
+/** What a factory of the model knows at one moment, as the decision is told it; and what a listing of domains tells it. */
+
+import { NO_ORDERS } from '../factory/orders.js';
+import type { FactoryState, HostFacts, MachineRecord } from '../factory/types.js';
+import type { SimDaemon } from './daemon.js';
+import type { SimMachine } from './machine.js';
+
+const READY = { ready: true, problem: '', readyForSeconds: 86_400, busy: false, retryInSeconds: 0 };
+const SERVICES: HostFacts['services'] = { network: READY, metadata: READY, nfs: READY, syslog: READY };
+const NOT_LISTED = { sinceSeconds: 0, message: 'not asked yet' };
+
+/**
+ * @param machines with those that were cleared in the second of their creation
+ * @param unexplained domains that no living machine explains; null before the first listing
+ */
+export function factoryState(
+  daemon: SimDaemon,
+  machines: readonly SimMachine[],
+  unexplained: readonly MachineRecord[] | null,
+): FactoryState {
+  const agent = daemon.agent!;
+  const nowMs = daemon.parts.world.clock.nowMs();
+  for (const machine of machines) {
+    if (machine.stopAskedAtMs === null) continue;
+    machine.stopAskedForSeconds = Math.floor((nowMs - machine.stopAskedAtMs) / 1000);
+  }
+  return {
+    nowSeconds: Math.floor(daemon.nowSeconds()),
+    factory: daemon.name,
+    slots: daemon.slots,
+    totalProcessors: daemon.slots,
+    // Hosts are large enough for their slots: load and disks never hold a start up.
+    host: {
+      processors: daemon.slots,
+      loadAverages: [0, 0, 0],
+      ioPressurePercent: null,
+      stateFreeBytes: 1e12,
+      hypervisorProblem: unexplained === null ? NOT_LISTED : null,
+      services: SERVICES,
+    },
+    machines,
+    zombies: (unexplained ?? []).map(({ uuid, hostname, slot }) => ({
+      uuid,
+      name: hostname,
+      slot,
+      busy: daemon.zombiesBusy.has(uuid),
+      retryInSeconds: 0,
+    })),
+    blockedSlots: [],
+    queryProblem: null,
+    // Who has no processor to give starts nothing, whatever the others do.
+    peers: daemon.hasRoom ? agent.peers() : [],
+    lastEnds: daemon.lastEnds,
+    creationFailures: daemon.creationFailures,
+    slotFailures: daemon.slotFailures,
+    earlyDeaths: daemon.earlyDeaths,
+    spaceHeard: agent.heard,
+    orders: NO_ORDERS,
+  };
+}
+
+/** Writes down which domains there are. As daemon/observe.ts, for a libvirt that always answers. */
+export function takeListing({
+  host,
+  machines,
+  nowSeconds,
+}: Pick<SimDaemon, 'host' | 'machines'> & { nowSeconds: number }): MachineRecord[] {
+  const living = new Set<string>();
+  for (const machine of machines.values()) {
+    if (!machine.isLiving) continue;
+    living.add(machine.record.uuid);
+    if (host.domains.has(machine.record.uuid)) {
+      machine.domain = 'running';
+      machine.seen = true;
+      machine.goneTimeSeconds = null;
+      continue;
+    }
+    if (machine.domain === 'gone' || (machine.phase === 'starting' && machine.busy)) continue;
+    const { lastWords, lastTraceTimeSeconds } = machine.directory;
+    machine.domain = 'gone';
+    machine.shutdownMessage = lastWords;
+    machine.lastTraceTimeSeconds = lastTraceTimeSeconds;
+    machine.goneTimeSeconds = machine.seen ? (lastTraceTimeSeconds ?? nowSeconds) : null;
+  }
+  return [...host.domains.values()].map(({ record }) => record).filter(({ uuid }) => !living.has(uuid));
+}
