@@ -29,6 +29,8 @@ export interface HotSource {
 
 /** So many changes that do not fit into what is left of a datagram are passed over before it is called full. */
 const MAX_PASSED_OVER = 3;
+/** More changes of one factory than this are spread as one: it changes faster than it is passed on. */
+const MAX_PER_FACTORY = 8;
 
 export class HotChanges {
   readonly #byFactory = new Map<number, Hot[]>();
@@ -54,12 +56,14 @@ export class HotChanges {
 
   add(index: number, { incarnation, from, to }: Change): void {
     const known = this.#byFactory.get(index) ?? [];
+    const joined = known.filter((hot) => hot.incarnation === incarnation && known.length >= MAX_PER_FACTORY);
+    const first = Math.min(from, ...joined.map((hot) => hot.from));
     for (const hot of known) {
       // Its parts have changed again, or are in this one, too.
       hot.parts = null;
-      if (hot.incarnation !== incarnation || (hot.from >= from && hot.to <= to)) this.#remove(hot);
+      if (hot.incarnation !== incarnation || (hot.from >= first && hot.to <= to)) this.#remove(hot);
     }
-    const hot: Hot = { index, incarnation, from, to, parts: null, turns: 0, timesSent: 0 };
+    const hot: Hot = { index, incarnation, from: first, to, parts: null, turns: 0, timesSent: 0 };
     this.#levels[0]!.add(hot);
     const left = this.#byFactory.get(index);
     if (left === undefined) this.#byFactory.set(index, [hot]);

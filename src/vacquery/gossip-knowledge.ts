@@ -90,6 +90,8 @@ export class Knowledge {
   /** Our own entry, which is nobody's to change but ours. */
   takeOwn(entry: Entry, change: Change, offsetDs: number, nowDs: number): void {
     const before = this.#entries[this.own]!;
+    // Here as well, because a factory that is alone has nothing else to do.
+    this.settled.advance((index) => this.#entries[index]!, nowDs);
     this.#offsets[this.own] = offsetDs;
     this.#replace(this.own, before, this.options.intern(this.roster.names[this.own]!, entry), change, nowDs);
     this.heard.note(this.own, nowDs);
@@ -149,8 +151,9 @@ export class Knowledge {
     return age > suspectSeconds * 10 ? 'suspect' : 'alive';
   }
 
-  /** Looks for factories that have expired; to be called every few seconds. */
+  /** Looks for factories that have expired, and for changes that have settled; to be called every few seconds. */
   sweep(nowDs: number): void {
+    this.settled.advance((index) => this.#entries[index]!, nowDs);
     const oldestDs = nowDs - this.options.limits.expirySeconds * 10;
     const { times } = this.heard;
     for (let index = 0; index < times.length; index += 1) {

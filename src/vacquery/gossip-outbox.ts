@@ -68,6 +68,7 @@ export class Outbox {
 
   get nextWakeMs(): number {
     if (this.#replies.length > 0) return Number.NEGATIVE_INFINITY;
+    if (this.#space.knowledge.roster.size === 1) return Number.POSITIVE_INFINITY;
     const newsMs = this.#space.knowledge.hot.isEmpty ? Number.POSITIVE_INFINITY : this.#nextNewsMs;
     return Math.min(this.#firstHopMs, newsMs, this.#nextSyncMs);
   }

@@ -15,9 +15,10 @@ const BUCKET_SIZE = 16;
 /** Settled changes are remembered so much longer: ages differ a little from one factory to the next. */
 const LINGER_DS = 50;
 
-interface Unsettled {
-  /** The newest settled version of the entry's incarnation; 0: none is. */
+interface Unsettled extends Spreading {
+  hash: number;
   settledVersion: number;
+  isSettled: boolean;
   /** Younger versions, the oldest first, and when each will have settled, on our clock. */
   readonly waiting: { readonly version: number; readonly settlesDs: number }[];
   /** When the last of them has. */
@@ -28,7 +29,7 @@ export interface Spreading {
   readonly index: number;
   /** Of the state of the entry that is known here. */
   readonly hash: number;
-  /** Up to this version all others know it, most likely. */
+  /** Up to this version all others know it, most likely; 0: none of the entry's incarnation has settled. */
   readonly settledVersion: number;
   readonly isSettled: boolean;
 }
@@ -63,7 +64,8 @@ export class Settled {
     if (before !== null && before.version === entry.version) return;
     const from = before?.version ?? 0;
     const known = before === null ? undefined : this.#unsettled.get(index);
-    const state: Unsettled = known ?? { settledVersion: from, waiting: [], lastSettlesDs: 0 };
+    const state = known ?? newState(index, from);
+    state.hash = hashStamp(this.#roster.hashes[index]!, entry.incarnation, entry.version) & KNOWN_MASK;
     const parts = change.head === null ? change.slices : [...change.slices, change.head];
     const versions = parts
       .filter(({ version }) => version > from)
@@ -107,13 +109,8 @@ export class Settled {
   }
 
   /** Entries between two indexes with changes that are spreading, or were a moment ago: see `Spreading`. */
-  *spreading(start: number, end: number, entryOf: (index: number) => Entry): Generator<Spreading> {
-    for (const [index, { settledVersion, waiting }] of this.#unsettled) {
-      if (index < start || index >= end) continue;
-      const { incarnation, version } = entryOf(index);
-      const hash = hashStamp(this.#roster.hashes[index]!, incarnation, version) & KNOWN_MASK;
-      yield { index, hash, settledVersion, isSettled: waiting.length === 0 };
-    }
+  eachSpreading(start: number, end: number, visit: (entry: Spreading) => void): void {
+    for (const state of this.#unsettled.values()) if (state.index >= start && state.index < end) visit(state);
   }
 
   #wait(index: number, untilDs: number): void {
@@ -129,8 +126,9 @@ export class Settled {
       state.settledVersion = state.waiting.shift()!.version;
       settled = true;
     }
+    state.isSettled = state.waiting.length === 0;
     if (settled) this.#setHash(index, hashStamp(this.#roster.hashes[index]!, entry.incarnation, state.settledVersion));
-    if (state.waiting.length === 0 && state.lastSettlesDs + LINGER_DS <= nowDs) this.#unsettled.delete(index);
+    if (state.isSettled && state.lastSettlesDs + LINGER_DS <= nowDs) this.#unsettled.delete(index);
   }
 
   #setHash(index: number, hash: number): void {
@@ -138,4 +136,8 @@ export class Settled {
     this.#digests[bucket] = (this.#digests[bucket]! ^ this.#hashes[index]! ^ hash) & DIGEST_MASK;
     this.#hashes[index] = hash;
   }
+}
+
+function newState(index: number, settledVersion: number): Unsettled {
+  return { index, hash: 0, settledVersion, isSettled: true, waiting: [], lastSettlesDs: 0 };
 }

@@ -115,10 +115,10 @@ export class Sync {
     const known = new Set(request.known);
     const start = roster.bucketStart(bits, first);
     const end = roster.bucketStart(bits, first + digests.length);
-    for (const { index, hash, settledVersion, isSettled } of settled.spreading(start, end, this.#entryOf)) {
+    settled.eachSpreading(start, end, ({ index, hash, settledVersion, isSettled }) => {
       lacking.delete(hash);
       if (!isSettled && !known.has(hash)) missed.set(index, settledVersion);
-    }
+    });
     const wanted: IdStamp[] = [];
     for (const bucket of request.stamps) this.#compare(bucket, bits, missed, wanted);
     const answer = { nonce, differing, lacking: [...lacking].slice(0, MAX_LACKING), wanted, hasMore: false };
@@ -145,9 +145,9 @@ export class Sync {
     const missed = new Map<number, number>();
     const lacking = new Set(answer.lacking);
     if (lacking.size > 0) {
-      for (const { index, hash, settledVersion } of settled.spreading(0, roster.size, this.#entryOf)) {
+      settled.eachSpreading(0, roster.size, ({ index, hash, settledVersion }) => {
         if (lacking.has(hash)) missed.set(index, settledVersion);
-      }
+      });
     }
     for (const { id, incarnation, version } of answer.wanted) {
       const index = roster.indexOfId(id);
@@ -184,7 +184,9 @@ export class Sync {
     const start = roster.bucketStart(settled.bits, first);
     const end = roster.bucketStart(settled.bits, first + maxBuckets);
     const spreading: Spreading[] = [];
-    for (const item of settled.spreading(start, end, this.#entryOf)) if (!item.isSettled) spreading.push(item);
+    settled.eachSpreading(start, end, (item) => {
+      if (!item.isSettled) spreading.push(item);
+    });
     let count = maxBuckets;
     if (spreading.length > MAX_KNOWN) {
       spreading.sort((a, b) => a.index - b.index);

@@ -85,6 +85,7 @@ describe('a space at rest', () => {
     space.run(60);
     expect(space.network.counts.sent).toBe(0);
     expect(space.gossip(0).isJoined).toBe(true);
+    expect(space.gossip(0).nextWakeMs).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('sends no datagram that is larger than the MTU allows, busy or not', () => {
