@@ -55,7 +55,7 @@ list_packages() {
   # The build of the libvirt binding.
   echo libvirt-dev g++ make python3
   # The demo guest and the tests.
-  echo busybox-static cpio syslinux syslinux-common mtools fdisk libnfs-utils
+  echo busybox-static cpio syslinux syslinux-common isolinux mtools fdisk libnfs-utils lvm2 ovmf
 }
 
 # Prints the packages that are not, or not completely, installed.

@@ -12,8 +12,11 @@ export const ERROR_CODES = {
   'command-missing': 'A program that is needed is not installed or not executable.',
   'command-timeout': 'A program on the host did not end in time and was killed with all its children.',
   'config-bad': 'The configuration has errors; the message lists all of them.',
+  'credential-unusable':
+    'An X.509 certificate or its key cannot be used: missing, damaged, encrypted, too near its end, or no pair.',
   'daemon-not-running': 'No vacd answers on the control socket of that state directory.',
   'daemon-refused': 'A running vacd did not understand or accept what it was asked.',
+  'fetch-failed': 'A web server does not give what a URL names: it is down, slow, untrusted, or answers wrongly.',
   'file-unusable': 'A file that was named on the command line, or that is needed to answer, cannot be read or written.',
   'helper-failed':
     'A long-lived helper process (NFS server, message bus, syslog receiver) did not come up or did not stay up.',
@@ -28,10 +31,14 @@ export const ERROR_CODES = {
   'no-such-thing': 'What was named is not known to this factory.',
   'not-root': 'Root is needed.',
   'orders-not-kept': 'An order holds, but could not be written down: a restart of vacd would not know of it.',
+  'space-key-unusable': 'The file with the keys of the space cannot be used; nothing that needs them is believed.',
   'space-unknown': 'Neither the options, nor a configuration, nor a vacd on this host tells which space is meant.',
   'spool-unusable': 'Accounting records cannot be moved into apel-archive or apel-outgoing.',
   'syslog-unavailable': "The receiver of machines' syslog cannot be started.",
+  'user-data-unusable': 'user_data is too large for the way to the machine, or of a form that nothing can be added to.',
   'user-data-unavailable': "A machinetype's user_data, or a file that goes into it, cannot be read or fetched.",
+  'volume-group-full': 'The LVM volume group for machines has no room for another disk.',
+  'volume-group-missing': 'The LVM volume group or thin pool that volume_group names is not there.',
   usage: 'The command line is wrong.',
 } as const satisfies Record<string, string>;
 

@@ -113,7 +113,7 @@ describe('imports', () => {
     ['accounting', ['daemon', 'cli', 'metadata', 'sim']],
     ['metadata', ['daemon', 'cli', 'accounting', 'sim']],
     ['daemon', ['cli', 'sim']],
-    ['cli', ['sim']],
+    ['sim', ['cli', 'daemon', 'host', 'metadata']],
   ])('of %s are not from %j', (layer, forbidden) => {
     expect(found(layer, ({ target }) => below(target, forbidden))).toEqual([]);
   });

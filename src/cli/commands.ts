@@ -3,6 +3,7 @@
  * from here alone. What they do is in `main.ts` and the files that it names.
  */
 
+import { SIMULATE_OPTIONS } from '../sim/options.js';
 import { CHECK_THRESHOLDS } from './views/check.js';
 import { FACTORY_ORDERS } from './views/factories.js';
 
@@ -372,6 +373,28 @@ export const COMMANDS = {
       [1, 'WARNING'],
       [2, 'CRITICAL'],
       [3, 'UNKNOWN, a wrong command line too'],
+    ],
+  },
+  simulate: {
+    group: 'tools',
+    arguments: [],
+    options: { ...SIMULATE_OPTIONS, svg: { ...SIMULATE_OPTIONS.svg, words: 'files' } },
+    json: true,
+    summary: 'what a space would do with other shares, sizes or networks, before it is told to',
+    help: [
+      "Runs the decisions and the gossip of vacd for a whole space on virtual time, with modelled hosts, machines and networks, and beside it the predecessor on the same load. It asks nobody and changes nothing. The space is that of the configuration (--config FILE, else this host's), or with --types N, or where there is no configuration, a made-up one.",
+      'Error of shares is how far a type is from what it should have, as part of the space, once the space has settled after a change of shares, work or network: when no type is further off than a hundredth of the space. A futile start is a machine that found no work. Idle slot-hours are of processors without a machine while some type had work.',
+      'With --json, the last line of the standard output is an object with the figures, and under "reference" those of the predecessor; what is told while it runs goes to the standard error.',
+    ],
+    examples: [
+      ['vac simulate --config vac.conf --share-change 12h:prod=5', 'what a share of 5 for prod would do'],
+      ['vac simulate --factories 1000 --slots 32 --types 10 --loss 30', 'a large space on a bad network'],
+      ['vac simulate --types 4 --hours 6 --svg shares.svg', 'with a drawing of the shares over time'],
+    ],
+    exitCodes: [
+      [0, 'it ran to its end'],
+      [1, 'an error; or a rule was broken in the simulated space'],
+      [130, 'Ctrl-C ended it'],
     ],
   },
   'squid-conf': {

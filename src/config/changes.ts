@@ -19,6 +19,7 @@ const SETTING_OF = {
   libvirt_uri: 'libvirtUri',
   nfs: 'nfs',
   syslog: 'syslog',
+  share_half_life_hours: 'shareHalfLifeHours',
 } as const satisfies Record<RestartOption, keyof Settings>;
 
 /**

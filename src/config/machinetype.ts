@@ -29,7 +29,7 @@ export function readMachinetype(
   const read = readValues(section, MACHINETYPE_OPTIONS);
   const { values, errors, warnings } = read;
   const swapMibPerProcessor = values.swap_mb_per_processor ?? settings.swapMibPerProcessor;
-  const swapDevice = values.swap_device ?? freeDevice([values.root_device, values.scratch_device]);
+  const swapDevice = values.swap_device ?? freeDevice([values.root_device, values.scratch_device], values.disk_bus);
   checkLimits(read, settings);
   checkHeartbeat(read);
   checkDevices(read, swapMibPerProcessor > 0 ? swapDevice : null);
@@ -60,13 +60,20 @@ export function readMachinetype(
     heartbeatSeconds: values.heartbeat_seconds,
     machinesDirDays: values.machines_dir_days,
     diskGbPerProcessor: values.disk_gb_per_processor ?? settings.diskGbPerProcessor,
+    rootDiskGb: values.root_disk_gb,
+    mibPerProcessor: values.mb_per_processor ?? settings.mibPerProcessor,
+    totalProcessors: values.total_processors,
     swapMibPerProcessor,
     accountingFqan: values.accounting_fqan,
     imageSigningDn: values.image_signing_dn,
     userDataProxy: values.user_data_proxy,
     legacyProxy: values.legacy_proxy,
+    context: values.context ?? (isCernvm(values.machine_model) ? ['metadata', 'one'] : ['metadata']),
+    earlySyslog: values.early_syslog,
     mjfForm: values.mjf_form,
-    machineType: values.machine_type,
+    diskBus: values.disk_bus,
+    cpuMode: values.cpu_mode,
+    machineType: values.machine_type ?? (isCernvm(values.machine_model) ? 'pc' : 'q35'),
     firmware: values.firmware,
     ...mergeUserData(settings, values.user_data_option_XXX, values.user_data_file_XXX),
     cvmfsRepositories: values.cvmfs_repositories,
@@ -115,24 +122,51 @@ function checkHeartbeat({ values, demand }: Section): void {
   );
 }
 
+/** Device names of each bus; libvirt would count a name of another one as it likes. */
+const DEVICE_PREFIX = { auto: '', virtio: 'vd', scsi: 'sd', sata: 'sd', ide: 'hd' } as const;
+
 /** CernVM models have one disk only besides swap, so there scratch_device may say what it likes. */
 function checkDevices({ values, demand }: Section, swapDevice: string | null): void {
-  const { root_device: root, scratch_device: scratch } = values;
+  const { root_device: root, scratch_device: scratch, machine_model: model, disk_bus: bus } = values;
+  const hasScratch = !isCernvm(model);
   demand(
-    values.machine_model !== 'vm-raw' || root !== scratch,
+    !hasScratch || root !== scratch,
     ['scratch_device', 'root_device'],
     `root_device and scratch_device are both ${root}; give each disk a device of its own`,
   );
   demand(
-    swapDevice !== root && (values.machine_model !== 'vm-raw' || swapDevice !== scratch),
+    swapDevice !== root && (!hasScratch || swapDevice !== scratch),
     ['swap_device', 'root_device', 'scratch_device'],
     `swap_device is ${swapDevice}, which is another disk already; give each disk a device of its own`,
   );
+  const devices = [root, ...(hasScratch ? [scratch] : []), ...(swapDevice === null ? [] : [swapDevice])];
+  const unfit = devices.find((device) => !device.startsWith(DEVICE_PREFIX[bus]));
+  demand(
+    unfit === undefined,
+    ['disk_bus', 'root_device', 'scratch_device', 'swap_device'],
+    `disk_bus = ${bus} needs devices named ${DEVICE_PREFIX[bus]}a, ${DEVICE_PREFIX[bus]}b and so on, and there is ${unfit}`,
+  );
+  demand(
+    bus !== 'ide' || (values.machine_type ?? (isCernvm(model) ? 'pc' : 'q35')) === 'pc',
+    ['disk_bus', 'machine_type'],
+    'disk_bus = ide needs machine_type = pc: q35 has no IDE',
+  );
+  demand(
+    values.root_disk_gb === null || !isCernvm(model),
+    ['root_disk_gb'],
+    `machine_model ${model} has no root disk; disk_gb_per_processor is the size of its disk`,
+  );
 }
 
-/** The first of vdc, vdd, … that is not taken. */
-function freeDevice(taken: readonly string[]): string {
-  return ['vdc', 'vdd', 'vde'].find((device) => !taken.includes(device)) as string;
+/** Boots an ISO, as CernVM's images are. */
+function isCernvm(model: string): boolean {
+  return model === 'cernvm3' || model === 'cernvm4';
+}
+
+/** The first of vdc, vdd, … (of the disks' own kind) that is not taken. */
+function freeDevice(taken: readonly string[], bus: keyof typeof DEVICE_PREFIX): string {
+  const prefix = DEVICE_PREFIX[bus] || 'vd';
+  return ['c', 'd', 'e'].map((letter) => prefix + letter).find((device) => !taken.includes(device)) as string;
 }
 
 /** The settings' substitutions, then the machinetype's own; of one name its own wins, be it an option or a file. */

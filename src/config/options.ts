@@ -5,6 +5,8 @@
  */
 import {
   boolean,
+  contextList,
+  cpuMode,
   decimal,
   device,
   factoryList,
@@ -163,15 +165,14 @@ export const SETTINGS_OPTIONS = {
   },
   volume_group: {
     type: volumeGroup,
-    whenUnset: 'disks are files in the state directory',
-    help: "LVM volume group for machines' disks.",
-    notYet: { instead: 'this version makes all disks as files in the state directory' },
+    whenUnset: 'vac_volume_group if the host has one, else files in the state directory',
+    help: "LVM volume group in which machines' scratch disks (with CernVM models: their one disk) are made.",
   },
   disk_gb_per_processor: {
     type: decimal(0.1, 1_000_000),
     unit: 'GB of 10^9 bytes',
-    whenUnset: '40',
-    help: "Size of a machine's scratch disk for each of its processors; the file grows only as the machine writes to it.",
+    whenUnset: '40; in a volume group its size, divided by total_processors',
+    help: "Size of a machine's scratch disk for each of its processors; as a file it grows only as the machine writes to it.",
     old: ['disk_gb_per_cpu', 'scratch_gb'],
   },
   hs06_per_processor: {
@@ -180,6 +181,13 @@ export const SETTINGS_OPTIONS = {
     whenUnset: '1.0 in target shares; no hs06 files and no outgoing accounting',
     help: 'Benchmark power of one processor.',
     old: ['hs06_per_cpu'],
+  },
+  share_half_life_hours: {
+    type: decimal(0, 10_000),
+    unit: 'hours',
+    default: '0',
+    help: 'With 0 target shares are of what runs now; else, in the long term, of what ran, use this long ago counting half: a machinetype that often has no work catches up when it has some. Take some times max_wallclock_seconds, as 72 or 168, and the same on all factories of the space.',
+    atRestart: true,
   },
   control_group: {
     type: userGroup,
@@ -226,6 +234,16 @@ export const SETTINGS_OPTIONS = {
     default: '',
     help: "Networks whose hosts may ask this factory by VacQuery (vac, monitors), beside the space's factories and this host itself. The machines' network, 169.254.0.0/16, never may.",
   },
+  space_key_file: {
+    type: path,
+    whenUnset: 'nothing is signed',
+    help: "File with the space's secret keys, one to a line (`openssl rand -hex 32` makes one): the first signs what factories tell each other, all are believed. Owned by root, not readable by others; taken into use within a minute of its change.",
+  },
+  space_key_mode: {
+    type: oneOf('mixed', 'required'),
+    default: 'mixed',
+    help: 'What is believed with a space_key_file: mixed also what is not signed, from the addresses of factories, while the key is given to all of them; required only what is signed.',
+  },
   vacmon_hostport: {
     type: hostPortList,
     default: '',
@@ -271,13 +289,13 @@ export const MACHINETYPE_OPTIONS = {
     pipe: true,
   },
   machine_model: {
-    type: oneOf('vm-raw', 'cernvm3', 'cernvm4', 'docker', 'singularity'),
+    type: oneOf('vm-raw', 'cernvm3', 'cernvm4', 'cloud', 'docker', 'singularity'),
     default: 'cernvm3',
-    help: 'How the machine is made from its image: vm-raw boots an ordinary disk image.',
+    help: 'How the machine is made from its image: vm-raw boots an ordinary disk image, with a scratch disk beside it; cloud the same, with room on its root disk for what cloud-init installs; cernvm3 and cernvm4 boot an ISO, with one large empty disk.',
     pipe: true,
     notYet: {
-      instead: `this version ${STARTS_NONE}; give it an ordinary disk image and machine_model = vm-raw`,
-      values: { inWords: 'all but vm-raw', pattern: /^(?!vm-raw$)/ },
+      instead: `this version ${STARTS_NONE}; give it a disk image and machine_model = vm-raw`,
+      values: { inWords: 'docker and singularity', pattern: /^(docker|singularity)$/ },
     },
     old: ['vm_model'],
   },
@@ -402,7 +420,26 @@ export const MACHINETYPE_OPTIONS = {
     whenUnset: 'as in [settings]',
     help: "Size of the machine's scratch disk for each of its processors.",
     pipe: true,
-    old: ['disk_gb_per_cpu'],
+    old: ['disk_gb_per_cpu', 'scratch_gb'],
+  },
+  root_disk_gb: {
+    type: decimal(0.001, 1_000_000),
+    unit: 'GB of 10^9 bytes',
+    whenUnset: "the image's own size; at least 20 with machine_model = cloud",
+    help: "Size of the machine's root disk, no less than its image; it grows only as the machine writes to it. Not with CernVM models, which have no root disk.",
+  },
+  mb_per_processor: {
+    type: integer(1, 4_194_304),
+    unit: 'MiB',
+    whenUnset: 'as in [settings]',
+    help: 'Memory of the machine for each of its processors.',
+    old: ['mb_per_cpu'],
+  },
+  total_processors: {
+    type: integer(0, TOTAL_PROCESSORS_MAX),
+    unit: 'processors',
+    whenUnset: 'as many as the shares give it',
+    help: 'Limit on the processors that machines of this type have on this host at one time.',
   },
   swap_mb_per_processor: {
     type: integer(0, 4_194_304),
@@ -427,17 +464,40 @@ export const MACHINETYPE_OPTIONS = {
     whenUnset: 'vdc, or the next that is neither root_device nor scratch_device',
     help: 'Device that the machine sees its swap disk as.',
   },
-  machine_type: { type: oneOf('pc', 'q35'), default: 'q35', help: 'Chipset of the virtual machine.' },
+  disk_bus: {
+    type: oneOf('auto', 'virtio', 'scsi', 'sata', 'ide'),
+    default: 'auto',
+    help: "How disks are attached. auto goes by each device's name: virtio for vda, IDE for hda where the chipset has it, else SATA. The others hold for all disks, whose names must fit: vd with virtio, hd with ide, sd with the rest; scsi is virtio's.",
+  },
+  cpu_mode: {
+    type: cpuMode,
+    whenUnset: 'host-passthrough, as far as the host can do it',
+    help: "The machine's processor: host-passthrough, host-model, maximum, or a model that libvirt knows (virsh cpu-models x86_64). Without KVM the first two are emulated as maximum.",
+  },
+  machine_type: {
+    type: oneOf('pc', 'q35'),
+    whenUnset: 'q35; pc with machine_model cernvm3 and cernvm4, as those images know it',
+    help: 'Chipset of the virtual machine.',
+  },
   firmware: {
     type: oneOf('bios', 'uefi'),
     default: 'bios',
     help: 'Firmware that boots the virtual machine; uefi needs the package ovmf on the host.',
   },
+  context: {
+    type: contextList,
+    whenUnset: 'metadata; with machine_model cernvm3 and cernvm4 one as well',
+    help: 'Ways in which the machine learns its name, keys and user_data, one or several: metadata (HTTP, marked so that cloud-init looks there), configdrive and nocloud (a disk for cloud-init), nocloud-smbios (a URL in the serial number), one (a CD for older images). HTTP answers in any case.',
+  },
+  early_syslog: {
+    type: boolean,
+    default: 'no',
+    help: 'Add a part to user_data by which cloud-init makes the machine send its syslog from its first messages on. Templates for other images can unpack ##user_data_boot_files## instead.',
+  },
   mjf_form: {
     type: oneOf('paths', 'urls'),
-    default: 'paths',
-    help: 'Form in which the machine is told where its machine/job features are: paths of NFS mounts, or http:// URLs.',
-    notYet: { instead: 'this version tells the URLs, whatever is given here' },
+    whenUnset: 'URLs in metadata and user_data, paths on the CD of context = one',
+    help: 'Form in which the machine is told where its machine/job features are, everywhere: the paths at which images mount them by NFS, or http:// URLs.',
   },
   cvmfs_repositories: {
     type: repositoryList,
@@ -468,7 +528,6 @@ export const VACUUM_PIPE_OPTIONS = {
     type: httpUrl,
     required: true,
     help: 'URL of the JSON document that describes the machinetypes.',
-    notYet: { instead: 'this version fetches no vacuum pipes, and makes no machinetypes from this one' },
   },
   target_share: {
     ...MACHINETYPE_OPTIONS.target_share,

@@ -1,7 +1,7 @@
 /**
  * A `[vacuum_pipe PREFIX]` section as `VacuumPipeConfig`: its URL and share, and the machinetype options that it and
- * local `[machinetype PREFIX-suffix]` sections set. Fetching the pipe's document and making machinetypes of it happens
- * elsewhere, when the document is there; only then can a machinetype be checked as a whole.
+ * local `[machinetype PREFIX-suffix]` sections set. Machinetypes are made of it when the pipe's document is there
+ * (`pipe-expand.ts`); only then can one be checked as a whole.
  */
 import { MACHINETYPE_OPTIONS, type NotYet, VACUUM_PIPE_OPTIONS } from './options.js';
 import type { Problem } from './problem.js';
@@ -23,8 +23,8 @@ export function isOfPipe(machinetypeName: string, prefix: string): boolean {
 }
 
 /** An option that the pipe's document gives where nothing is said here. */
-function orThatOfThePipe<T>({ type, notYet }: { readonly type: ValueType<T>; readonly notYet: NotYet }) {
-  return { type, notYet, whenUnset: 'that of the pipe', help: '' };
+function orThatOfThePipe<T>({ type, notYet }: { readonly type: ValueType<T>; readonly notYet?: NotYet }) {
+  return { type, whenUnset: 'that of the pipe', help: '', ...(notYet === undefined ? {} : { notYet }) };
 }
 
 /** Nothing is required here: the pipe's document gives each machinetype its image and the model for it. */
@@ -36,7 +36,12 @@ const LOCAL_OPTIONS = {
 
 /** Reads one pipe; `machinetypes` are all local machinetype sections. */
 export function readVacuumPipe(section: RawSection, machinetypes: readonly RawSection[]): VacuumPipeReading {
-  const { values, errors, warnings } = readValues(section, { ...LOCAL_OPTIONS, ...VACUUM_PIPE_OPTIONS });
+  const { values, errors, warnings, advise } = readValues(section, { ...LOCAL_OPTIONS, ...VACUUM_PIPE_OPTIONS });
+  advise(
+    !/^http:/i.test(values.vacuum_pipe_url),
+    ['vacuum_pipe_url'],
+    'without TLS, whoever is on the way can change what machines run here; give an https:// URL if there is one',
+  );
   const local = machinetypes.filter((machinetype) => isOfPipe(machinetype.name, section.name));
   const pipe: VacuumPipeConfig = {
     prefix: section.name,

@@ -11,7 +11,8 @@ export function patternPrefix(name: string): string | null {
 
 /** What a name in a section of some kind stands for. */
 export type Spelling =
-  | { readonly kind: 'known'; readonly option: Option }
+  /** `name` is that of the table: a pattern's for those that it stands for. */
+  | { readonly kind: 'known'; readonly name: string; readonly option: Option }
   /** A deprecated spelling of one or more options. */
   | { readonly kind: 'old'; readonly names: readonly string[] }
   /** An option of a predecessor that has no use any more; `advice` says what to do. */
@@ -50,24 +51,28 @@ const RETIRED: Readonly<Record<SectionKind, Readonly<Record<string, string>>>> =
 
 /** What the (lower-case) option name means in a section of this kind. */
 export function resolveName(section: SectionKind, name: string): Spelling {
+  const known = knownName(section, name);
+  return known ?? { kind: 'unknown', suggestion: nearest(name, Object.keys(OPTION_TABLES[section])) };
+}
+
+/** The same without a guess at what an unknown name was meant to be (then null), which takes long for many of them. */
+export function knownName(section: SectionKind, name: string): Exclude<Spelling, { kind: 'unknown' }> | null {
   const table = OPTION_TABLES[section];
   const own = Object.hasOwn(table, name) && patternPrefix(name) === null ? table[name] : undefined;
-  if (own !== undefined) return { kind: 'known', option: own };
+  if (own !== undefined) return { kind: 'known', name, option: own };
 
   for (const [pattern, option] of Object.entries(table)) {
     const prefix = patternPrefix(pattern);
     if (prefix === null || !name.startsWith(prefix)) continue;
     const known = /^[a-z0-9_]+$/.test(name.slice(prefix.length));
-    return known ? { kind: 'known', option } : { kind: 'badPattern', prefix };
+    return known ? { kind: 'known', name: pattern, option } : { kind: 'badPattern', prefix };
   }
 
   const names = Object.keys(table).filter((key) => table[key]?.old?.includes(name));
   if (names.length > 0) return { kind: 'old', names };
 
   const retired = RETIRED[section];
-  if (Object.hasOwn(retired, name)) return { kind: 'retired', advice: retired[name] as string };
-
-  return { kind: 'unknown', suggestion: nearest(name, Object.keys(table)) };
+  return Object.hasOwn(retired, name) ? { kind: 'retired', advice: retired[name] as string } : null;
 }
 
 /** Names of the options that a vacuum pipe's document may set, patterns as `user_data_option_XXX`. */

@@ -40,11 +40,16 @@ export interface Settings {
   readonly udpTimeoutSeconds: number;
   /** Who may ask this factory, beside the space's factories and this host. */
   readonly queryNetworks: readonly IpNetwork[];
+  /** Path; null: nothing is signed. */
+  readonly spaceKeyFile: string | null;
+  readonly spaceKeyMode: 'mixed' | 'required';
   /** null: as many as the host has. */
   readonly totalProcessors: number | null;
   readonly mibPerProcessor: number;
   readonly swapMibPerProcessor: number;
   readonly hs06PerProcessor: number | null;
+  /** 0: target shares are of what runs now, no history is kept. */
+  readonly shareHalfLifeHours: number;
   /** 1: superslots are off. */
   readonly processorsPerSuperslot: number;
   readonly overloadPerProcessor: number;
@@ -55,8 +60,9 @@ export interface Settings {
   readonly shutdownTimeSeconds: number | null;
   readonly graceSeconds: number;
   readonly draining: boolean;
+  /** Volume group, or group/pool; null: `vac_volume_group` if it is there. */
   readonly volumeGroup: string | null;
-  /** GB of 10^9 bytes; null: 40. */
+  /** GB of 10^9 bytes; null: 40, or what the volume group gives. */
   readonly diskGbPerProcessor: number | null;
   /** Whose members may use the control socket, beside root; null: nobody. */
   readonly controlGroup: string | null;
@@ -77,13 +83,16 @@ export interface Settings {
   readonly userDataFiles: Readonly<Record<string, string>>;
 }
 
+/** The ways in which a machine may learn who it is (machines/context/). */
+export type ContextName = 'metadata' | 'configdrive' | 'nocloud' | 'nocloud-smbios' | 'one';
+
 export interface MachinetypeConfig {
   readonly name: string;
   /** Name of the directory under `machinetypes/` with its `files/`: its own, or the prefix of the pipe that made it. */
   readonly directoryName: string;
   readonly machinegroup: string;
   readonly targetShare: number;
-  readonly machineModel: 'vm-raw' | 'cernvm3' | 'cernvm4' | 'docker' | 'singularity';
+  readonly machineModel: 'vm-raw' | 'cernvm3' | 'cernvm4' | 'cloud' | 'docker' | 'singularity';
   readonly rootImage: string;
   readonly rootDevice: string;
   readonly scratchDevice: string;
@@ -102,12 +111,25 @@ export interface MachinetypeConfig {
   readonly machinesDirDays: number;
   /** Own, else that of the settings; null as there. */
   readonly diskGbPerProcessor: number | null;
+  /** GB of 10^9 bytes; null: the model's own rule. */
+  readonly rootDiskGb: number | null;
+  readonly mibPerProcessor: number;
+  /** Limit on this host; null: none. */
+  readonly totalProcessors: number | null;
   readonly swapMibPerProcessor: number;
   readonly accountingFqan: string | null;
   readonly imageSigningDn: string | null;
   readonly userDataProxy: boolean;
   readonly legacyProxy: boolean;
-  readonly mjfForm: 'paths' | 'urls';
+  /** At least one. */
+  readonly context: readonly ContextName[];
+  /** user_data makes the machine send its syslog from its first messages on. */
+  readonly earlySyslog: boolean;
+  /** null: in each place the customary form. */
+  readonly mjfForm: 'paths' | 'urls' | null;
+  readonly diskBus: 'auto' | 'virtio' | 'scsi' | 'sata' | 'ide';
+  /** null: the host's own, as far as it can be given. */
+  readonly cpuMode: string | null;
   readonly machineType: 'pc' | 'q35';
   readonly firmware: 'bios' | 'uefi';
   /** Those of the settings, then its own. */

@@ -4,6 +4,7 @@
  */
 
 import { type IpNetwork, parseIpNetwork } from './networks.js';
+import type { ContextName } from './types.js';
 
 /** One type of value. `parse` gives undefined for text that is not `expected`, and never throws. */
 export interface ValueType<T> {
@@ -203,11 +204,18 @@ export const userGroup: ValueType<string> = matching(
   /^(?!-)[A-Za-z0-9_.@\\-]{1,64}\$?$/,
 );
 
-/** What lvm(8) allows as a volume group's name. */
+/** What lvm(8) allows as a volume group's name; a thin pool in it may be named after a slash. */
 export const volumeGroup: ValueType<string> = matching(
   'volume group',
-  'the name of an LVM volume group (letters, digits and + _ . -)',
-  /^(?!-|\.{1,2}$)[A-Za-z0-9+_.-]{1,127}$/,
+  'the name of an LVM volume group (letters, digits and + _ . -), or group/pool for a thin pool in it',
+  /^(?!-|\.{1,2}(?:\/|$))[A-Za-z0-9+_.-]{1,127}(?:\/(?!-|\.{1,2}$)[A-Za-z0-9+_.-]{1,127})?$/,
+);
+
+/** What libvirt's schema allows as the name of a CPU model. */
+export const cpuMode: ValueType<string> = matching(
+  'CPU mode or model',
+  'host-passthrough, host-model, maximum, or the name of a CPU model such as x86-64-v2',
+  /^[A-Za-z0-9_.+-]{1,64}$/,
 );
 
 export const fqan: ValueType<string> = matching(
@@ -237,4 +245,11 @@ export const repositoryList: ValueType<readonly string[]> = listOf(
 export const pathList: ValueType<readonly string[]> = listOf(
   path,
   'paths that begin with / with white space between them',
+);
+
+const CONTEXT_NAMES: readonly ContextName[] = ['metadata', 'configdrive', 'nocloud', 'nocloud-smbios', 'one'];
+
+export const contextList: ValueType<readonly ContextName[]> = listOf(
+  oneOf(...CONTEXT_NAMES),
+  `one or several of ${CONTEXT_NAMES.join(', ')} with white space between them`,
 );

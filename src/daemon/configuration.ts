@@ -2,8 +2,10 @@
 
 import { availableParallelism, totalmem } from 'node:os';
 import { checkHostFacts, formatProblem, loadConfig, type Problem, readConfigFiles } from '../config/index.js';
-import type { Config } from '../config/types.js';
+import { problemAt } from '../config/problem.js';
+import { type Config, originKey } from '../config/types.js';
 import { VacError } from '../errors.js';
+import { Lvm } from '../host/lvm.js';
 
 /**
  * @param paths files or directories; undefined = where a site's configuration is
@@ -18,7 +20,7 @@ export async function loadForDaemon(
   if (errors.length > 0) throw bad(errors);
   const result = loadConfig(files, { hostFqdn });
   if (!result.ok) throw bad(result.errors);
-  const hostErrors = hostProblems(result.config, processors);
+  const hostErrors = [...hostProblems(result.config, processors), ...(await volumeGroupProblems(result.config))];
   if (hostErrors.length > 0) throw bad(hostErrors);
   return { config: result.config, warnings: result.warnings };
 }
@@ -28,9 +30,22 @@ export function hostProblems(config: Config, processors: number = availableParal
   return checkHostFacts(config, { processors });
 }
 
+/** A volume group that is named must be there (SPEC 2). Looked at before the first machine alone: groups may come and go. */
+async function volumeGroupProblems({ settings, origins }: Config): Promise<Problem[]> {
+  const { volumeGroup: given } = settings;
+  if (given === null || (await new Lvm().find(given)) !== null) return [];
+  const option = 'volume_group';
+  const { file, line } = origins[originKey('settings', option)] ?? { file: '', line: null };
+  const message =
+    'this host has no such LVM volume group or thin pool (see vgs and lvs); correct the name, or leave the option out';
+  return [problemAt({ file, line, section: 'settings', option, given }, message)];
+}
+
 /** What this host will hardly bear of what the configuration allows: more memory than it has. For the log, a line each. */
-export function expectations({ settings }: Config, hostMemoryBytes = totalmem()): string[] {
-  const memoryMiB = settings.mibPerProcessor * (settings.totalProcessors ?? availableParallelism());
+export function expectations({ settings, machinetypes }: Config, hostMemoryBytes = totalmem()): string[] {
+  const each = machinetypes.map((type) => type.mibPerProcessor);
+  const mibPerProcessor = each.length === 0 ? settings.mibPerProcessor : Math.max(...each);
+  const memoryMiB = mibPerProcessor * (settings.totalProcessors ?? availableParallelism());
   const hostMiB = Math.floor(hostMemoryBytes / 2 ** 20);
   if (memoryMiB <= hostMiB) return [];
   return [`machines may take ${memoryMiB} MiB of memory (mb_per_processor × processors), this host has ${hostMiB} MiB`];

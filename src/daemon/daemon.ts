@@ -10,12 +10,14 @@ import type { ServiceName } from '../factory/types.js';
 import { readTextIfThere } from '../host/files.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
+import { Lvm } from '../host/lvm.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
 import { Journal } from '../machines/journal.js';
 import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import type { MachineTools, StepListener } from '../machines/tools.js';
+import { MachineVolumes } from '../machines/volumes.js';
 import { MetadataServer } from '../metadata/server.js';
 import { steadyClock, type Transport } from '../vacquery/index.js';
 import { ControlServer } from './control.js';
@@ -29,6 +31,8 @@ import { Metrics } from './metrics.js';
 import { Observer } from './observe.js';
 import { OrderBook } from './orders.js';
 import { Performer } from './perform.js';
+import { pipesDirectory } from './pipe-copies.js';
+import { Pipes } from './pipes.js';
 import { closeMachinesDirectory, recoverMachines, sweep, takeStateDirectory } from './recover.js';
 import { machineLogs, metadataService, networkService, nfsService, type Service, syslogService } from './services.js';
 import { Space } from './space.js';
@@ -66,6 +70,7 @@ export class Daemon {
   readonly decisions = new DecisionLog();
   readonly metrics: Metrics;
   readonly space: Space;
+  private readonly pipes: Pipes;
   private readonly journal: Journal;
   private readonly observer: Observer;
   private readonly performer: Performer;
@@ -105,6 +110,7 @@ export class Daemon {
       hypervisor,
       nfs,
       logs,
+      volumes: new MachineVolumes(new Lvm()),
       guestOwner: parts.guestOwner,
       networkName: NETWORK_NAME,
       settings: () => this.memory.config.settings,
@@ -173,6 +179,20 @@ export class Daemon {
       clock: steadyClock,
       openTransport: parts.openTransport,
     });
+    this.pipes = new Pipes(
+      {
+        directory: pipesDirectory(layout.root),
+        log,
+        onChange: (renewed) => {
+          this.memory.renewMachinetypes(renewed);
+          wake();
+        },
+        onFacts: (facts) => {
+          this.memory.pipes = facts;
+        },
+      },
+      config,
+    );
     this.orders = new OrderBook({ memory: this.memory, path: layout.orders(), log, wake });
     this.statusFiles = new StatusFiles({ memory: this.memory, decisions: this.decisions, layout, log });
     this.control = new ControlServer(`${layout.root}/vacd.sock`, {
@@ -197,6 +217,7 @@ export class Daemon {
     const { layout, log } = this.parts;
     this.lock = await takeStateDirectory(layout);
     await sweep(layout);
+    this.memory.renewMachinetypes(await this.pipes.load());
     await recoverMachines(this.journal, this.memory, this.tools.logs, log);
     await this.orders.restore(Math.floor(Date.now() / 1000));
     const { rootPublicKeyPath } = this.memory.config.settings;
@@ -225,6 +246,7 @@ export class Daemon {
       `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${found === 0 ? 'no machine was' : `${found} found again that were`} left by an earlier vacd`,
     );
     this.loop.start();
+    this.pipes.begin();
     await this.statusFiles.write();
     this.statusTimer = setInterval(() => void this.statusFiles.write(), STATUS_FILES_SECONDS * 1000);
   }
@@ -250,7 +272,7 @@ export class Daemon {
 
   /** Takes a changed configuration into use; machines that run keep what they were made with. */
   reconfigure(config: Config): void {
-    this.memory.reconfigure(config);
+    this.memory.reconfigure(this.pipes.reconfigure(config));
     this.space.configure();
     void this.admitControlGroup();
     this.loop.wake();
@@ -279,6 +301,7 @@ export class Daemon {
     const leaveSpace = endAll({ VacQuery: () => this.space.close() }, CLOSE_SECONDS, log);
     await endAll({ 'what is being done to machines': () => this.performer.settled() }, SETTLE_SECONDS, log);
     await leaveSpace;
+    await endAll({ 'vacuum pipes': () => this.pipes.close() }, CLOSE_SECONDS, log);
     const servers = { metadata: () => this.metadata.close(), 'vacd.sock': () => this.control.close() };
     await endAll(servers, CLOSE_SECONDS, log);
     this.metrics.close();

@@ -22,9 +22,11 @@ import type {
   ServiceName,
   Standstill,
 } from '../factory/types.js';
+import { sumUses, type Uses } from '../factory/use.js';
 import type { DomainFact, DomainListing } from '../host/hypervisor.js';
 import type { JournalEntry } from '../machines/journal.js';
 import { MAX_SLOTS, slotOfHostname } from '../machines/layout.js';
+import type { PipeFacts } from './pipe-facts.js';
 
 /** Monotonic clock, milliseconds: for waits and ages that a step of the wall clock must not touch. */
 export type MonotonicMs = number;
@@ -116,6 +118,12 @@ export class Memory {
   /** By machinetype: machines that died early here, one after the other. */
   readonly earlyDeaths = new Map<string, EarlyDeaths>();
   orders: RunOrders = NO_ORDERS;
+  /** The vacuum pipes by prefix. */
+  pipes: ReadonlyMap<string, PipeFacts> = new Map();
+  /** HS06 × seconds by machinetype of our own machines, decayed to now; null: no history is kept (use-history.ts). */
+  ownUses: (nowSeconds: number) => Uses | null = () => null;
+  /** The same of all other factories of the space, as last heard. */
+  peerUses: Uses = new Map();
 
   constructor(
     readonly factory: string,
@@ -157,6 +165,15 @@ export class Memory {
   /** Slots are as many as there are processors: the smallest machine has one (SPEC 1). */
   totalProcessors(): number {
     return this.config.settings.totalProcessors ?? this.host.processors;
+  }
+
+  /** Whether there are processors that no machine has. */
+  hasRoom(): boolean {
+    let held = 0;
+    for (const { entry } of this.machines.values()) {
+      if (entry.phase === 'starting' || entry.phase === 'running') held += entry.record.processors;
+    }
+    return held < this.totalProcessors();
   }
 
   /** The machine that holds an address now: the one that is neither over nor yet to begin. */
@@ -205,6 +222,7 @@ export class Memory {
       zombies: this.zombies(nowMs),
       blockedSlots: this.blockedSlots,
       peers: this.peers,
+      uses: this.spaceUses(nowSeconds),
       lastEnds: credibleEnds(this.lastEnds, nowSeconds),
       creationFailures: this.creationFailures,
       slotFailures: this.slotFailures,
@@ -213,6 +231,11 @@ export class Memory {
       queryProblem: this.queryProblem,
       orders: this.orders,
     };
+  }
+
+  private spaceUses(nowSeconds: number): Uses {
+    const own = this.ownUses(nowSeconds);
+    return own === null ? new Map() : sumUses(own, this.peerUses);
   }
 
   /** Cleared machines that a decision may still be about: their directory's time is over, or their name is fresh. */
@@ -333,6 +356,19 @@ export class Memory {
     this.slotFailures.clear();
     // The number of slots may have changed, and with it the leases that the network must have.
     this.services.network.readySinceMs = null;
+  }
+
+  /**
+   * Takes what pipes now say into use. Other than the site's own files they lift no backoff, so that nobody far away can
+   * have this host try again and again; but of a type that is gone, with its machines, nothing is kept.
+   */
+  renewMachinetypes(config: Config): void {
+    this.config = config;
+    const known = new Set(config.machinetypes.map(({ name }) => name));
+    for (const { entry } of this.machines.values()) known.add(entry.record.machinetype);
+    for (const failures of [this.creationFailures, this.earlyDeaths]) {
+      for (const name of failures.keys()) if (!known.has(name)) failures.delete(name);
+    }
   }
 
   /** Replaces parts of a machine's journal entry after its directory was written. */

@@ -4,6 +4,7 @@ import { holdsProcessors, ownNews } from '../factory/news.js';
 import type { FactoryState, Machine } from '../factory/types.js';
 import type { DatagramCounts, PeerSummary } from '../vacquery/index.js';
 import type { Memory } from './memory.js';
+import { copyAgeSeconds, pipeProblems } from './pipe-facts.js';
 import { standingProblems } from './standing-problems.js';
 
 export type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
@@ -130,7 +131,36 @@ export const GAUGES: readonly Series[] = [
   {
     name: 'vac_problems',
     help: 'What is wrong and stays so until it is put right, as "vac check" tells: the number of such things.',
-    read: ({ memory, state }) => [[standingProblems(state, memory.config).length]],
+    read: ({ memory, state }) => [
+      [standingProblems(state, memory.config).length + pipeProblems(memory.pipes, state.nowSeconds).length],
+    ],
+  },
+  {
+    name: 'vac_pipe_machinetypes',
+    help: 'Machinetypes of each vacuum pipe that are in force.',
+    labels: ['pipe'],
+    read: ({ memory }) => [...memory.pipes].map(([pipe, { machinetypes }]) => [machinetypes, { pipe }]),
+  },
+  {
+    name: 'vac_pipe_refused_machinetypes',
+    help: 'Machinetypes in the document of each vacuum pipe that cannot be used.',
+    labels: ['pipe'],
+    read: ({ memory }) => [...memory.pipes].map(([pipe, { refused }]) => [refused.length, { pipe }]),
+  },
+  {
+    name: 'vac_pipe_copy_age_seconds',
+    help: 'How long ago the server of each vacuum pipe last gave, or confirmed, the copy in force; without a copy left out.',
+    labels: ['pipe'],
+    read: ({ memory, state }) =>
+      [...memory.pipes].flatMap(([pipe, facts]) =>
+        optional(copyAgeSeconds(facts, state.nowSeconds), (age) => age).map(([age]): Sample => [age, { pipe }]),
+      ),
+  },
+  {
+    name: 'vac_pipe_failing',
+    help: 'Whether the last attempt to fetch the document of each vacuum pipe failed.',
+    labels: ['pipe'],
+    read: ({ memory }) => [...memory.pipes].map(([pipe, { problem }]) => [Number(problem !== null), { pipe }]),
   },
   {
     name: 'vac_libvirt_reachable',

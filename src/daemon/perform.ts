@@ -163,7 +163,8 @@ export class Performer {
     machine.busy = true;
     const beganMs = performance.now();
     try {
-      const creation = newCreation(tools, type, settings, record);
+      const volumeGroup = await tools.volumes.groupFor(settings.volumeGroup);
+      const creation = newCreation(tools, type, settings, record, volumeGroup);
       await runSteps(CREATE_STEPS, creation, record.id, this.parts.listen);
       memory.update(machine, { phase: 'running', startedTimeSeconds: Math.floor(Date.now() / 1000) });
       machine.exported = tools.nfs.name === 'none' ? null : true;

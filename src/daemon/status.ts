@@ -8,6 +8,7 @@ import type { DrainOrder, FactoryState, Machine, MachineEnd, Standstill } from '
 import { writeFileAtomic } from '../host/files.js';
 import type { StateLayout } from '../machines/layout.js';
 import type { Memory } from './memory.js';
+import { pipeProblems } from './pipe-facts.js';
 import { standingProblems } from './standing-problems.js';
 
 export interface MachineStatus {
@@ -93,7 +94,11 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
     ].map(machineStatus),
     // Asked anew: an order that was given a moment ago shows in the answer to it.
     standstill: refuseAllStarts(state, memory.config.settings),
-    problems: [...standingProblems(state, memory.config), ...(memory.alone ? [ALONE] : [])],
+    problems: [
+      ...standingProblems(state, memory.config),
+      ...pipeProblems(memory.pipes, state.nowSeconds),
+      ...(memory.alone ? [ALONE] : []),
+    ],
     drain: drainInForce(state),
     shutdownTimeSeconds: effectiveShutdownTime(state, memory.config.settings),
     shares: shareStatus(memory, state),

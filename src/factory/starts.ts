@@ -16,9 +16,10 @@ import {
 import { refuseAllStarts } from './limits.js';
 import { foldNews, holdsProcessors, ownNews } from './news.js';
 import { effectiveShutdownTime } from './orders.js';
-import { type Score, scoreMachinetypes } from './shares.js';
+import { type Score, scoreMachinetypes, scoresText } from './shares.js';
 import { type GroupMember, groupMembers, incompleteGroups } from './superslots.js';
 import type { Action, Decision, DecisionCode, FactoryState, MachinetypeNews, Plan } from './types.js';
+import { meanPowers } from './use.js';
 
 /** A slot in which libvirt refused a machine is tried again after this, doubled each time. */
 const SLOT_BACKOFF_SECONDS = 10;
@@ -82,6 +83,8 @@ class Starts {
   /** What superslots are made of: machines, and this pass's own intents. */
   private readonly members: GroupMember[];
   private readonly evidence = new Map<string, Evidence>();
+  /** HS06 by machinetype in the long term; empty: no history is kept. */
+  private readonly meanPower: ReadonlyMap<string, number>;
   /** By when every machine must be gone; infinite where nobody says. */
   private readonly endBySeconds: number;
   private freeProcessors: number;
@@ -101,6 +104,7 @@ class Starts {
         ownNews(state.factory, name, state.machines, state.lastEnds, state.nowSeconds),
       ),
     ];
+    this.meanPower = meanPowers(state.uses, config.settings.shareHalfLifeHours * 3600);
     this.endBySeconds = effectiveShutdownTime(state, config.settings) ?? Number.POSITIVE_INFINITY;
     // Ends that are about to be lowered count as that already: whoever joins must not outlive the limit either.
     this.members = groupMembers(state.machines).map(({ endTimeSeconds, processors }) => ({
@@ -141,7 +145,7 @@ class Starts {
 
   /** For `vac why TYPE`: what would be said of each type if a slot were free now. */
   explainTypes(): void {
-    const line = scoreMachinetypes(this.input.config.machinetypes, this.news, this.input.rng);
+    const line = this.scores();
     for (const type of this.input.config.machinetypes) {
       const verdict = this.judge(type, this.freeProcessors, null);
       if (!verdict.eligible) {
@@ -228,7 +232,7 @@ class Starts {
   private chooseFor(room: number, groupEndSeconds: number | null): Choice {
     const { state, config } = this.input;
     const { machinetypes, settings } = config;
-    const scores = scoreMachinetypes(machinetypes, this.news, this.input.rng);
+    const scores = this.scores();
     const refusals: string[] = [];
     for (const score of scores) {
       const type = machinetypes.find((candidate) => candidate.name === score.machinetype)!;
@@ -242,7 +246,7 @@ class Starts {
       return {
         type,
         // A type that is wider than a superslot gets what it needs at least, when so much happens to be free.
-        processors: Math.max(type.minProcessors, Math.min(room, type.maxProcessors, wide)),
+        processors: Math.max(type.minProcessors, Math.min(room, type.maxProcessors, wide, this.ownRoom(type))),
         endTimeSeconds: groupEndSeconds ?? Math.min(ownEnd, this.endBySeconds),
         reason: startReason(score, scores, refusals, verdict.reason, groupEndSeconds !== null),
       };
@@ -252,11 +256,20 @@ class Starts {
     return { type: null, reason: 'every machinetype has target_share 0' };
   }
 
+  private scores(): Score[] {
+    return scoreMachinetypes(this.input.config.machinetypes, this.news, this.input.rng, this.meanPower);
+  }
+
   private judge(type: MachinetypeConfig, room: number, groupEndSeconds: number | null): Verdict {
     const { state } = this.input;
     const verdict = judgeMachinetype(type, this.news, this.evidenceOf(type));
     // With nothing free at all it is not the type that is too big.
     if (!verdict.eligible || this.freeProcessors <= 0) return verdict;
+    if (type.minProcessors > this.ownRoom(type)) {
+      const left = this.ownRoom(type);
+      const reason = `its machines here have all ${left === 0 ? '' : `but ${left} `}of its total_processors, ${type.totalProcessors}`;
+      return { eligible: false, code: 'type-full', reason };
+    }
     if (type.minProcessors > room) {
       return { eligible: false, code: 'too-big', reason: `needs ${type.minProcessors} processors, ${room} are free` };
     }
@@ -265,6 +278,14 @@ class Starts {
     if (type.minWallclockSeconds <= leftSeconds && leftSeconds <= type.maxWallclockSeconds) return verdict;
     const reason = `does not fit the ${leftSeconds} s that are left to an incomplete superslot`;
     return { eligible: false, code: 'min-wallclock', reason };
+  }
+
+  /** Processors that machines of a type may still be given on this factory by the type's own limit. */
+  private ownRoom({ name, totalProcessors }: MachinetypeConfig): number {
+    if (totalProcessors === null) return Number.POSITIVE_INFINITY;
+    const { factory } = this.input.state;
+    const own = this.news.find((item) => item.factory === factory && item.machinetype === name);
+    return Math.max(0, totalProcessors - (own?.runningProcessors ?? 0));
   }
 
   private evidenceOf(type: MachinetypeConfig): Evidence {
@@ -304,10 +325,9 @@ function startReason(
   eligible: string,
   completes: boolean,
 ): string {
-  const inLine = scores.map((s) => `${s.machinetype} ${s.score.toFixed(2)}`).join(', ');
   const grouped = scores.some((s) => s.machinegroup === chosen.machinegroup && s !== chosen);
   const group = grouped ? ` (its group ${chosen.machinegroup} ${chosen.groupScore.toFixed(2)})` : '';
   const skipped = refusals.length > 0 ? `; passed over: ${refusals.join('; ')}` : '';
   const superslot = completes ? 'completes a superslot; ' : '';
-  return `${superslot}least power per share${group}: ${inLine}; ${eligible}${skipped}`;
+  return `${superslot}least power per share${group}${scoresText(scores)}; ${eligible}${skipped}`;
 }

@@ -49,6 +49,8 @@ export interface MachineRecord {
   readonly heartbeatSeconds: number;
   readonly machinesDirDays: number;
   readonly accountingFqan: string | null;
+  /** `mjf_form` of its machinetype; left out where there was none, as in records of before it existed. */
+  readonly mjfForm?: 'paths' | 'urls';
 }
 
 /** How a machine ended, as written into its `finished` file. */
@@ -231,6 +233,8 @@ export interface FactoryState {
   readonly blockedSlots: readonly number[];
   /** News of the other factories; empty for a factory on its own. */
   readonly peers: readonly MachinetypeNews[];
+  /** HS06 × seconds by machinetype over the whole space, decayed to now (use.ts); empty: no history is kept. */
+  readonly uses: ReadonlyMap<string, number>;
   /** Outcomes of this factory's machines whose directories are gone already, by machinetype. */
   readonly lastEnds: ReadonlyMap<string, LastEnd>;
   readonly creationFailures: ReadonlyMap<string, CreationFailure>;
@@ -312,6 +316,7 @@ export type DecisionCode =
   | 'creation-failed'
   | 'black-hole'
   | 'too-big'
+  | 'type-full'
   | 'min-wallclock'
   | 'may-start'
   | 'nothing-eligible'

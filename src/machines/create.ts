@@ -5,10 +5,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { chown, mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import type { MachinetypeConfig, Settings } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
 import { resolveImage } from '../host/images.js';
+import type { VolumeGroup } from '../host/lvm.js';
 import type { MachineExports } from '../host/nfs.js';
 import { VERSION } from '../version.js';
 import { domainXml } from './domain-xml.js';
@@ -16,6 +18,7 @@ import { machineFeatures, writeFeatures } from './features.js';
 import { diskPaths, GATEWAY_IP, machineId, type StateLayout, slotHostname, slotIp, slotMac } from './layout.js';
 import { MODELS } from './models/index.js';
 import type { MachineModel, ModelContext } from './models/model.js';
+import { MachineProxy } from './proxy.js';
 import type { MachineTools, Step } from './tools.js';
 import { loadUserData } from './user-data.js';
 
@@ -23,6 +26,8 @@ import { loadUserData } from './user-data.js';
 const GB = 1_000_000_000;
 /** Where no volume group gives a size (SPEC 2, disk_gb_per_processor). */
 const DEFAULT_DISK_GB_PER_PROCESSOR = 40;
+/** Of a volume group; the rest is for rounding up to its extents, and for what qcow2 adds. */
+const USED_PART_OF_GROUP = 0.99;
 
 export interface StartOrder {
   readonly slot: number;
@@ -35,6 +40,7 @@ export interface Creation extends ModelContext {
   readonly tools: MachineTools;
   readonly settings: Settings;
   readonly model: MachineModel;
+  readonly proxy: MachineProxy;
 }
 
 /** The recipe of a new machine, fixed from here on. */
@@ -55,7 +61,7 @@ export function newRecord(
     machinetype: type.name,
     machineModel: type.machineModel,
     processors: order.processors,
-    memoryMiB: settings.mibPerProcessor * order.processors,
+    memoryMiB: type.mibPerProcessor * order.processors,
     hs06: (settings.hs06PerProcessor ?? 1) * order.processors,
     hs06PerProcessor: settings.hs06PerProcessor,
     createdTimeSeconds: order.nowSeconds,
@@ -75,10 +81,14 @@ export function newCreation(
   type: MachinetypeConfig,
   settings: Settings,
   record: MachineRecord,
+  volumeGroup: VolumeGroup | null = null,
 ): Creation {
   const model = MODELS.get(record.machineModel);
   if (model === undefined) throw new Error(`machine_model ${record.machineModel} was decided for but is not known`);
-  const gbPerProcessor = type.diskGbPerProcessor ?? settings.diskGbPerProcessor ?? DEFAULT_DISK_GB_PER_PROCESSOR;
+  const gbPerProcessor =
+    type.diskGbPerProcessor ??
+    settings.diskGbPerProcessor ??
+    (volumeGroup === null ? DEFAULT_DISK_GB_PER_PROCESSOR : partOfGroup(volumeGroup, settings));
   return {
     tools,
     layout: tools.layout,
@@ -86,20 +96,28 @@ export function newCreation(
     type,
     record,
     model,
+    volumeGroup,
+    volumes: tools.volumes,
+    proxy: new MachineProxy(tools.layout, type, record),
     scratchBytes: Math.round(gbPerProcessor * GB) * record.processors,
     swapBytes: type.swapMibPerProcessor * 2 ** 20 * record.processors,
   };
 }
 
+/** As the predecessor did: the group is divided among the host's processors. In tenths of a GB. */
+function partOfGroup({ sizeBytes }: VolumeGroup, settings: Settings): number {
+  const processors = settings.totalProcessors ?? availableParallelism();
+  return Math.floor((10 * USED_PART_OF_GROUP * sizeBytes) / GB / processors) / 10;
+}
+
 export const CREATE_STEPS: readonly Step<Creation>[] = [
   { name: 'intent', run: ({ tools, record }) => tools.journal.open(record) },
   { name: 'slot', run: ({ tools, record }) => tools.journal.takeSlot(record) },
+  // Early, for its key is made beside the steps up to user-data.
+  { name: 'proxy', run: ({ proxy }) => proxy.begin() },
   {
     name: 'disks',
-    async run(creation) {
-      const files = creation.layout.machinetypeFiles(creation.type.directoryName);
-      await creation.model.makeDisks(creation, resolveImage(creation.type.rootImage, files));
-    },
+    run: (creation) => creation.model.makeDisks(creation, imagePathOf(creation)),
   },
   { name: 'features', run: makeFeatures },
   { name: 'user-data', run: makeUserData },
@@ -113,10 +131,12 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
         domainType,
         machineType: creation.type.machineType,
         firmware: creation.type.firmware,
+        diskBus: creation.type.diskBus,
+        cpuMode: creation.type.cpuMode,
         networkName: tools.networkName,
         nvramPath: diskPaths(tools.layout, record).nvram,
         consolePath: tools.layout.inMachine(record.id, 'console.log'),
-        disks: creation.model.disks({ ...creation, record }),
+        disks: creation.model.disks({ ...creation, record }, imagePathOf(creation)),
         space: creation.settings.vacSpace,
         factory: tools.factory,
       });
@@ -132,6 +152,10 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   },
   { name: 'started', run: ({ tools, record }) => tools.journal.started(record, Math.floor(Date.now() / 1000)) },
 ];
+
+function imagePathOf({ layout, type }: Pick<Creation, 'layout' | 'type'>): string {
+  return resolveImage(type.rootImage, layout.machinetypeFiles(type.directoryName));
+}
 
 /** What a machine is given by NFS. */
 export function exportsOf(layout: StateLayout, record: MachineRecord): MachineExports {

@@ -1,14 +1,18 @@
 /** The libvirt domain of a machine (SPEC 5 "Domain"), from its record and its model's disks. Pure. */
 
+import type { MachinetypeConfig } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
 import { renderXml, type Xml, xml } from './xml.js';
 
 /** A disk as the machine sees it. */
 export interface DomainDisk {
+  /** A file, or under /dev a block device. */
   readonly path: string;
+  /** `cdrom`: read-only, on the chipset's own bus. Default `disk`. */
+  readonly kind?: 'disk' | 'cdrom';
   /** Said outright and never guessed: a raw image must not be able to name a backing file. */
   readonly format: 'raw' | 'qcow2';
-  /** Device name; virtio bus if it begins with `vd`, else by its first letters (SPEC 2). */
+  /** Device name; virtio bus if it begins with `vd`, else by its first letters (SPEC 2), unless `diskBus` says. */
   readonly device: string;
   /** Up to 20 characters; what /dev/disk/by-id shows in the machine. */
   readonly serial: string;
@@ -20,6 +24,10 @@ export interface DomainOptions {
   readonly domainType: 'kvm' | 'qemu' | 'test';
   readonly machineType: 'pc' | 'q35';
   readonly firmware: 'bios' | 'uefi';
+  /** Default `auto`. */
+  readonly diskBus?: MachinetypeConfig['diskBus'];
+  /** null or left out: the host's own, as far as it can be given. */
+  readonly cpuMode?: string | null;
   readonly networkName: string;
   readonly consolePath: string;
   /** Where UEFI keeps its variables: the machine's own, gone with its disks. */
@@ -57,14 +65,11 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       ),
       xml('memory', { unit: 'MiB' }, String(record.memoryMiB)),
       xml('vcpu', {}, String(record.processors)),
+      // Disks on virtio are served by a thread of their own, and not by the one that emulates all the rest.
+      real ? xml('iothreads', {}, '1') : null,
       os(options),
       xml('features', {}, xml('acpi'), xml('apic')),
-      // host-passthrough is KVM's; under TCG the fullest CPU that QEMU can emulate is the nearest thing.
-      options.domainType === 'kvm'
-        ? xml('cpu', { mode: 'host-passthrough' })
-        : options.domainType === 'qemu'
-          ? xml('cpu', { mode: 'maximum' })
-          : null,
+      real ? cpu(options) : null,
       xml('clock', { offset: 'utc' }),
       // Transient, and over when it powers off, reboots or crashes: a machine has one life.
       xml('on_poweroff', {}, 'destroy'),
@@ -73,7 +78,10 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       xml(
         'devices',
         {},
-        options.disks.map((spec) => disk(spec, options.machineType)),
+        options.disks.some((spec) => busOf(spec, options) === 'scsi')
+          ? xml('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' }, xml('driver', { iothread: 1 }))
+          : null,
+        options.disks.map((spec) => disk(spec, options)),
         xml(
           'interface',
           { type: 'network' },
@@ -108,21 +116,46 @@ function os({ domainType, firmware, machineType, nvramPath }: DomainOptions): Xm
   return firmware === 'uefi' ? xml('os', { firmware: 'efi' }, type, xml('nvram', {}, nvramPath)) : xml('os', {}, type);
 }
 
-function disk(spec: DomainDisk, machineType: DomainOptions['machineType']): Xml {
+/** host-passthrough is KVM's; under TCG the fullest CPU that QEMU can emulate is the nearest thing. */
+function cpu({ domainType, cpuMode }: DomainOptions): Xml {
+  const mode = cpuMode ?? 'host-passthrough';
+  if (mode === 'maximum') return xml('cpu', { mode });
+  if (mode === 'host-passthrough' || mode === 'host-model') {
+    return xml('cpu', { mode: domainType === 'kvm' ? mode : 'maximum' });
+  }
+  return xml('cpu', { mode: 'custom', match: 'exact' }, xml('model', { fallback: 'forbid' }, mode));
+}
+
+function disk(spec: DomainDisk, options: DomainOptions): Xml {
+  const { path, format, device, serial, bootOrder, kind = 'disk' } = spec;
+  const bus = busOf(spec, options);
+  const isBlock = path.startsWith('/dev/');
+  const driver = { name: 'qemu', type: format, cache: 'unsafe', error_policy: 'enospace' };
   return xml(
     'disk',
-    { type: 'file', device: 'disk' },
+    { type: isBlock ? 'block' : 'file', device: kind },
     // cache unsafe: a machine never outlives its host's crash (SPEC 5).
-    xml('driver', { name: 'qemu', type: spec.format, cache: 'unsafe', error_policy: 'enospace', discard: 'unmap' }),
-    xml('source', { file: spec.path }),
-    xml('target', { dev: spec.device, bus: busOf(spec.device, machineType) }),
-    spec.bootOrder === undefined ? null : xml('boot', { order: spec.bootOrder }),
-    xml('serial', {}, spec.serial),
+    kind === 'cdrom'
+      ? xml('driver', { name: 'qemu', type: format, cache: 'unsafe' })
+      : xml('driver', {
+          ...driver,
+          discard: 'unmap',
+          ...(bus === 'virtio' && options.domainType !== 'test' ? { iothread: 1 } : {}),
+        }),
+    xml('source', isBlock ? { dev: path } : { file: path }),
+    xml('target', { dev: device, bus }),
+    bootOrder === undefined ? null : xml('boot', { order: bootOrder }),
+    kind === 'cdrom' ? xml('readonly') : null,
+    xml('serial', {}, serial),
   );
 }
 
+type Bus = 'virtio' | 'scsi' | 'sata' | 'ide';
+
 /** q35 has no IDE; a disk named hda there is on SATA, where guests of today call it sda as on IDE. */
-function busOf(device: string, machineType: DomainOptions['machineType']): string {
+function busOf({ device, kind }: DomainDisk, { machineType, diskBus = 'auto' }: DomainOptions): Bus {
+  if (kind === 'cdrom') return machineType === 'pc' ? 'ide' : 'sata';
+  if (diskBus !== 'auto') return diskBus;
   if (device.startsWith('vd')) return 'virtio';
   return device.startsWith('hd') && machineType === 'pc' ? 'ide' : 'sata';
 }

@@ -32,7 +32,13 @@ export const CLEAR_STEPS: readonly Step<Clearing>[] = [
   },
   { name: 'exports-removed', run: ({ tools, record }) => tools.nfs.remove(record.id) },
   { name: 'logs-released', run: ({ tools, record }) => tools.logs.release(record.ip, record.id) },
-  { name: 'disks-removed', run: ({ tools, record }) => removeDisks(Object.values(diskPaths(tools.layout, record))) },
+  {
+    name: 'disks-removed',
+    async run({ tools, record }) {
+      await removeDisks(Object.values(diskPaths(tools.layout, record)));
+      await tools.volumes.removeAllOf(tools.layout.machine(record.id));
+    },
+  },
   { name: 'slot-freed', run: ({ tools, record }) => tools.journal.freeSlot(record) },
   { name: 'cleared', run: ({ tools, record }) => tools.journal.cleared(record) },
 ];

@@ -18,6 +18,8 @@ export const JOURNAL = {
   stopping: 'stopping',
   /** The MachineEnd. */
   finished: 'finished',
+  /** Logical volumes of it, `group/name` a line: written before they are made. */
+  volumes: 'volumes',
   /** Accounted for, exports, disks and slot removed: nothing but history is left. */
   cleared: 'cleared',
 } as const;
@@ -43,6 +45,7 @@ export class StateLayout {
   readonly factoryHeartbeat = (): string => join(this.root, 'factory-heartbeat');
   readonly responderHeartbeat = (): string => join(this.root, 'responder-heartbeat');
   readonly factoryError = (): string => join(this.root, 'factory-error');
+  readonly incarnation = (): string => join(this.root, 'incarnation');
   readonly orders = (): string => join(this.root, 'orders.json');
   readonly lock = (): string => join(this.root, 'lock');
 

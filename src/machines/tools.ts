@@ -6,6 +6,7 @@ import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { Journal } from './journal.js';
 import type { StateLayout } from './layout.js';
+import type { MachineVolumes } from './volumes.js';
 
 /** Where log lines of machines go; null on the test driver, where no machine speaks. */
 export interface MachineLogs {
@@ -23,6 +24,7 @@ export interface MachineTools {
   readonly hypervisor: Hypervisor;
   readonly nfs: NfsServer;
   readonly logs: MachineLogs;
+  readonly volumes: MachineVolumes;
   readonly guestOwner: GuestOwner;
   readonly networkName: string;
   /** The configuration in force; a machine under way keeps what it began with. */

@@ -15,6 +15,7 @@ import type {
   MachinetypeNews,
   Plan,
 } from '../factory/types.js';
+import { sumUses, type Uses } from '../factory/use.js';
 import type { SimHost } from './host.js';
 import { SimMachine } from './machine.js';
 import { perform } from './perform.js';
@@ -23,6 +24,7 @@ import type { AgentDisk, SpaceAgent, Speaker } from './policy.js';
 import { passRandom, type Rng } from './random.js';
 import { START_TIME_SECONDS } from './scenario.js';
 import { Ticks } from './ticks.js';
+import { NO_USES, SimUse } from './use.js';
 import type { World } from './world.js';
 
 /** From a change of domains, or a start of vacd, until a listing of domains has been taken in. */
@@ -44,6 +46,7 @@ export class SimDaemon implements Speaker {
   readonly rng: Rng;
   readonly host: SimHost;
   readonly disk: AgentDisk = { incarnation: null };
+  private readonly use: SimUse;
   config: Config;
 
   readonly machines = new Map<string, SimMachine>();
@@ -79,6 +82,7 @@ export class SimDaemon implements Speaker {
     this.rng = parts.rng;
     this.host = parts.host;
     this.config = parts.world.scenario.config;
+    this.use = new SimUse(this.config);
   }
 
   get isUp(): boolean {
@@ -146,6 +150,7 @@ export class SimDaemon implements Speaker {
 
   setConfig(config: Config): void {
     this.config = config;
+    this.use.weighBy(config);
     if (!this.isUp) return;
     this.newsChanged();
     this.wake();
@@ -199,12 +204,23 @@ export class SimDaemon implements Speaker {
     return this.news;
   }
 
+  ownUses(): Uses | null {
+    return this.use.uses(this.parts.world.clock.nowMs());
+  }
+
+  /** Of the whole space as far as it is known here; empty without history. */
+  spaceUses(): Uses {
+    const own = this.ownUses();
+    return own === null ? NO_USES : sumUses(own, this.agent!.peerUses());
+  }
+
   newsChanged(): void {
     const { world, index } = this.parts;
     this.news = null;
     this.newsChangedSeconds = world.clock.nowMs() / 1000;
     this.idleSinceSeconds = this.hasRoom ? (this.idleSinceSeconds ?? this.newsChangedSeconds) : null;
     world.watchers.onOwnNews(index, this.ownNews());
+    this.use.runs(this.ownNews(), world.clock.nowMs());
     this.agent?.ownNewsChanged();
   }
 

@@ -9,8 +9,8 @@ import type { PolicyName } from './policy.js';
 import { stream } from './random.js';
 import type { Scenario } from './scenario.js';
 import { Simulation } from './simulation.js';
-import type { SpreadDelays } from './spread-delays.js';
-import { LOOK_SECONDS, SpreadMeter } from './spread-measure.js';
+import { delayAt, quantilesOf, type SpreadDelays } from './spread-delays.js';
+import { SpreadMeter } from './spread-measure.js';
 
 export interface Job {
   readonly scenario: Scenario;
@@ -79,7 +79,7 @@ export function runJob({ scenario, policy, exact }: Job, onProgress: (progress: 
   const measures = simulation.measures((performance.now() - beganMs) / 1000);
   return {
     policy,
-    measures: delays === null ? measures : { ...measures, newsAgeP99Seconds: delays.delays.newsAgeP99Seconds },
+    measures: delays === null ? measures : { ...measures, ...agesOf(delays.delays) },
     samples: simulation.meter.samples,
     types: simulation.meter.typeNames,
     gossip:
@@ -122,16 +122,18 @@ export function measureSpread(scenario: Scenario, onPart: (part: number) => void
   const endSeconds = joinedSeconds + seconds;
   const before = gossip.sent();
   simulation.meter.forgetAges();
-  const meter = new SpreadMeter(gossip, stream(scenario.seed, 'spread'));
+  const joinedBefore = gossip.joiningSeconds.length;
+  const meter = new SpreadMeter(gossip, stream(scenario.seed, 'spread'), {
+    factories,
+    lookSeconds: 0.25,
+    changes: 20,
+    viewers: factories,
+  });
   for (let number = 0; number < Math.min(RESTARTED, factories); number += 1) {
     const atSeconds = joinedSeconds + (seconds * (number + 0.5)) / RESTARTED;
     simulation.crashAt(Math.floor((number * factories) / RESTARTED), atSeconds, 2);
   }
-  const look = (): void => {
-    meter.look(simulation.nowSeconds);
-    simulation.clock.at(simulation.clock.nowMs() + LOOK_SECONDS * 1000, look);
-  };
-  look();
+  meter.begin(simulation.clock);
   while (simulation.nowSeconds < endSeconds && simulation.step()) {
     onPart(1 - (endSeconds - simulation.nowSeconds) / mostSeconds);
   }
@@ -139,20 +141,23 @@ export function measureSpread(scenario: Scenario, onPart: (part: number) => void
   const measuredSeconds = simulation.nowSeconds - joinedSeconds;
   const perMinute = (count: number) => ((count * 60) / measuredSeconds) * (all.length / factories);
   const slower = factories < 2 ? 1 : Math.log(all.length) / Math.log(factories);
-  const { news, joining } = meter.delays();
-  const age = simulation.measures(0).newsAgeP99Seconds;
+  const age = simulation.measures(0).heardAgeP99Seconds;
   return {
     delays: {
-      news: news.map((delay) => delay * slower),
-      joining,
+      news: quantilesOf(meter.delays).map((delay) => delay * slower),
+      joining: quantilesOf(gossip.joiningSeconds.slice(joinedBefore), 100),
       datagramsPerMinute: perMinute(sent.datagrams - before.datagrams),
       bytesPerMinute: perMinute(sent.bytes - before.bytes),
-      newsAgeP99Seconds: age === null ? null : age * slower,
+      heardAgeP99Seconds: age === null ? null : age * slower,
     },
     datagrams: sent.datagrams,
     seconds: measuredSeconds,
     factories,
   };
+}
+
+function agesOf({ news, heardAgeP99Seconds }: SpreadDelays) {
+  return { newsAgeP99Seconds: news.length === 0 ? null : delayAt(news, 0.99), heardAgeP99Seconds };
 }
 
 /** Not more often than a person can see. */

@@ -7,7 +7,8 @@
 import { decide } from '../factory/decide.js';
 import { isAbort } from '../factory/outcome.js';
 import type { MachinetypeNews } from '../factory/types.js';
-import type { Entry } from '../vacquery/entry.js';
+import type { Uses } from '../factory/use.js';
+import { compareStamps, type Entry } from '../vacquery/entry.js';
 import { nextIncarnation } from '../vacquery/gossip.js';
 import { GossipState } from '../vacquery/gossip-state.js';
 import type { VirtualClock } from '../vacquery/virtual-clock.js';
@@ -15,12 +16,9 @@ import type { GossipMessage } from '../vacquery/wire02.js';
 import { MessageNetwork } from './message-network.js';
 import { SUPPORTED_MODELS } from './models.js';
 import type { Cuts } from './network.js';
-import type { SpaceAgent, SpacePolicy, Speaker } from './policy.js';
+import type { NewsChange, SpaceAgent, SpacePolicy, Speaker } from './policy.js';
 import type { Rng } from './random.js';
 import type { Scenario } from './scenario.js';
-
-/** Changes of its own entry that a factory's agent remembers, to tell how old others' news of it is. */
-const MAX_CHANGES = 256;
 
 interface Sent {
   readonly message: GossipMessage;
@@ -79,13 +77,23 @@ export class GossipPolicy implements SpacePolicy {
     return { datagrams: this.network.sent, bytes: this.network.sentBytes };
   }
 
-  newsAgeSeconds(viewer: number, peer: number): number | null {
+  heardSecondsAgo(viewer: number, peer: number): number | null {
     const agent = this.agents[viewer];
     const other = this.agents[peer];
     if (agent == null || other == null) return null;
-    const missedMs = other.changedAfter(agent.stampOf(other.name));
-    const missedSeconds = missedMs === null ? 0 : (this.clock.nowMs() - missedMs) / 1000;
-    return Math.max(agent.heardSecondsAgo(other.name) ?? Number.POSITIVE_INFINITY, missedSeconds);
+    return agent.heardSecondsAgo(other.name) ?? Number.POSITIVE_INFINITY;
+  }
+
+  lastChange(factory: number): NewsChange | null {
+    return this.agents[factory]?.lastChange ?? null;
+  }
+
+  knows(viewer: number, { factory, stamp }: NewsChange): boolean | null {
+    const agent = this.agents[viewer];
+    const other = this.agents[factory];
+    if (agent == null || other == null || stamp === null) return null;
+    const known = agent.stampOf(other.name);
+    return known !== null && compareStamps(known, stamp) >= 0;
   }
 
   held(viewer: number, peer: number): readonly MachinetypeNews[] | null {
@@ -110,8 +118,8 @@ class GossipAgent implements SpaceAgent {
   readonly #speaker: Speaker;
   readonly #policy: GossipPolicy;
   readonly #state: GossipState;
-  /** When each version of its own entry was made, on the simulation's clock. */
-  readonly #changes: { version: number; atMs: number }[] = [];
+  /** Of its own entry. */
+  lastChange: NewsChange | null = null;
   #timer: { atMs: number; cancel: () => void } | null = null;
   readonly #startedMs: number;
   #hasWaited = false;
@@ -138,6 +146,7 @@ class GossipAgent implements SpaceAgent {
         addressOf: (factory) => factory,
         rng,
         isAbort,
+        halfLifeSeconds: config.settings.shareHalfLifeHours * 3600,
         intern: (factory, entry) => policy.intern(factory, entry),
       },
       this.#now(),
@@ -165,13 +174,20 @@ class GossipAgent implements SpaceAgent {
     return this.#state.totals(this.#now());
   }
 
+  peerUses(): Uses {
+    return new Map(this.#state.decayedUses(this.#now()).map(({ machinetype, decayedUse }) => [machinetype, decayedUse]));
+  }
+
   ownNewsChanged(): void {
     const { config } = this.#speaker;
-    const machinetypes = this.#speaker.ownNews();
+    const uses = this.#speaker.ownUses();
+    const machinetypes = this.#speaker
+      .ownNews()
+      .map((news) => (uses === null ? news : { ...news, decayedUse: uses.get(news.machinetype) ?? 0 }));
     const own = { maxProcessors: config.settings.totalProcessors ?? 1, takesMachines: true, machinetypes };
     if (this.#state.announce(own, this.#now())) {
-      this.#changes.push({ version: this.#state.stampOf(this.name)!.version, atMs: this.#policy.clock.nowMs() });
-      if (this.#changes.length > MAX_CHANGES) this.#changes.splice(0, MAX_CHANGES / 2);
+      const stamp = { incarnation: this.#state.incarnation, version: this.#state.stampOf(this.name)!.version };
+      this.lastChange = { factory: this.#speaker.index, atSeconds: this.#policy.clock.nowMs() / 1000, stamp };
     }
     this.#arm();
   }
@@ -188,26 +204,6 @@ class GossipAgent implements SpaceAgent {
     this.#state.receive(message, from, bytes, this.#now());
     this.#tellHeard();
     this.#arm();
-  }
-
-  /** When the first of its changes was made that is not in a state of its entry; null: there is none. */
-  changedAfter(stamp: { incarnation: number; version: number } | null): number | null {
-    const version = stamp?.incarnation === this.#state.incarnation ? stamp.version : 0;
-    let low = 0;
-    let high = this.#changes.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#changes[middle]!.version <= version) low = middle + 1;
-      else high = middle;
-    }
-    return this.#changes[low]?.atMs ?? null;
-  }
-
-  /** The newest change of its own entry; null: there is none. */
-  lastChange(): { stamp: { incarnation: number; version: number }; atSeconds: number } | null {
-    const last = this.#changes.at(-1);
-    if (last === undefined) return null;
-    return { stamp: { incarnation: this.#state.incarnation, version: last.version }, atSeconds: last.atMs / 1000 };
   }
 
   stampOf(factory: string): { incarnation: number; version: number } | null {

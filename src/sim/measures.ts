@@ -13,6 +13,7 @@ import type { SpacePolicy } from './policy.js';
 import type { Rng } from './random.js';
 import type { Scenario } from './scenario.js';
 import { wanted } from './wanted.js';
+import { LongTermMeter, type LongTermShare } from './use-measure.js';
 import { changeTimes, type WorkQueue } from './work.js';
 
 /** A space is settled with no type further off than this part of it, or than so many of its machines. */
@@ -27,7 +28,10 @@ const PAIRS_PER_SAMPLE = 200;
 export interface Measures {
   readonly datagramsPerMinute: number;
   readonly bytesPerMinute: number;
+  /** How old a change of what a factory tells is when another knows of it: 99 % of all changes and factories. */
   readonly newsAgeP99Seconds: number | null;
+  /** How long ago one factory knows another to have been alive with nothing more to tell: 99 % of all pairs and times. */
+  readonly heardAgeP99Seconds: number | null;
   readonly shareErrorRms: number | null;
   readonly shareErrorWorst: number | null;
   /** After the share change (the last to settle, of several); without one, after the beginning. Null: it did not settle. */
@@ -37,6 +41,7 @@ export interface Measures {
   readonly futileStartsPerBackoff: number | null;
   readonly idleSlotHours: number;
   readonly starts: number;
+  readonly longTermShares: readonly LongTermShare[];
   readonly wallSeconds: number;
 }
 
@@ -61,6 +66,7 @@ export class Meter {
   readonly #isUp: boolean[];
   #idleProcessorSeconds = 0;
   #withoutWorkBackoffs = 0;
+  readonly #longTerm: LongTermMeter;
   #lastSeconds = 0;
   readonly #ages: number[] = [];
   #errors = { squares: 0, count: 0, worst: 0 };
@@ -82,6 +88,7 @@ export class Meter {
     this.#config = config;
     this.typeNames = config.machinetypes.map(({ name }) => name);
     this.#held = new Float64Array(this.typeNames.length);
+    this.#longTerm = new LongTermMeter(this.typeNames, scenario.durationSeconds);
     this.#byFactory = Array.from({ length: factories }, () => ({
       power: new Float64Array(this.typeNames.length),
       processors: 0,
@@ -161,7 +168,13 @@ export class Meter {
     this.#ages.length = 0;
   }
 
-  result(sent: { datagrams: number; bytes: number }, nowSeconds: number, wallSeconds: number): Measures {
+  /** @param newsAgeP99Seconds is measured elsewhere (spread-measure.ts) */
+  result(
+    sent: { datagrams: number; bytes: number },
+    nowSeconds: number,
+    wallSeconds: number,
+    newsAgeP99Seconds: number | null = null,
+  ): Measures {
     this.#pass(nowSeconds);
     const minutes = nowSeconds / 60;
     const { squares, count, worst } = this.#errors;
@@ -171,7 +184,8 @@ export class Meter {
     return {
       datagramsPerMinute: sent.datagrams / minutes,
       bytesPerMinute: sent.bytes / minutes,
-      newsAgeP99Seconds: quantile(this.#ages, 0.99),
+      newsAgeP99Seconds,
+      heardAgeP99Seconds: quantile(this.#ages, 0.99),
       shareErrorRms: count === 0 ? null : Math.sqrt(squares / count),
       shareErrorWorst: count === 0 ? null : worst,
       settleSeconds: settled.includes(null) ? null : Math.max(...(settled as number[])),
@@ -179,6 +193,7 @@ export class Meter {
       futileStartsPerBackoff: this.#withoutWorkBackoffs === 0 ? null : this.futileStarts / this.#withoutWorkBackoffs,
       idleSlotHours: this.#idleProcessorSeconds / 3600,
       starts: this.starts,
+      longTermShares: this.#longTerm.result(),
       wallSeconds,
     };
   }
@@ -196,6 +211,8 @@ export class Meter {
         this.#withoutWorkBackoffs += seconds / Math.max(1, backoffSeconds);
     }
     if (anyWork) this.#idleProcessorSeconds += this.#freeProcessors * seconds;
+    const shares = this.#config.machinetypes.map(({ targetShare }) => targetShare);
+    this.#longTerm.add(seconds, nowSeconds, this.#held, shares);
     this.#lastSeconds = nowSeconds;
   }
 
@@ -229,7 +246,7 @@ export class Meter {
       const viewer = Math.floor(this.rng() * factories);
       const peer = Math.floor(this.rng() * factories);
       if (viewer === peer || !this.#isUp[viewer] || !this.#isUp[peer]) continue;
-      const age = policy.newsAgeSeconds(viewer, peer);
+      const age = policy.heardSecondsAgo(viewer, peer);
       if (age !== null) this.#ages.push(age);
     }
   }

@@ -29,7 +29,12 @@ export const SIMULATE_OPTIONS = {
   },
   hours: { type: 'string', value: 'HOURS', default: '24', help: 'How long, in simulated time.' },
   seed: { type: 'string', value: 'N', default: '1', help: 'The same seed gives the same run, event by event.' },
-  loss: { type: 'string', value: 'PERCENT', default: '0', help: 'Datagrams that are lost.' },
+  loss: {
+    type: 'string',
+    value: 'PERCENT',
+    default: '0',
+    help: 'Datagrams that are lost: 30, 30% and 0.3 are the same.',
+  },
   delay: { type: 'string', value: 'MS', default: '20', help: 'Datagrams take up to so long, and overtake each other.' },
   partition: {
     type: 'string',
@@ -41,7 +46,7 @@ export const SIMULATE_OPTIONS = {
     type: 'string',
     value: 'PERCENT',
     default: '0',
-    help: 'Factories whose vacd dies and comes back, each hour.',
+    help: 'Factories whose vacd dies and comes back, each hour; written as for --loss.',
   },
   skew: { type: 'string', value: 'SECONDS', default: '1', help: 'Clocks are wrong by up to so much.' },
   'black-holes': { type: 'string', value: 'N', default: '0', help: 'Factories on which every machine dies at once.' },
@@ -64,6 +69,11 @@ export const SIMULATE_OPTIONS = {
   },
   backoff: { type: 'string', value: 'SECONDS', help: "backoff_seconds of all types, instead of the configuration's." },
   fizzle: { type: 'string', value: 'SECONDS', help: "fizzle_seconds of all types, instead of the configuration's." },
+  'half-life': {
+    type: 'string',
+    value: 'HOURS',
+    help: "share_half_life_hours, instead of the configuration's or 0.",
+  },
   empty: { type: 'boolean', help: 'Begin with empty hosts, and not with a space in full operation.' },
   polling: {
     type: 'boolean',

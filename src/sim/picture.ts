@@ -4,6 +4,7 @@ import { NO_ORDERS } from '../factory/orders.js';
 import type { FactoryState, HostFacts, MachineRecord } from '../factory/types.js';
 import type { SimDaemon } from './daemon.js';
 import type { SimMachine } from './machine.js';
+import { NO_USES } from './use.js';
 
 const READY = { ready: true, problem: '', readyForSeconds: 86_400, busy: false, retryInSeconds: 0 };
 const SERVICES: HostFacts['services'] = { network: READY, metadata: READY, nfs: READY, syslog: READY };
@@ -50,6 +51,7 @@ export function factoryState(
     queryProblem: null,
     // Who has no processor to give starts nothing, whatever the others do.
     peers: daemon.hasRoom ? agent.peers() : [],
+    uses: daemon.hasRoom ? daemon.spaceUses() : NO_USES,
     lastEnds: daemon.lastEnds,
     creationFailures: daemon.creationFailures,
     slotFailures: daemon.slotFailures,

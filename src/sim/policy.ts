@@ -5,6 +5,7 @@
 
 import type { Config } from '../config/types.js';
 import type { FactoryState, MachinetypeNews, Plan } from '../factory/types.js';
+import type { Uses } from '../factory/use.js';
 import type { Rng } from './random.js';
 
 /** What an agent is given of the factory that it speaks for. */
@@ -18,6 +19,8 @@ export interface Speaker {
   nowSeconds(): number;
   /** What it would say of each of its machinetypes now, in the order of its configuration. */
   ownNews(): readonly MachinetypeNews[];
+  /** Its own use history, decayed to now; null: none is kept. */
+  ownUses(): Uses | null;
   /** Asks for a pass of the loop. */
   wake(): void;
   /** The same, for news of others: of no use to a factory without a free processor, and then not looked at. */
@@ -35,6 +38,8 @@ export interface AgentDisk {
 export interface SpaceAgent {
   /** News of the others, for the decision; folded or not. */
   peers(): readonly MachinetypeNews[];
+  /** HS06 × seconds by machinetype of the others, decayed to now; empty where no history is told. */
+  peerUses(): Uses;
   /** Whether the others have been heard, or waited for long enough. */
   readonly heard: boolean;
   /** Something that `Speaker.ownNews` tells may have changed. */
@@ -55,12 +60,25 @@ export interface SpacePolicy {
   /** Datagrams and bytes sent so far, by all. */
   sent(): { readonly datagrams: number; readonly bytes: number };
   /**
-   * How old the news is that one factory has of another, in seconds: since the other said it, or said last that it is
-   * still so. Infinity where it has none. Null: the policy cannot tell.
+   * How long ago one factory knows another to have been alive and told all there was, seconds: by word of itself or of
+   * others. Infinity where it has not heard of it. Null: the policy cannot tell, or one of them is away.
    */
-  newsAgeSeconds(viewer: number, peer: number): number | null;
+  heardSecondsAgo(viewer: number, peer: number): number | null;
+  /** The latest change of what a factory tells; null: the policy cannot tell, or it is away. */
+  lastChange(factory: number): NewsChange | null;
+  /** Whether the viewer knows of a change, or of a later one; null: one of them is away. */
+  knows(viewer: number, change: NewsChange): boolean | null;
   /** What one factory holds of another for its decisions; null: the policy cannot tell. */
   held(viewer: number, peer: number): readonly MachinetypeNews[] | null;
+}
+
+/** One change of what a factory tells of itself. */
+export interface NewsChange {
+  readonly factory: number;
+  /** Of the run. */
+  readonly atSeconds: number;
+  /** Where changes are counted; else their times tell them apart. */
+  readonly stamp: { readonly incarnation: number; readonly version: number } | null;
 }
 
 export type PolicyName = 'gossip' | 'polling' | 'reference';

@@ -6,6 +6,7 @@
 
 import { decide } from '../factory/decide.js';
 import type { MachinetypeNews } from '../factory/types.js';
+import type { Uses } from '../factory/use.js';
 import { type PeerAnswer, PollExchange } from '../vacquery/exchange.js';
 import type { FactorySnapshot, MachinetypeStatus } from '../vacquery/messages.js';
 import { VACQUERY_PORT } from '../vacquery/messages.js';
@@ -17,8 +18,9 @@ import type { VirtualClock } from '../vacquery/virtual-clock.js';
 import { addressOf, indexOf } from './addresses.js';
 import { SUPPORTED_MODELS } from './models.js';
 import type { SimNetwork } from './network.js';
-import type { SpaceAgent, SpacePolicy, Speaker } from './policy.js';
+import type { NewsChange, SpaceAgent, SpacePolicy, Speaker } from './policy.js';
 import { snapshotOf } from './snapshot.js';
+import { NO_USES } from './use.js';
 
 /** As daemon/polling.ts. */
 const SECONDS_PER_PEER = 0.25;
@@ -46,9 +48,19 @@ export class PollingPolicy implements SpacePolicy {
     return this.network.sent();
   }
 
-  newsAgeSeconds(viewer: number, peer: number): number | null {
+  heardSecondsAgo(viewer: number, peer: number): number | null {
     const agent = this.agents.get(viewer);
-    return agent === undefined ? null : agent.ageOf(peer);
+    return agent === undefined || !this.agents.has(peer) ? null : agent.ageOf(peer);
+  }
+
+  lastChange(factory: number): NewsChange | null {
+    const atMs = this.agents.get(factory)?.changedMs ?? null;
+    return atMs === null ? null : { factory, atSeconds: atMs / 1000, stamp: null };
+  }
+
+  knows(viewer: number, { factory, atSeconds }: NewsChange): boolean | null {
+    const ageSeconds = this.heardSecondsAgo(viewer, factory);
+    return ageSeconds === null ? null : this.clock.nowMs() / 1000 - ageSeconds >= atSeconds;
   }
 
   held(viewer: number, peer: number): readonly MachinetypeNews[] | null {
@@ -59,6 +71,8 @@ export class PollingPolicy implements SpacePolicy {
 class PollingAgent implements SpaceAgent {
   readonly startsAtAnyTime = true;
   heard: boolean;
+  /** When what it tells last changed, on the simulation's clock. */
+  changedMs: number | null = null;
   readonly #speaker: Speaker;
   readonly #policy: PollingPolicy;
   readonly #peers: readonly string[];
@@ -114,8 +128,14 @@ class PollingAgent implements SpaceAgent {
     return this.#view.news(this.#now());
   }
 
+  /** Nobody tells it. */
+  peerUses(): Uses {
+    return NO_USES;
+  }
+
   ownNewsChanged(): void {
     this.#snapshot = null;
+    this.changedMs = this.#policy.clock.nowMs();
   }
 
   plan: SpaceAgent['plan'] = (state, config, rng) => decide(state, config, rng, SUPPORTED_MODELS);

@@ -10,18 +10,20 @@
 import type { Config } from '../config/types.js';
 import { decide } from '../factory/decide.js';
 import type { FactoryState, MachinetypeNews, Plan } from '../factory/types.js';
+import type { Uses } from '../factory/use.js';
 import { encode } from '../vacquery/codec.js';
 import { makeQuery } from '../vacquery/messages.js';
 import { Replies } from '../vacquery/replies.js';
 import type { VirtualClock } from '../vacquery/virtual-clock.js';
 import { SUPPORTED_MODELS } from './models.js';
 import type { Cuts } from './network.js';
-import type { SpaceAgent, SpacePolicy, Speaker } from './policy.js';
+import type { NewsChange, SpaceAgent, SpacePolicy, Speaker } from './policy.js';
 import type { Rng } from './random.js';
 import { referenceStart } from './reference-choice.js';
 import { MAX_ROUNDS, type PollOdds, pollOdds, rounds } from './reference-poll.js';
 import { SideTotals } from './reference-totals.js';
 import { snapshotOf } from './snapshot.js';
+import { NO_USES } from './use.js';
 
 const CYCLE_MS = 60_000;
 /** udp_timeout_seconds / 5. */
@@ -90,9 +92,22 @@ export class ReferencePolicy implements SpacePolicy {
     };
   }
 
-  newsAgeSeconds(viewer: number, _peer: number): number | null {
-    const heardMs = this.agents.get(viewer)?.heardMs ?? null;
-    return heardMs === null ? Number.POSITIVE_INFINITY : (this.clock.nowMs() - heardMs) / 1000;
+  heardSecondsAgo(viewer: number, peer: number): number | null {
+    const agent = this.agents.get(viewer);
+    if (agent === undefined || !this.agents.has(peer)) return null;
+    return agent.heardMs === null ? Number.POSITIVE_INFINITY : (this.clock.nowMs() - agent.heardMs) / 1000;
+  }
+
+  lastChange(factory: number): NewsChange | null {
+    const atMs = this.agents.get(factory)?.changedMs ?? null;
+    return atMs === null ? null : { factory, atSeconds: atMs / 1000, stamp: null };
+  }
+
+  /** What was lost of a poll is left out: better than it was. */
+  knows(viewer: number, { factory, atSeconds }: NewsChange): boolean | null {
+    const agent = this.agents.get(viewer);
+    if (agent === undefined || !this.agents.has(factory)) return null;
+    return agent.heardMs !== null && agent.heardMs / 1000 >= atSeconds;
   }
 
   held(): null {
@@ -130,6 +145,8 @@ class ReferenceAgent implements SpaceAgent {
   told: readonly MachinetypeNews[];
   /** When the news of its last poll was, on the simulation's clock. */
   heardMs: number | null = null;
+  /** When what it tells last changed, in the same way. */
+  changedMs: number | null = null;
   #news: readonly MachinetypeNews[] = [];
   #mayStart = false;
   #isDead = false;
@@ -147,9 +164,15 @@ class ReferenceAgent implements SpaceAgent {
     return this.#news;
   }
 
+  /** Nobody tells it. */
+  peerUses(): Uses {
+    return NO_USES;
+  }
+
   ownNewsChanged(): void {
     const before = this.told;
     this.told = this.speaker.ownNews();
+    this.changedMs = this.policy.clock.nowMs();
     if (!this.#isDead && this.policy.agents.get(this.index) === this) this.policy.changed(this, before);
   }
 

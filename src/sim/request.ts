@@ -1,6 +1,6 @@
 /** From what was asked for on a command line, and a configuration if there is one, to a scenario. */
 
-import type { Config } from '../config/types.js';
+import type { Config, Settings } from '../config/types.js';
 import { VacError } from '../errors.js';
 import { factoryName } from './addresses.js';
 import { SIMULATE_OPTIONS, type SimulateValues } from './options.js';
@@ -18,6 +18,8 @@ const HOUR_SECONDS = 3600;
 /** Of one space: each of them is a few objects. */
 const MAX_FACTORIES = 100_000;
 const MAX_SLOTS = 4_096;
+/** Every query and answer is a datagram of its own: the square of this, every few seconds. */
+const MAX_POLLING_FACTORIES = 200;
 
 /** @throws VacError `usage` that names the option, what was given and what is expected */
 export function requestOf(values: SimulateValues, config: Config | null): Request {
@@ -46,13 +48,26 @@ export function requestOf(values: SimulateValues, config: Config | null): Reques
     cuts: (values.partition ?? []).map(partition),
     beginsFull: values.empty !== true,
   };
+  if (config !== null && values.slots === undefined && config.settings.totalProcessors === null) {
+    notes.push(`total_processors is not set: ${slots} processors are taken for each factory (--slots N for others)`);
+  }
+  if (values.polling === true && factories > MAX_POLLING_FACTORIES) {
+    throw new VacError(
+      'usage',
+      `--polling: ${factories} factories send each other too many datagrams to simulate; up to ${MAX_POLLING_FACTORIES}, or leave the option out`,
+    );
+  }
   const blackHoles = number('black-holes', values['black-holes'] ?? '0', { integer: true, min: 0, max: factories });
   const overrides = {
     ...(values.backoff === undefined ? {} : { backoffSeconds: number('backoff', values.backoff, { min: 0 }) }),
     ...(values.fizzle === undefined ? {} : { fizzleSeconds: number('fizzle', values.fizzle, { min: 0 }) }),
   };
   const base = config === null ? configOf(recipe) : simulated(config, recipe, notes);
-  const by: Config = { ...base, machinetypes: base.machinetypes.map((type) => ({ ...type, ...overrides })) };
+  const by: Config = {
+    ...base,
+    settings: withHalfLife(base.settings, values['half-life']),
+    machinetypes: base.machinetypes.map((type) => ({ ...type, ...overrides })),
+  };
   const scenario = scenarioOf({ ...recipe, unsteady: config === null ? recipe.unsteady : 0 }, by);
   const names = by.machinetypes.map(({ name }) => name);
   return {
@@ -64,6 +79,11 @@ export function requestOf(values: SimulateValues, config: Config | null): Reques
     },
     notes,
   };
+}
+
+function withHalfLife(settings: Settings, text: string | undefined): Settings {
+  if (text === undefined) return settings;
+  return { ...settings, shareHalfLifeHours: number('half-life', text, { min: 0, max: 10_000 }) };
 }
 
 /** The configuration as far as it matters: what a host needs to make machines is taken to be there. */
@@ -236,7 +256,8 @@ function count(option: string, text: string | undefined, max: number): number | 
   return text === undefined ? null : number(option, text, { integer: true, min: 1, max });
 }
 
-/** `30` and `30%` are the same. */
+/** A part of all, 0 to 1: `30`, `30%` and `0.3` are the same, and less than a hundredth needs the sign: `0.5%`. */
 function percent(option: string, text: string, max: number): number {
-  return number(option, text.replace(/%$/, ''), { min: 0, max }) / 100;
+  const value = number(option, text.replace(/%$/, ''), { min: 0, max });
+  return value < 1 && !text.endsWith('%') ? value : value / 100;
 }

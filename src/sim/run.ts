@@ -1,10 +1,10 @@
 /**
- * Runs our policy and the reference on one scenario, beside each other, and puts their figures together: what
- * `vac simulate` shows.
+ * Runs our policy and the reference on one scenario, beside each other, each in a thread of its own, and puts their
+ * figures together: what `vac simulate` shows.
  */
 
 import { Worker } from 'node:worker_threads';
-import { type Job, type RunProgress, type RunResult, runJob } from './engine.js';
+import type { Job, RunProgress, RunResult } from './engine.js';
 import type { Measures } from './measures.js';
 import type { PolicyName } from './policy.js';
 import type { Scenario } from './scenario.js';
@@ -19,6 +19,8 @@ export interface SimulateOptions {
   readonly exact: boolean;
   /** Not often: some times a second. */
   readonly onProgress: (progress: RunProgress) => void;
+  /** Ends the runs before their time; then there is no report. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SimulationReport {
@@ -39,29 +41,33 @@ export interface SimulationFigures extends Measures {
   readonly digest: string;
 }
 
-/** Runs in threads where it can: the source as it is run by tests, without a build, cannot be loaded into one. */
-const CAN_THREAD = import.meta.url.endsWith('.js');
+/** Objects of a space of ten thousand factories are more than a thread has room for by itself. */
+const THREAD_LIMITS = { maxOldGenerationSizeMb: 12_000 };
 
-/** @throws what a run threw: a mistake in the simulator, or in the code that it runs */
-export async function simulate({
-  scenario,
-  policy,
-  reference,
-  exact,
-  onProgress,
-}: SimulateOptions): Promise<SimulationReport> {
+/**
+ * @returns null: `signal` ended it
+ * @throws what a run threw: a mistake in the simulator, or in the code that it runs
+ */
+export async function simulate(options: SimulateOptions): Promise<SimulationReport | null> {
+  const { scenario, policy, reference, exact } = options;
   const beganMs = performance.now();
   const jobs: Job[] = [{ scenario, policy, exact }];
   if (reference) jobs.push({ scenario, policy: 'reference', exact: true });
-  const [ours, other = null] = CAN_THREAD
-    ? await Promise.all(jobs.map((job) => inThread(job, onProgress)))
-    : jobs.map((job) => runJob(job, onProgress));
-  return {
-    ours: ours!,
-    reference: other,
-    wallSeconds: (performance.now() - beganMs) / 1000,
-    residentMiB: process.memoryUsage.rss() / 2 ** 20,
+  const threads = jobs.map(thread);
+  const end = (): void => {
+    for (const each of threads) void each.terminate();
   };
+  options.signal?.addEventListener('abort', end);
+  if (options.signal?.aborted) end();
+  try {
+    const [ours, other = null] = await Promise.all(threads.map((each) => resultOf(each, options)));
+    if (ours == null || (reference && other === null)) return null;
+    const wallSeconds = (performance.now() - beganMs) / 1000;
+    return { ours, reference: other, wallSeconds, residentMiB: process.memoryUsage.rss() / 2 ** 20 };
+  } finally {
+    options.signal?.removeEventListener('abort', end);
+    end();
+  }
 }
 
 export function figuresOf({ ours, reference, wallSeconds, residentMiB }: SimulationReport): SimulationFigures {
@@ -76,14 +82,30 @@ export function figuresOf({ ours, reference, wallSeconds, residentMiB }: Simulat
   };
 }
 
-function inThread(job: Job, onProgress: (progress: RunProgress) => void): Promise<RunResult> {
+/** The source as it is run without a build (by tests) needs in a thread what translates it here. */
+const FROM_SOURCE = `import('tsx/esm/api').then(({ register }) => {
+  register();
+  return import(${JSON.stringify(new URL('./worker.ts', import.meta.url).href)});
+});`;
+
+function thread(job: Job): Worker {
+  const options = { workerData: job, resourceLimits: THREAD_LIMITS };
+  return import.meta.url.endsWith('.ts')
+    ? new Worker(FROM_SOURCE, { ...options, eval: true })
+    : new Worker(new URL('./worker.js', import.meta.url), options);
+}
+
+/** Null: it was ended. */
+function resultOf(worker: Worker, { onProgress, signal }: SimulateOptions): Promise<RunResult | null> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: job });
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'progress') onProgress(message.progress);
       else resolve(message.result);
     });
     worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`a simulation's thread ended with ${code}`)));
+    worker.on('exit', (code) => {
+      if (signal?.aborted) resolve(null);
+      else reject(new Error(`a simulation's thread ended with ${code}`));
+    });
   });
 }

@@ -11,7 +11,7 @@ import { SimDaemon } from './daemon.js';
 import { fill } from './fill.js';
 import { GossipPolicy } from './gossip.js';
 import { SimHost } from './host.js';
-import { type Measures, Meter } from './measures.js';
+import { type Measures, Meter, quantile } from './measures.js';
 import { Cuts, SimNetwork } from './network.js';
 import type { PolicyName, SpacePolicy } from './policy.js';
 import { PollingPolicy } from './polling.js';
@@ -20,18 +20,22 @@ import { ReferencePolicy } from './reference.js';
 import { type Crash, type Scenario, START_TIME_SECONDS, withShares } from './scenario.js';
 import { SpreadPolicy } from './spread.js';
 import type { SpreadDelays } from './spread-delays.js';
+import { SpreadMeter } from './spread-measure.js';
 import { Trace } from './trace.js';
 import { WorkQueue } from './work.js';
 import type { World } from './world.js';
 
 /** A change of configuration reaches each factory within this. */
 const RELOAD_SECONDS = 10;
+/** Of all changes of what factories tell, as many as a long run of a large space bears. */
+const FOLLOWED = { lookSeconds: 1, changes: 2, viewers: 100 };
 
 export class Simulation {
   readonly clock = new VirtualClock();
   readonly trace = new Trace();
   readonly daemons: readonly SimDaemon[];
   readonly meter: Meter;
+  readonly spread: SpreadMeter;
   readonly policy: SpacePolicy;
   readonly queues: ReadonlyMap<string, WorkQueue>;
   readonly cuts: Cuts;
@@ -78,6 +82,11 @@ export class Simulation {
     };
     this.daemons = config.settings.factories.map((_, index) => this.makeDaemon(world, index));
     this.checker = options.check === undefined ? null : new Checker(this, options.check);
+    this.spread = new SpreadMeter(this.policy, stream(seed, 'news'), {
+      ...FOLLOWED,
+      factories: config.settings.factories.length,
+    });
+    this.spread.begin(this.clock);
     if (scenario.beginsFull) fill(this);
     this.schedule();
   }
@@ -107,7 +116,8 @@ export class Simulation {
   }
 
   measures(wallSeconds: number): Measures {
-    return this.meter.result(this.policy.sent(), this.nowSeconds, wallSeconds);
+    const newsAge = quantile(this.spread.delays, 0.99);
+    return this.meter.result(this.policy.sent(), this.nowSeconds, wallSeconds, newsAge);
   }
 
   private makePolicy(name: PolicyName, delays: SpreadDelays | null): SpacePolicy {

@@ -10,7 +10,7 @@ export interface SpreadDelays {
   readonly joining: readonly number[];
   readonly datagramsPerMinute: number;
   readonly bytesPerMinute: number;
-  readonly newsAgeP99Seconds: number | null;
+  readonly heardAgeP99Seconds: number | null;
 }
 
 /** The delay at a part of all, 0 to 1. */

@@ -9,6 +9,7 @@
 
 import { decide } from '../factory/decide.js';
 import type { MachinetypeNews } from '../factory/types.js';
+import { sumUses, type Uses } from '../factory/use.js';
 import { GOSSIP_LIMITS } from '../vacquery/gossip-limits.js';
 import type { VirtualClock } from '../vacquery/virtual-clock.js';
 import { SUPPORTED_MODELS } from './models.js';
@@ -17,6 +18,10 @@ import type { SpaceAgent, SpacePolicy, Speaker } from './policy.js';
 import { type Scenario, START_TIME_SECONDS } from './scenario.js';
 import { delayAt, type SpreadDelays } from './spread-delays.js';
 import { SpreadLedger } from './spread-ledger.js';
+import { NO_USES } from './use.js';
+
+/** Between two additions of what all have used. */
+const USES_MS = 60_000;
 
 type News = readonly MachinetypeNews[];
 
@@ -35,6 +40,9 @@ export class SpreadPolicy implements SpacePolicy {
   readonly delays: SpreadDelays;
   readonly agents: (SpreadAgent | null)[];
   readonly #cuts: Cuts;
+  /** All that ever spoke, and what they have used, added up now and then. */
+  readonly #speakers = new Map<number, Speaker>();
+  #uses: { readonly all: Uses; readonly untilMs: number } = { all: NO_USES, untilMs: 0 };
   readonly #names: readonly string[];
   readonly #clockAhead: number[];
   #sides: Map<number, Side>;
@@ -57,6 +65,7 @@ export class SpreadPolicy implements SpacePolicy {
     this.#clockAhead[index] = speaker.nowSeconds() - START_TIME_SECONDS - this.clock.nowMs() / 1000;
     const agent = new SpreadAgent(speaker, this);
     this.agents[index] = agent;
+    this.#speakers.set(index, speaker);
     this.tell(index, speaker.ownNews());
     return agent;
   }
@@ -77,6 +86,18 @@ export class SpreadPolicy implements SpacePolicy {
     return ledger.view(index, told[index]!, this.clock.nowMs(), this.#clockAhead[index]!);
   }
 
+  /** Of those who are away, too; in a partition as well, and by up to a minute late: the past hardly changes meanwhile. */
+  usesOfOthers(speaker: Speaker): Uses {
+    const own = speaker.ownUses();
+    if (own === null) return NO_USES;
+    const nowMs = this.clock.nowMs();
+    if (nowMs >= this.#uses.untilMs) {
+      const all = [...this.#speakers.values()].reduce((sum, each) => sumUses(sum, each.ownUses() ?? NO_USES), NO_USES);
+      this.#uses = { all, untilMs: nowMs + USES_MS };
+    }
+    return new Map([...this.#uses.all].map(([name, use]) => [name, Math.max(0, use - (own.get(name) ?? 0))]));
+  }
+
   /** Not one by one: the datagrams that the real gossip was measured to send. */
   sent(): { datagrams: number; bytes: number } {
     const minutes = this.clock.nowMs() / 60_000;
@@ -84,7 +105,15 @@ export class SpreadPolicy implements SpacePolicy {
     return { datagrams: datagramsPerMinute * minutes, bytes: bytesPerMinute * minutes };
   }
 
-  newsAgeSeconds(): null {
+  heardSecondsAgo(): null {
+    return null;
+  }
+
+  lastChange(): null {
+    return null;
+  }
+
+  knows(): null {
     return null;
   }
 
@@ -171,6 +200,10 @@ class SpreadAgent implements SpaceAgent {
 
   peers(): News {
     return this.policy.view(this.speaker.index);
+  }
+
+  peerUses(): Uses {
+    return this.policy.usesOfOthers(this.speaker);
   }
 
   ownNewsChanged(): void {

@@ -45,6 +45,9 @@ export type AuthVerdict =
       readonly skewSeconds: number | null;
     };
 
+/** What signs and checks: an `Authenticator`, or what stands for the one of the moment. */
+export type Signer = Pick<Authenticator, 'sign' | 'check'>;
+
 export const AUTH_WINDOW_SECONDS = 60;
 
 const BEGINNING = ', "auth": "';

@@ -17,6 +17,7 @@
  * answers as old as its own are still being read, and a large space is asked at a bounded rate.
  */
 
+import type { AuthRefusal } from './auth.js';
 import { decode, encode, isStatus, type RejectReason } from './codec.js';
 import { type AddOutcome, Collection, type Received } from './collection.js';
 import { count } from './counts.js';
@@ -47,8 +48,17 @@ export interface PollOptions<Q extends QueryType> {
   /** Uniform in [0, 1). */
   readonly rng: () => number;
   readonly memory: PeerMemory;
+  /** Signs queries and checks what is signed of the answers; left out: nothing is signed. */
+  readonly signer?: QuerySigner | null;
   /** Called as soon as a peer has answered in full: others may keep the poll waiting for long. */
   readonly onComplete?: (answer: PeerAnswer<StatusOf<Q>>) => void;
+}
+
+export interface QuerySigner {
+  /** The query with a signature of its own: one is sent several times. */
+  sign(query: Uint8Array, factory: string): Uint8Array;
+  /** Null: the answer is to be looked at. */
+  refusalOf(answer: Uint8Array, factory: string): AuthRefusal | null;
 }
 
 export interface Outgoing {
@@ -67,6 +77,7 @@ export type ReplyRefusal =
   | 'wrong-factory'
   | 'wrong-address'
   | 'other-space'
+  | AuthRefusal
   | Extract<AddOutcome, 'too-many' | 'unsteady'>;
 
 export type ReceiveOutcome = 'accepted' | 'duplicate' | ReplyRefusal;
@@ -235,6 +246,8 @@ export class PollExchange<Q extends QueryType> {
       return this.#refuse(state, 'wrong-address');
     }
     if (status.space !== this.#options.space) return this.#refuse(state, 'other-space');
+    const refusal = this.#options.signer?.refusalOf(datagram, state.peer.factory) ?? null;
+    if (refusal !== null) return this.#refuse(state, refusal);
     if (status.message_type !== this.#statusType) return this.#refuse(state, 'wrong-status');
     return this.#accept(state, status as StatusOf<Q>, address, nowMs);
   }
@@ -294,7 +307,9 @@ export class PollExchange<Q extends QueryType> {
     state.askedMs = nowMs;
     state.answered = false;
     this.#options.memory.asked(state.peer.factory, this.#startMs);
-    return { datagram: state.query, address: address!, port: state.peer.port };
+    const { query, peer } = state;
+    const datagram = this.#options.signer?.sign(query, peer.factory) ?? query;
+    return { datagram, address: address!, port: peer.port };
   }
 
   #accept(state: PeerState<StatusOf<Q>>, status: StatusOf<Q>, address: string, nowMs: number): ReceiveOutcome {

@@ -35,7 +35,7 @@ export class Knowledge {
   readonly settled: Settled;
   readonly #entries: (Entry | null)[];
   /** Our clock less that of the entry. */
-  readonly #offsets: Int32Array;
+  readonly #offsets: Float64Array;
   /** 1: its news are in the sums. */
   readonly #counted: Uint8Array;
   readonly #totals: Totals;
@@ -58,7 +58,7 @@ export class Knowledge {
       split: (change, index) => splitChange(change, roster.names[index]!),
     });
     this.#entries = new Array<Entry | null>(roster.size).fill(null);
-    this.#offsets = new Int32Array(roster.size);
+    this.#offsets = new Float64Array(roster.size);
     this.#counted = new Uint8Array(roster.size);
     this.#totals = new Totals({
       isAbort,
@@ -113,7 +113,7 @@ export class Knowledge {
       this.hot.heardAgain(index, change);
       return 'known';
     }
-    this.#offsets[index] = Math.max(-MAX_OFFSET_DS, Math.min(MAX_OFFSET_DS, nowDs - ageDs - change.changedDs));
+    this.#offsets[index] = nowDs - ageDs - change.changedDs;
     this.#replace(index, before, this.options.intern(this.roster.names[index]!, merged.entry), change, nowDs);
     return 'news';
   }
@@ -234,8 +234,6 @@ export class Knowledge {
     return uses;
   }
 }
-
-const MAX_OFFSET_DS = 2 ** 31 - 1;
 
 export function newestDs({ head, slices }: Entry): number {
   let newest = head?.changedDs ?? 0;

@@ -1,7 +1,5 @@
-/** Who does not gossip and has to be polled by 01.03: the predecessor's factories, and those of which nothing is known. */
+/** Who does not gossip (now) and has to be polled by 01.03: the predecessor's factories, and those that have fallen silent. */
 
-/** Gossip has this long to reach a factory before it is polled. */
-export const LEGACY_GRACE_MS = 10_000;
 /** One that did not answer a poll either is polled again after this, then after twice as long, and so on. */
 const FIRST_RETRY_MS = 30_000;
 const MAX_RETRY_MS = 600_000;

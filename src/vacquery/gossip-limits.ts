@@ -10,13 +10,15 @@ export const GOSSIP_LIMITS: GossipLimits = {
   syncIntervalMs: 4_000,
   busySyncIntervalMs: 250,
   settleMs: 20_000,
-  agesIntervalMs: 2_000,
+  agesIntervalMs: 500,
   bytesPerSecond: 16_000,
   burstBytes: 256_000,
   maxReplyDatagrams: 3,
   maxReplyFactor: 3,
   suspectSeconds: 90,
   expirySeconds: 300,
+  legacyGraceMs: 2_000,
+  legacySilentSeconds: 30,
 };
 
 /** Incarnations further in the future than this are no Unix time of a right clock, and not believed. */

@@ -37,6 +37,11 @@ const LEGACY_PART = 0.02;
 const MAX_TRIES = 20;
 /** When more was sent than `bytesPerSecond` allows. */
 const HOLD_MS = 250;
+/** Of a datagram of news, when ages are due; and what a change takes on average. */
+const MIN_AGES_BYTES = 400;
+const CHANGE_BYTES = 90;
+/** What it costs to look for what somebody lacks, in bytes of the budget for answers. */
+const LOOK_BYTES = 100;
 /** Answers that wait for `due`: where it is called too seldom, some are lost. */
 const MAX_QUEUED_REPLIES = 256;
 
@@ -64,6 +69,8 @@ export class Outbox {
 
   setSpace(space: OutboxSpace): void {
     this.#space = space;
+    // They may be about, or for, somebody who is in the list no more.
+    this.#replies = [];
   }
 
   get nextWakeMs(): number {
@@ -106,6 +113,8 @@ export class Outbox {
   reply({ sync }: GossipMessage, peer: number, maxBytes: number, nowDs: number, now: Instant): void {
     if (sync === null || this.#replies.length >= MAX_QUEUED_REPLIES || !this.#pace.replyBudget.has(now.steadyMs))
       return;
+    // Looking is work, too: who asks for what he cannot be sent does not get it done without end.
+    this.#pace.replyBudget.spend(LOOK_BYTES);
     const { answer, missed } = this.#space.sync.answer(sync, nowDs);
     const first = this.#packer(null, maxBytes, nowDs, now);
     first.setAnswer(answer);
@@ -139,8 +148,9 @@ export class Outbox {
 
   #sendNews(peer: number, sends: GossipSend[], nowDs: number, now: Instant): void {
     const packer = this.#packer(null, Number.POSITIVE_INFINITY, nowDs, now);
+    // Before the changes, which in a busy space would leave no room for them ever.
+    if (now.steadyMs >= this.#nextAgesMs) this.#putAges(packer, nowDs, now, this.#agesBytes(packer.room));
     packer.putHot();
-    if (now.steadyMs >= this.#nextAgesMs) this.#putAges(packer, nowDs, now);
     if (!packer.isEmpty) this.#push(peer, packer, sends);
   }
 
@@ -181,9 +191,14 @@ export class Outbox {
     return { packers, fits: true };
   }
 
-  #putAges(packer: Packer, nowDs: number, now: Instant): void {
+  /** As much as the changes that are to be told will leave, most likely, and some in any case. */
+  #agesBytes(room: number): number {
+    return Math.max(MIN_AGES_BYTES, room - this.#space.knowledge.hot.count * CHANGE_BYTES);
+  }
+
+  #putAges(packer: Packer, nowDs: number, now: Instant, maxBytes = packer.room): void {
     this.#space.knowledge.heard.note(this.#space.knowledge.own, nowDs);
-    if (packer.putAges()) this.#nextAgesMs = now.steadyMs + this.#options.limits.agesIntervalMs;
+    if (packer.putAges(maxBytes)) this.#nextAgesMs = now.steadyMs + this.#options.limits.agesIntervalMs;
   }
 
   #packer(vacVersion: string | null, maxBytes: number, nowDs: number, now: Instant): Packer {

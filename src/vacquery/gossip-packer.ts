@@ -63,8 +63,8 @@ export class Packer {
   }
 
   /** True: there was room for some. */
-  putAges(): boolean {
-    this.#ages = this.#knowledge.heard.window(this.#nowDs, this.room);
+  putAges(maxBytes: number): boolean {
+    this.#ages = this.#knowledge.heard.window(this.#nowDs, Math.min(maxBytes, this.room));
     if (this.#ages === null) return false;
     this.#otherBytes += ageFrameBytes(this.#ages.bits, this.#ages.first);
     for (const { codes } of this.#ages.buckets) this.#otherBytes += ageBucketBytes(codes.length);

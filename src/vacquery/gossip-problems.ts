@@ -1,6 +1,7 @@
 /** What is wrong with other factories, or with what is said in our name: for people to read, and so that it is not believed. */
 
 import type { AuthRefusal } from './auth.js';
+import { authRefusalText } from './auth-words.js';
 import { MAX_AHEAD_SECONDS } from './gossip-limits.js';
 import type { Instant } from './space-view.js';
 
@@ -19,22 +20,6 @@ const RECENT_MS = 600_000;
 
 function isRecent({ atMs }: { readonly atMs: number }, { steadyMs }: Instant): boolean {
   return steadyMs < atMs + RECENT_MS;
-}
-
-function refusalText({ reason, skewSeconds }: { readonly reason: AuthRefusal; readonly skewSeconds: number }): string {
-  switch (reason) {
-    case 'unsigned':
-      return "what it sends is not signed, and not believed: give it the space's key";
-    case 'unknown-key':
-      return 'it signs with a key that this host does not have, and is not believed: compare the key files';
-    case 'clock-skew': {
-      const wrong = `${Math.abs(skewSeconds)} s ${skewSeconds > 0 ? 'ahead of' : 'behind'}`;
-      return `its clock is ${wrong} this host's: what it signs is not believed, set the clock that is wrong`;
-    }
-    case 'bad-signature':
-    case 'replayed':
-      return 'datagrams with wrong signatures come from its address: they are not believed';
-  }
 }
 
 export class Problems {
@@ -126,7 +111,8 @@ export class Problems {
       problems.push(`its host calls itself ${claimed.name}: what it says is not believed`);
     }
     const refused = this.#refusals.get(factory);
-    if (refused !== undefined && isRecent(refused, now)) problems.push(refusalText(refused));
+    if (refused !== undefined && isRecent(refused, now))
+      problems.push(authRefusalText(refused.reason, refused.skewSeconds));
     return problems;
   }
 

@@ -14,7 +14,7 @@ import type { MachinetypeNews } from '../factory/types.js';
 import { type Change, changeSince, type Entry, freeProcessors } from './entry.js';
 import { OwnEntryKeeper } from './entry-own.js';
 import { Knowledge, newestDs } from './gossip-knowledge.js';
-import { LEGACY_GRACE_MS, LegacyPeers } from './gossip-legacy.js';
+import { LegacyPeers } from './gossip-legacy.js';
 import { GOSSIP_LIMITS } from './gossip-limits.js';
 import { type GossipSend, Outbox } from './gossip-outbox.js';
 import { Problems } from './gossip-problems.js';
@@ -200,14 +200,14 @@ export class GossipState {
   }
 
   legacyPeers(now: Instant): string[] {
-    if (now.steadyMs < this.#startMs + LEGACY_GRACE_MS) return [];
-    const nowDs = this.#nowDs(now);
+    const { legacyGraceMs, legacySilentSeconds } = this.limits;
+    if (now.steadyMs < this.#startMs + legacyGraceMs) return [];
     const { roster, own } = this.#knowledge;
     return roster.names
       .filter((name, index) => {
         if (index === own || !this.#legacy.isDue(name, now.steadyMs)) return false;
-        const liveness = this.#knowledge.liveness(index, nowDs);
-        return liveness === 'unheard' || liveness === 'expired';
+        const silentSeconds = this.#heardSecondsAgo(index, now);
+        return silentSeconds === null || silentSeconds > legacySilentSeconds;
       })
       .concat(roster.collisions.filter((name) => this.#legacy.isDue(name, now.steadyMs)));
   }

@@ -4,7 +4,7 @@
  */
 
 import type { MachinetypeNews } from '../factory/types.js';
-import type { Authenticator } from './auth.js';
+import type { Signer } from './auth.js';
 import type { Entry, Stamped } from './entry.js';
 
 /** What a factory says of one of its machinetypes; starting machines count as running. */
@@ -75,8 +75,11 @@ export interface GossipOptions {
   readonly factories: readonly string[];
   /** Where a factory is sent to; null: its name does not resolve (now). */
   readonly addressOf: (factory: string) => string | null;
-  /** Whose address this is; null: none of the factories'. Datagrams from there are not looked at. */
-  readonly factoryAtAddress: (address: string) => string | null;
+  /**
+   * Whose address this is; null: none of the factories'. Datagrams from there are not looked at. Where an address is
+   * several factories', the datagram may be asked whom it says it is from (`claimedFactory`).
+   */
+  readonly factoryAtAddress: (address: string, datagram: Uint8Array) => string | null;
   /** Default VACQUERY_PORT. */
   readonly port?: number;
   /** Uniform in [0, 1). */
@@ -91,7 +94,7 @@ export interface GossipOptions {
    */
   readonly intern?: (factory: string, entry: Entry) => Entry;
   /** Null or left out: datagrams are not signed, and none are asked to be. */
-  readonly authenticator?: Authenticator | null;
+  readonly authenticator?: Signer | null;
   readonly limits?: Partial<GossipLimits>;
 }
 
@@ -152,4 +155,8 @@ export interface GossipLimits {
   readonly maxReplyFactor: number;
   readonly suspectSeconds: number;
   readonly expirySeconds: number;
+  /** Gossip has this long from the start to tell of a factory before it is polled by 01.03. */
+  readonly legacyGraceMs: number;
+  /** A factory that gossip has not heard of for so long is polled: it may have been put back to a version without. */
+  readonly legacySilentSeconds: number;
 }

@@ -97,7 +97,7 @@ export class Gossip {
 
   #receive(datagram: Uint8Array, address: string, now: Instant): GossipOutcome {
     const { authenticator, factoryAtAddress, space, factory: own } = this.options;
-    const from = factoryAtAddress(address)?.toLowerCase() ?? null;
+    const from = factoryAtAddress(address, datagram)?.toLowerCase() ?? null;
     if (from === null) return 'stranger';
     if (!looksLikeGossip(datagram)) return 'not-gossip';
     const verdict = authenticator?.check(datagram, from, now.unixSeconds);
@@ -186,4 +186,12 @@ export class Gossip {
 /** What to start with: later than every earlier start, even where the clock was set back meanwhile. */
 export function nextIncarnation(persisted: number | null, unixSeconds: number): number {
   return Math.max((persisted ?? 0) + 1, Math.floor(unixSeconds));
+}
+
+const CLAIM_BYTES = 700;
+
+/** Whom a datagram says it is from, without reading more of it than its head; null: it does not say. For hosts that share an address. */
+export function claimedFactory(datagram: Uint8Array): string | null {
+  const head = String.fromCharCode(...datagram.subarray(0, CLAIM_BYTES));
+  return /, "factory": "([A-Za-z0-9.-]+)"/.exec(head)?.[1]?.toLowerCase() ?? null;
 }

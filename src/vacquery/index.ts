@@ -3,7 +3,15 @@
  * and authentication (02).
  */
 
-export { AUTH_BYTES, Authenticator, type AuthMode, type AuthOptions, type AuthVerdict } from './auth.js';
+export {
+  AUTH_BYTES,
+  Authenticator,
+  type AuthMode,
+  type AuthOptions,
+  type AuthRefusal,
+  type AuthVerdict,
+  type Signer,
+} from './auth.js';
 export { type Hmac, type KeyProblem, type KeysResult, parseSpaceKeys, type SpaceKey } from './auth-keys.js';
 export { nodeHmac } from './auth-node.js';
 export type { Clock } from './clock.js';
@@ -28,15 +36,16 @@ export {
   PollExchange,
   type PollOptions,
   type PollPeer,
+  type QuerySigner,
   type ReceiveOutcome,
   type ReplyRefusal,
 } from './exchange.js';
-export { Gossip, nextIncarnation } from './gossip.js';
-export { GOSSIP_LIMITS } from './gossip-limits.js';
+export { claimedFactory, Gossip, nextIncarnation } from './gossip.js';
+export { GOSSIP_LIMITS, MAX_AHEAD_SECONDS } from './gossip-limits.js';
 export { type GossipSend, GossipState, type GossipStateOptions } from './gossip-state.js';
 export type * from './gossip-types.js';
 export { MAX_COOKIE_CHARACTERS } from './kinds.js';
-export type { RefusalLimits, RefusalReport } from './limits.js';
+export { type RefusalLimits, RefusalLog, type RefusalReport } from './limits.js';
 export { MemoryNetwork, type NetworkFaults, PERFECT_NETWORK } from './memory-network.js';
 export * from './messages.js';
 export { PEER_MEMORY_OPTIONS, PeerMemory, type PeerMemoryOptions } from './peer-memory.js';

@@ -3,6 +3,7 @@
  * not the making of JSON.
  */
 
+import { AUTH_BYTES } from './auth.js';
 import { type EncodeResult, encodeFields, joinFields, MAX_SENT_BYTES } from './codec.js';
 import { MAX_COOKIE_CHARACTERS, MAX_TEXT_CHARACTERS } from './kinds.js';
 import {
@@ -31,8 +32,8 @@ interface Template {
 }
 
 const TIME_BYTES = 10;
-/** Leaves room for the longest cookie in printable ASCII, quotes included. */
-const MAX_TEMPLATE_BYTES = MAX_SENT_BYTES - (MAX_COOKIE_CHARACTERS + 2) - TIME_BYTES;
+/** Leaves room for the longest cookie in printable ASCII, quotes included, and for a signature. */
+const MAX_TEMPLATE_BYTES = MAX_SENT_BYTES - AUTH_BYTES - (MAX_COOKIE_CHARACTERS + 2) - TIME_BYTES;
 
 const toUtf8 = new TextEncoder();
 

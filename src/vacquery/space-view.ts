@@ -6,6 +6,7 @@
  */
 
 import type { MachinetypeNews } from '../factory/types.js';
+import { authRefusalText, isAuthRefusal } from './auth-words.js';
 import type { Received } from './collection.js';
 import type { PeerAnswer } from './exchange.js';
 import type { FactoryStatus, MachinetypeStatus, Status } from './messages.js';
@@ -26,7 +27,9 @@ export interface NewsEntry {
 
 export interface PeerSummary {
   readonly factory: string;
-  /** Of the last poll that asked it; `unasked` before the first. */
+  /** How its latest news came; null: none came, or what came has expired. */
+  readonly way: NewsWay | null;
+  /** Of the last poll that asked it; `unasked` before the first. By gossip: `complete` while it is heard. */
   readonly outcome: PeerAnswer['outcome'] | 'unasked';
   /** Since its last answer; null: it never gave one. */
   readonly heardSecondsAgo: number | null;
@@ -135,6 +138,7 @@ export class SpaceView {
       const sum = (of: (news: MachinetypeNews) => number) => fresh.reduce((total, { news }) => total + of(news), 0);
       return {
         factory,
+        way: peer.lastHeardMs !== null && secondsSince(peer.lastHeardMs, now) <= this.#expirySeconds ? 'poll' : null,
         outcome: peer.answer?.outcome ?? 'unasked',
         heardSecondsAgo: peer.lastHeardMs === null ? null : secondsSince(peer.lastHeardMs, now),
         clockAheadSeconds: peer.clockAheadSeconds,
@@ -243,6 +247,8 @@ function problemsOf(factory: string, { answer, clockAheadSeconds, lastHeardMs }:
       problems.push(
         `answers in its name come from ${strayAddress}, which is none of its addresses: they are not believed`,
       );
+    } else if (isAuthRefusal(reason)) {
+      problems.push(authRefusalText(reason, null));
     } else if (reason !== 'wrong-factory' || claimedFactory === null) {
       problems.push(`${count} ${count === 1 ? 'answer' : 'answers'} of ${factory} refused: ${reason}`);
     }

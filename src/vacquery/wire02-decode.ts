@@ -172,14 +172,13 @@ function readSync([nonce, bits, first, digests, known, stamps]: readonly unknown
     known: numbers(known, KNOWN_LETTERS),
   };
   const buckets = 2 ** read.bits;
-  return {
-    ...read,
-    first: integer(first, 0, Math.max(0, buckets - read.digests.length)),
-    stamps: listOf(stamps).map((item): BucketStamps => {
-      const [bucket, inBucket] = listOf(item);
-      return { bucket: integer(bucket, 0, buckets - 1), stamps: readStamps(inBucket) };
-    }),
-  };
+  const compared = listOf(stamps).map((item): BucketStamps => {
+    const [bucket, inBucket] = listOf(item);
+    return { bucket: integer(bucket, 0, buckets - 1), stamps: readStamps(inBucket) };
+  });
+  // Each is looked through, and a bucket may be the whole space.
+  if (new Set(compared.map(({ bucket }) => bucket)).size < compared.length) throw MALFORMED;
+  return { ...read, first: integer(first, 0, Math.max(0, buckets - read.digests.length)), stamps: compared };
 }
 
 function readAnswer([nonce, differing, lacking, wanted, hasMore]: readonly unknown[]): SyncAnswer {

@@ -382,6 +382,7 @@ describe('vac on a host whose vacd can be asked', () => {
   it('waits only shortly for factories that do not answer vacd either, unless they are named', async () => {
     const peer = {
       factory: 'wn02.example.com',
+      way: null,
       outcome: 'none' as const,
       heardSecondsAgo: null,
       clockAheadSeconds: null,

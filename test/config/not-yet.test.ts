@@ -21,20 +21,8 @@ const SET: [text: string, warning: string][] = [
     '3: [settings] description = "x": not yet supported: this version shows it nowhere',
   ],
   [
-    `${SETTINGS}volume_group = vg0\n${RAW}`,
-    '3: [settings] volume_group = "vg0": not yet supported: this version makes all disks as files in the state directory',
-  ],
-  [
-    `${SETTINGS}${TYPE}machine_model = cernvm4\n`,
-    `6: [machinetype a] machine_model = "cernvm4": not yet supported: this version ${NONE}; give it an ordinary disk image and machine_model = vm-raw`,
-  ],
-  [
     `${SETTINGS}${TYPE}vm_model = vm-raw\nmachine_model = docker\n`,
-    `7: [machinetype a] machine_model = "docker": not yet supported: this version ${NONE}; give it an ordinary disk image and machine_model = vm-raw`,
-  ],
-  [
-    `${SETTINGS}${TYPE}`,
-    `3: [machinetype a] machine_model: is not given, which means cernvm3: not yet supported: this version ${NONE}; give it an ordinary disk image and machine_model = vm-raw`,
+    `7: [machinetype a] machine_model = "docker": not yet supported: this version ${NONE}; give it a disk image and machine_model = vm-raw`,
   ],
   [
     `${SETTINGS}${RAW}root_image = https://x.example/a.img\n`,

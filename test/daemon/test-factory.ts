@@ -14,12 +14,14 @@ import { Performer, type PerformerParts } from '../../src/daemon/perform.js';
 import type { Service } from '../../src/daemon/services.js';
 import { decide } from '../../src/factory/decide.js';
 import type { MachineRecord, Plan, ServiceName } from '../../src/factory/types.js';
+import { Lvm } from '../../src/host/lvm.js';
 import { NoNfs } from '../../src/host/nfs.js';
 import type { JournalEntry } from '../../src/machines/journal.js';
 import { Journal } from '../../src/machines/journal.js';
 import { METADATA_IP, StateLayout } from '../../src/machines/layout.js';
 import { NETWORK_NAME } from '../../src/machines/network-xml.js';
 import type { MachineLogs, MachineTools, StepListener } from '../../src/machines/tools.js';
+import { MachineVolumes } from '../../src/machines/volumes.js';
 import { config, FACTORY, MODELS, machinetype, record } from '../factory/builders.js';
 import { FakeHypervisor } from '../host/fake-hypervisor.js';
 
@@ -83,6 +85,7 @@ export function machineTools(
     hypervisor,
     nfs: new NoNfs({ address: METADATA_IP }),
     logs: NULL_LOGS,
+    volumes: new MachineVolumes(new Lvm({ activate: false })),
     guestOwner: { uid: 65534, gid: 65534 },
     networkName: NETWORK_NAME,
     settings,

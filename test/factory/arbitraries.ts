@@ -55,6 +55,7 @@ export const anyConfig: fc.Arbitrary<Config> = fc
     draining: fc.nat({ max: 9 }).map((n) => n === 0),
     maxStartingMachines: fc.integer({ min: 1, max: 20 }),
     hs06PerProcessor: orNull(fc.constantFrom(0.5, 10.3)),
+    shareHalfLifeHours: fc.constantFrom(0, 0.01, 72),
     processorsPerSuperslot: fc.constantFrom(1, 1, 2, 4),
     factories: fc.constantFrom([], [FACTORY, 'factory2.example.com', 'factory3.example.com']),
   })
@@ -192,6 +193,7 @@ export const anyState: fc.Arbitrary<FactoryState> = fc
       { maxLength: 2, selector: ({ uuid }) => uuid },
     ),
     peers: fc.array(anyNews, { maxLength: 6 }),
+    uses: fc.dictionary(fc.constantFrom(...NAMES), fc.nat({ max: 1e6 })).map((uses) => new Map(Object.entries(uses))),
     lastEnds: fc.dictionary(fc.constantFrom(...NAMES), anyLastEnd).map((ends) => new Map(Object.entries(ends))),
     creationFailures: fc
       .dictionary(

@@ -88,6 +88,20 @@ describe('filling an empty factory', () => {
     expect(typeDecision(made, 'wide')?.code).toBe('too-big');
   });
 
+  it('keeps a type within its own total_processors, and says so', () => {
+    const few = machinetype('few', { maxProcessors: 2, totalProcessors: 3, targetShare: 100 });
+    const other = machinetype('other');
+    const made = plan(state(), config([few, other]));
+    const sizes = actionsOf(made, 'createMachine').map(({ machinetype: name, processors }) => `${name} ${processors}`);
+    expect(sizes.toSorted()).toEqual(['few 1', 'few 2', 'other 1', 'other 1', 'other 1', 'other 1', 'other 1']);
+    const full = plan(state({ machines: [machine({}, { machinetype: 'few', processors: 3 })] }), config([few]));
+    expect(actionsOf(full, 'createMachine')).toEqual([]);
+    expect(typeDecision(full, 'few')).toMatchObject({
+      code: 'type-full',
+      reason: 'its machines here have all of its total_processors, 3',
+    });
+  });
+
   it('counts processors of machines that start or run, and of no others', () => {
     const machines: Machine[] = [
       machine({ phase: 'starting' }, { slot: 0, processors: 2 }),

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createOverlay, createScratch, createSwap, inspectImage, removeDisks } from '../../src/host/disks.js';
+import { createOverlay, createScratch, createSwap, removeDisks } from '../../src/host/disks.js';
+import { inspectImage } from '../../src/host/image-format.js';
 
 const MIB = 2 ** 20;
 
@@ -21,11 +22,6 @@ function at(name: string): string {
 
 function qemuImg(...args: string[]): string {
   return execFileSync('qemu-img', args, { encoding: 'utf8' });
-}
-
-function qcow2(name: string, ...options: string[]): string {
-  qemuImg('create', '-q', '-f', 'qcow2', ...options, at(name), String(4 * MIB));
-  return at(name);
 }
 
 /** A raw disk that begins with a boot sector and says `pattern` in its second MiB. */
@@ -50,81 +46,6 @@ function contents(path: string): Record<string, string> {
 async function allocatedBytes(path: string): Promise<number> {
   return (await stat(path)).blocks * 512;
 }
-
-describe('an image', () => {
-  test('that is qcow2 is known by its first bytes, with the size that a machine sees', async () => {
-    expect(await inspectImage(qcow2('an-image.raw'))).toEqual({ format: 'qcow2', virtualBytes: 4 * MIB });
-  });
-
-  test('that is a raw disk with a boot sector is raw, whatever its name', async () => {
-    expect(await inspectImage(await rawDisk('disk.qcow2'))).toEqual({ format: 'raw', virtualBytes: 3 * MIB });
-  });
-
-  test('with white space and commas in its name is an image like others', async () => {
-    expect(await inspectImage(qcow2('a, b=c d.img'))).toMatchObject({ format: 'qcow2' });
-  });
-
-  test('may be a link that the site has made', async () => {
-    await symlink(await rawDisk('real'), at('link'));
-    expect(await inspectImage(at('link'))).toMatchObject({ format: 'raw' });
-  });
-});
-
-describe('an image that cannot be used is refused, by name', () => {
-  const refused = (path: string) => ({ code: 'image-unusable', message: expect.stringContaining(path) });
-
-  const UNUSABLE: Readonly<Record<string, () => Promise<string> | string>> = {
-    'a qcow2 on top of another file': async () => {
-      const secret = await rawDisk('secret');
-      return qcow2('backed', '-b', secret, '-F', 'raw');
-    },
-    'a qcow2 whose data are in another file': () => qcow2('split', '-o', `data_file=${at('elsewhere')}`),
-    'a qcow2 that is only a header’s first bytes': async () => {
-      await writeFile(at('magic'), 'QFI\xfb', 'latin1');
-      return at('magic');
-    },
-    'a qcow2 that was cut off while it was copied': async () => {
-      const raw = await rawDisk('whole.raw', 'x'.repeat(MIB));
-      qemuImg('convert', '-f', 'raw', '-O', 'qcow2', raw, at('torn'));
-      await truncate(at('torn'), 400_000);
-      return at('torn');
-    },
-    'an error page': async () => {
-      await writeFile(at('page'), `<html>404 Not Found${' '.repeat(4096)}</html>`);
-      return at('page');
-    },
-    'an empty file': async () => {
-      await writeFile(at('empty'), '');
-      return at('empty');
-    },
-    'a directory': async () => {
-      await mkdir(at('directory'));
-      return at('directory');
-    },
-    'a FIFO that nobody writes to': () => {
-      execFileSync('mkfifo', [at('fifo')]);
-      return at('fifo');
-    },
-    'a device': () => '/dev/zero',
-  };
-
-  test.each(Object.keys(UNUSABLE))('%s', async (what) => {
-    const path = await UNUSABLE[what]!();
-    await expect(inspectImage(path)).rejects.toMatchObject(refused(path));
-  });
-
-  test('none at all', async () => {
-    await expect(inspectImage(at('nowhere'))).rejects.toMatchObject({
-      code: 'image-missing',
-      message: expect.stringContaining(at('nowhere')),
-    });
-  });
-
-  test('one that claims to be larger than any disk', async () => {
-    qemuImg('create', '-q', '-f', 'qcow2', at('monster'), `${2 ** 45}`);
-    await expect(inspectImage(at('monster'))).rejects.toMatchObject({ message: expect.stringContaining(`${2 ** 45}`) });
-  });
-});
 
 describe('an overlay', () => {
   test.each(['raw', 'qcow2'] as const)('is a disk of its own on a %s image, which stays as it is', async (format) => {

@@ -50,7 +50,7 @@ async function create(of: ReturnType<typeof creation>, listen: Parameters<typeof
 
 describe('the recipe of a new machine', () => {
   test('has the slot’s names and addresses, and the sizes of its processors', () => {
-    const record = newRecord(FACTORY, type(), someSettings({ mibPerProcessor: 3000, hs06PerProcessor: 10.3 }), ORDER);
+    const record = newRecord(FACTORY, type({ mibPerProcessor: 3000 }), someSettings({ hs06PerProcessor: 10.3 }), ORDER);
     expect(record).toMatchObject({
       id: '1700000000_prod_factory1-03.example.com',
       slot: 3,
@@ -94,6 +94,16 @@ describe('the sizes of its disks', () => {
     expect(sizes({}, { diskGbPerProcessor: 5 }).scratchBytes).toBe(20e9);
     expect(sizes({ diskGbPerProcessor: 2.5 }, { diskGbPerProcessor: 5 }).scratchBytes).toBe(10e9);
     expect(sizes({ diskGbPerProcessor: 0, swapMibPerProcessor: 0 })).toEqual({ scratchBytes: 0, swapBytes: 0 });
+  });
+
+  test('are the processors’ part of the volume group, where there is one and nobody says a size', () => {
+    const made = machinetype('prod');
+    const group = { name: 'vg0', sizeBytes: 1e12, freeBytes: 1e12 };
+    const sized = (by: Partial<Settings>) =>
+      newCreation(tools(), made, someSettings(by), newRecord(FACTORY, made, settings, ORDER), group).scratchBytes;
+    // A hundredth of the group is left for rounding up.
+    expect(sized({ totalProcessors: 10 })).toBe(4 * 99e9);
+    expect(sized({ totalProcessors: 10, diskGbPerProcessor: 5 })).toBe(20e9);
   });
 
   test('of a model that is not known is an error of ours', () => {

@@ -67,6 +67,66 @@ describe('domainXml', () => {
     );
   });
 
+  it('boots a CD from a file that it cannot write to, on the bus of the chipset', () => {
+    const cd = {
+      path: '/x.iso',
+      kind: 'cdrom' as const,
+      format: 'raw' as const,
+      device: 'hdc',
+      serial: 'cd',
+      bootOrder: 1,
+    };
+    const lines = domainXml(testRecord(), options({ machineType: 'pc', disks: [cd] }));
+    expect(lines.slice(lines.indexOf('<disk'), lines.indexOf('<interface'))).toMatchInlineSnapshot(`
+      "<disk type='file' device='cdrom'>
+            <driver name='qemu' type='raw' cache='unsafe'/>
+            <source file='/x.iso'/>
+            <target dev='hdc' bus='ide'/>
+            <boot order='1'/>
+            <readonly/>
+            <serial>cd</serial>
+          </disk>
+          "
+    `);
+    expect(domainXml(testRecord(), options({ machineType: 'q35', diskBus: 'virtio', disks: [cd] }))).toContain(
+      "<target dev='hdc' bus='sata'/>",
+    );
+  });
+
+  it('gives a logical volume as the block device that it is', () => {
+    const disks = [{ path: '/dev/vg/vac-1', format: 'qcow2' as const, device: 'vdb', serial: 'scratch' }];
+    const document = domainXml(testRecord(), options({ disks }));
+    expect(document).toContain("<disk type='block' device='disk'>");
+    expect(document).toContain("<source dev='/dev/vg/vac-1'/>");
+  });
+
+  it.each(['virtio', 'scsi', 'sata', 'ide'] as const)('attaches all disks to %s when told to', async (diskBus) => {
+    const letter = { virtio: 'v', scsi: 's', sata: 's', ide: 'h' }[diskBus];
+    const disks = ['a', 'b'].map((last) => ({
+      path: `/${last}`,
+      format: 'raw' as const,
+      device: `${letter}d${last}`,
+      serial: last,
+    }));
+    const document = domainXml(testRecord(), options({ machineType: 'pc', diskBus, disks }));
+    expect(document.match(new RegExp(`bus='${diskBus}'`, 'g'))).toHaveLength(2);
+    expect(document.includes('virtio-scsi')).toBe(diskBus === 'scsi');
+    expect(await domainSchemaProblem(document)).toBeNull();
+  });
+
+  it.each([
+    [null, 'kvm', "<cpu mode='host-passthrough'/>"],
+    [null, 'qemu', "<cpu mode='maximum'/>"],
+    ['host-model', 'kvm', "<cpu mode='host-model'/>"],
+    ['host-model', 'qemu', "<cpu mode='maximum'/>"],
+    ['maximum', 'kvm', "<cpu mode='maximum'/>"],
+    ['Haswell-noTSX', 'qemu', "<model fallback='forbid'>Haswell-noTSX</model>"],
+  ] as const)('with cpu_mode %s on %s has the processor %s', async (cpuMode, domainType, line) => {
+    const document = domainXml(testRecord(), options({ cpuMode, domainType }));
+    expect(document).toContain(line);
+    expect(await domainSchemaProblem(document)).toBeNull();
+  });
+
   it('shows VNC to this host alone, at a port of the slot', () => {
     expect(domainXml(testRecord({ slot: 17 }), options())).toContain(
       "<graphics type='vnc' listen='127.0.0.1' port='5917' autoport='no'/>",

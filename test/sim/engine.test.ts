@@ -87,7 +87,7 @@ describe('a run', () => {
 
   it('of ours and of the predecessor have the same figures beside each other', async () => {
     const report = await simulate({ scenario, policy: 'gossip', reference: true, exact: false, onProgress: () => {} });
-    const { reference, ...ours } = figuresOf(report);
+    const { reference, ...ours } = figuresOf(report!);
     for (const key of [
       'datagramsPerMinute',
       'newsAgeP99Seconds',
@@ -103,6 +103,15 @@ describe('a run', () => {
     }
     expect(JSON.parse(JSON.stringify(ours))).toEqual(ours);
     const alone = await simulate({ scenario, policy: 'gossip', reference: false, exact: false, onProgress: () => {} });
-    expect(figuresOf(alone)).toMatchObject({ reference: null, digest: ours.digest });
+    expect(figuresOf(alone!)).toMatchObject({ reference: null, digest: ours.digest });
+  });
+
+  it('that is ended before its time has no report, and leaves no thread', async () => {
+    const endless = scenarioOf({ ...SPACE, hours: 1e5, factories: 4 });
+    const interruption = new AbortController();
+    const onProgress = () => interruption.abort();
+    const { signal } = interruption;
+    const running = simulate({ scenario: endless, policy: 'gossip', reference: true, exact: true, onProgress, signal });
+    expect(await running).toBeNull();
   });
 });

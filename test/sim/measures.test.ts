@@ -12,7 +12,9 @@ const AGES: SpacePolicy = {
     throw new Error('nobody begins');
   },
   sent: () => ({ datagrams: 0, bytes: 0 }),
-  newsAgeSeconds: (viewer, peer) => viewer + 10 * peer,
+  heardSecondsAgo: (viewer, peer) => viewer + 10 * peer,
+  lastChange: () => null,
+  knows: () => null,
   held: () => null,
 };
 
@@ -92,11 +94,11 @@ it('slots are idle while they are empty and there is work', () => {
   expect(of.result({ datagrams: 0, bytes: 0 }, 3600, 1).idleSlotHours).toBeCloseTo(5, 6);
 });
 
-it('the age of news is that of pairs of factories that are up', () => {
+it('when factories last heard of each other is asked of pairs that are up', () => {
   const of = meter();
   for (const factory of [0, 1, 3]) of.onUp(factory, true);
   for (let at = 60; at <= 3000; at += 60) of.sample(at, AGES);
-  expect(of.result({ datagrams: 0, bytes: 0 }, 3600, 1).newsAgeP99Seconds).toBe(31);
+  expect(of.result({ datagrams: 0, bytes: 0 }, 3600, 1).heardAgeP99Seconds).toBe(31);
 });
 
 it('datagrams are counted by the minute', () => {

@@ -154,3 +154,28 @@ describe('what cannot be understood', () => {
     expect(() => requestOf({ types: '3' }, CONFIG)).toThrow(/--types: the configuration has its own/);
   });
 });
+
+it.each([
+  ['30', 0.3],
+  ['30%', 0.3],
+  ['0.3', 0.3],
+  ['0.5%', 0.005],
+  ['1', 0.01],
+  ['0', 0],
+])('a loss of %s is %d of all datagrams', (loss, part) => {
+  expect(requestOf({ loss }, null).scenario.network.lossRate).toBeCloseTo(part, 12);
+});
+
+it('what a configuration leaves open is said', () => {
+  const open = configOf(
+    '[settings]\nvac_space = x.example.com\n[machinetype a]\ntarget_share = 1\nroot_image = /x.img\n',
+  );
+  expect(requestOf({}, open).notes).toEqual([
+    'total_processors is not set: 32 processors are taken for each factory (--slots N for others)',
+  ]);
+  expect(requestOf({ slots: '8' }, open).notes).toEqual([]);
+});
+
+it('too many factories for polling are refused before they run', () => {
+  expect(() => requestOf({ factories: '201', polling: true }, null)).toThrow(/--polling: 201 factories .* up to 200/);
+});

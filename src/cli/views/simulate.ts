@@ -18,6 +18,7 @@ export interface SimulatedFigures {
   readonly datagramsPerMinute: number;
   readonly bytesPerMinute: number;
   readonly newsAgeP99Seconds: number | null;
+  readonly heardAgeP99Seconds: number | null;
   readonly shareErrorRms: number | null;
   readonly shareErrorWorst: number | null;
   readonly settleSeconds: number | null;
@@ -47,7 +48,8 @@ const BLOCKS = '▁▂▃▄▅▆▇█';
 const ROWS: readonly (readonly [name: string, value: (figures: SimulatedFigures) => string])[] = [
   ['datagrams a minute, in all', ({ datagramsPerMinute }) => thousands(datagramsPerMinute)],
   ['bytes a second, in all', ({ bytesPerMinute }) => thousands(bytesPerMinute / 60)],
-  ['age of 99 % of news, at most', ({ newsAgeP99Seconds }) => seconds(newsAgeP99Seconds)],
+  ['age of news, 99 %', ({ newsAgeP99Seconds }) => seconds(newsAgeP99Seconds)],
+  ['last heard of each other, 99 %', ({ heardAgeP99Seconds }) => seconds(heardAgeP99Seconds)],
   ['error of shares, root mean square', ({ shareErrorRms }) => fine(shareErrorRms)],
   ['error of shares, worst', ({ shareErrorWorst }) => fine(shareErrorWorst)],
   ['settled after', ({ settleSeconds }) => (settleSeconds === null ? 'not settled' : duration(settleSeconds))],

@@ -1,30 +1,50 @@
 /** vm-raw: an ordinary disk image as copy-on-write root, beside it a scratch disk and a swap disk (SPEC 5). */
 
-import { createOverlay, createScratch, createSwap, inspectImage } from '../../host/disks.js';
+import { createOverlay } from '../../host/disks.js';
+import { inspectImage } from '../../host/image-format.js';
 import { diskPaths } from '../layout.js';
+import { makeScratch, makeSwap, scratchDisk, swapDisk } from './disks.js';
 import type { MachineModel } from './model.js';
 
-export const vmRaw: MachineModel = {
-  name: 'vm-raw',
+/** Decimal, as all sizes in the configuration are. */
+const GB = 1e9;
 
-  async makeDisks({ layout, record, scratchBytes, swapBytes }, imagePath) {
-    const paths = diskPaths(layout, record);
-    const info = await inspectImage(imagePath);
-    await Promise.all([
-      createOverlay(paths.root, imagePath, info),
-      scratchBytes > 0 ? createScratch(paths.scratch, scratchBytes) : null,
-      swapBytes > 0 ? createSwap(paths.swap, swapBytes) : null,
-    ]);
-  },
+export const vmRaw: MachineModel = diskImageModel('vm-raw', 0);
 
-  disks({ layout, record, type, scratchBytes, swapBytes }) {
-    const paths = diskPaths(layout, record);
-    return [
-      { path: paths.root, format: 'qcow2', device: type.rootDevice, serial: 'root', bootOrder: 1 },
-      ...(scratchBytes > 0
-        ? [{ path: paths.scratch, format: 'raw' as const, device: type.scratchDevice, serial: 'scratch' }]
-        : []),
-      ...(swapBytes > 0 ? [{ path: paths.swap, format: 'raw' as const, device: type.swapDevice, serial: 'swap' }] : []),
-    ];
-  },
-};
+/**
+ * A model that boots a disk image.
+ *
+ * @param leastRootGb the root disk is no smaller than this, unless `root_disk_gb` says another size
+ */
+export function diskImageModel(name: string, leastRootGb: number): MachineModel {
+  return {
+    name,
+
+    async makeDisks(context, imagePath) {
+      const { layout, record, type } = context;
+      const info = await inspectImage(imagePath);
+      const rootBytes =
+        type.rootDiskGb === null ? Math.max(info.virtualBytes, leastRootGb * GB) : Math.round(type.rootDiskGb * GB);
+      await Promise.all([
+        createOverlay(diskPaths(layout, record).root, imagePath, info, rootBytes),
+        makeScratch(context, 'ext4'),
+        makeSwap(context),
+      ]);
+    },
+
+    disks(context) {
+      const { layout, record, type } = context;
+      return [
+        {
+          path: diskPaths(layout, record).root,
+          format: 'qcow2',
+          device: type.rootDevice,
+          serial: 'root',
+          bootOrder: 1,
+        },
+        ...scratchDisk(context, type.scratchDevice),
+        ...swapDisk(context),
+      ];
+    },
+  };
+}

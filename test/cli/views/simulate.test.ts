@@ -11,6 +11,7 @@ function run(name: string, changes: Partial<SimulatedRun> = {}): SimulatedRun {
       datagramsPerMinute: 165_432.4,
       bytesPerMinute: 98_765_432,
       newsAgeP99Seconds: 6.4,
+      heardAgeP99Seconds: 21.5,
       shareErrorRms: 0.000_52,
       shareErrorWorst: 0.004_93,
       settleSeconds: 1056,

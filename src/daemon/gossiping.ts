@@ -1,0 +1,227 @@
+/**
+ * Gossip (VacQuery 02) on the port that this factory answers on: tells the others of each change here, and holds what
+ * they tell. Owns the `Gossip`, which knows neither clock nor socket, gives it both, and a number for each start that
+ * is later than all before (`incarnation.ts`).
+ */
+
+import { isAbort } from '../factory/outcome.js';
+import {
+  claimedFactory,
+  type Endpoint,
+  Gossip,
+  type GossipOutcome,
+  RefusalLog,
+  type Signer,
+  type Transport,
+  VACQUERY_PORT,
+} from '../vacquery/index.js';
+import { VERSION } from '../version.js';
+import { plainAddress } from './askers.js';
+import type { Incarnation } from './incarnation.js';
+import type { Names } from './names.js';
+import { OwnEntryMaker } from './own-entry.js';
+import type { SpaceParts } from './space.js';
+
+/** Where a factory with several addresses was heard from, it is sent to for so long. */
+const ADDRESS_MS = 60_000;
+/** What is refused of datagrams for a reason that the peer's own line in `vac factories` does not tell. */
+const LOGGED: ReadonlySet<GossipOutcome> = new Set(['stranger', 'malformed', 'other-space']);
+
+export interface GossipingParts extends Pick<SpaceParts, 'memory' | 'log' | 'clock'> {
+  readonly names: Names;
+  readonly signer: Signer;
+  readonly incarnation: Incarnation;
+  /** What is known of the others may have changed. */
+  readonly onNews: () => void;
+}
+
+export class Gossiping {
+  gossip: Gossip | null = null;
+  receivedBytes = 0;
+  /** When it is known for the first time who has to be polled. */
+  legacyFromMs = Number.POSITIVE_INFINITY;
+  private readonly own: OwnEntryMaker;
+  private readonly refusals: RefusalLog<GossipOutcome>;
+  /** Where each factory was heard from last. */
+  private readonly heardAt = new Map<string, { address: string; atMs: number }>();
+  private transport: Transport | null = null;
+  private peers: readonly string[] = [];
+  private space = '';
+  /** Another with each beginning: what an earlier one still waits for comes to nothing. */
+  private life: object | null = null;
+  /** A number that is being written down must not be used yet. */
+  private holds = 0;
+  private wake = { atMs: Number.POSITIVE_INFINITY, cancel: () => {} };
+  private closed = false;
+
+  constructor(private readonly parts: GossipingParts) {
+    const { memory, log } = parts;
+    this.own = new OwnEntryMaker(memory);
+    this.refusals = new RefusalLog(({ source, reason, count }) =>
+      log.warn(
+        `VacQuery: ${count} ${count === 1 ? 'datagram' : 'datagrams'} of gossip from ${source} not believed: ${reason}`,
+      ),
+    );
+  }
+
+  /** Takes what the configuration says now. In another space all that was known is forgotten. */
+  configure(peers: readonly string[]): void {
+    const { vacSpace } = this.parts.memory.config.settings;
+    this.peers = peers;
+    if (vacSpace !== this.space) {
+      this.space = vacSpace;
+      this.life = null;
+    }
+    if (this.life === null) this.begin();
+    this.gossip?.setFactories(this.peers, this.now());
+    this.announce();
+  }
+
+  /** From here on datagrams go out; those that come in are given to `receive`. */
+  setTransport(transport: Transport): void {
+    this.transport = transport;
+    this.announce();
+  }
+
+  /** Tells the others what has changed here, if anything has; to be called often. */
+  announce(): void {
+    if (this.gossip === null || this.closed || this.peers.length === 0) return;
+    const now = this.now();
+    this.gossip.announce(this.own.entry(Math.floor(now.unixSeconds), now.steadyMs), now);
+    this.pump();
+  }
+
+  receive(datagram: Uint8Array, { address }: Endpoint): void {
+    if (this.gossip === null || this.closed) return;
+    const now = this.now();
+    const plain = plainAddress(address);
+    const before = this.gossip.counts.changes;
+    const outcome = this.gossip.receive(datagram, plain, now);
+    if (outcome === 'accepted') {
+      this.receivedBytes += datagram.length;
+      this.heardAt.set(this.ownerOf(plain, datagram)!, { address: plain, atMs: now.steadyMs });
+      this.parts.onNews();
+    } else if (LOGGED.has(outcome)) this.refusals.add(plain, outcome, now.steadyMs);
+    if (this.gossip.counts.changes !== before || outcome === 'accepted') this.pump();
+  }
+
+  /** Sends what is due, and sets the time for the rest. Also to be called when addresses have changed. */
+  pump(): void {
+    const { gossip, transport } = this;
+    if (gossip === null || transport === null || this.closed || this.holds > 0) return;
+    // While nobody has an address yet, what is due waits.
+    if (!this.peers.some((name) => this.parts.names.addressesOf(name).length > 0)) return;
+    const nowMs = this.parts.clock.nowMs();
+    while (gossip.nextWakeMs <= nowMs && this.holds === 0) {
+      for (const { datagram, address, port } of gossip.due(this.now())) transport.send(datagram, address, port);
+    }
+    this.wakeAt(gossip.nextWakeMs);
+  }
+
+  /** Who has to be polled by 01.03 now. */
+  legacyPeers(): readonly string[] {
+    if (this.gossip === null) return [];
+    return this.gossip.legacyPeers(this.now());
+  }
+
+  /** How a poll of a factory ended, or that it asked here itself. */
+  notePolled(factory: string, answered: boolean): void {
+    this.gossip?.notePolled(factory, answered, this.now());
+  }
+
+  /** Since anybody heard this factory by gossip; null: nobody did. */
+  heardSecondsAgo(factory: string): number | null {
+    return this.gossip?.state.heardSecondsAgo(factory, this.now()) ?? null;
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.wake.cancel();
+    await this.parts.incarnation.settled();
+  }
+
+  now() {
+    return { steadyMs: this.parts.clock.nowMs(), unixSeconds: Date.now() / 1000 };
+  }
+
+  private begin(): void {
+    this.gossip = null;
+    this.wakeAt(Number.POSITIVE_INFINITY);
+    this.heardAt.clear();
+    this.legacyFromMs = Number.POSITIVE_INFINITY;
+    // A factory on its own needs none of it.
+    if (this.peers.length === 0) return;
+    const life = {};
+    this.life = life;
+    const { incarnation, onNews } = this.parts;
+    void incarnation.next(Math.floor(Date.now() / 1000)).then((number) => {
+      if (this.closed || life !== this.life) return;
+      this.gossip = this.make(number, life);
+      this.legacyFromMs = this.parts.clock.nowMs() + this.gossip.state.limits.legacyGraceMs;
+      this.announce();
+      onNews();
+    });
+  }
+
+  private make(incarnation: number, life: object): Gossip {
+    const { memory, signer } = this.parts;
+    return new Gossip(
+      {
+        space: this.space,
+        factory: memory.factory,
+        vacVersion: `Vac ${VERSION} vacd`,
+        incarnation,
+        onIncarnation: (raised) => this.raise(raised, life),
+        factories: this.peers,
+        addressOf: (factory) => this.addressOf(factory),
+        factoryAtAddress: (address, datagram) => this.ownerOf(address, datagram),
+        port: VACQUERY_PORT,
+        rng: Math.random,
+        isAbort,
+        authenticator: signer,
+      },
+      this.now(),
+    );
+  }
+
+  /** Nothing is sent under the new number before it is on disk. */
+  private raise(incarnation: number, life: object): void {
+    this.holds += 1;
+    void this.parts.incarnation.keep(incarnation).then(() => {
+      this.holds -= 1;
+      if (life === this.life) this.pump();
+    });
+  }
+
+  private addressOf(factory: string): string | null {
+    const addresses = this.parts.names.addressesOf(factory);
+    if (addresses.length < 2) return addresses[0] ?? null;
+    const heard = this.heardAt.get(factory);
+    const isHeard = heard !== undefined && this.parts.clock.nowMs() < heard.atMs + ADDRESS_MS;
+    if (isHeard && addresses.includes(heard.address)) return heard.address;
+    // Not all of them need be on a network that reaches it.
+    return addresses[Math.floor(Math.random() * addresses.length)]!;
+  }
+
+  private ownerOf(address: string, datagram: Uint8Array): string | null {
+    const owners = this.parts.names.ownersOf(address);
+    if (owners.length < 2) return owners[0] ?? null;
+    const claimed = claimedFactory(datagram);
+    return owners.find((name) => name === claimed) ?? owners[0]!;
+  }
+
+  private wakeAt(atMs: number): void {
+    if (this.wake.atMs === atMs) return;
+    this.wake.cancel();
+    if (atMs === Number.POSITIVE_INFINITY) {
+      this.wake = { atMs, cancel: () => {} };
+      return;
+    }
+    const cancel = this.parts.clock.at(atMs, () => {
+      this.wake = { atMs: Number.POSITIVE_INFINITY, cancel: () => {} };
+      this.pump();
+    });
+    this.wake = { atMs, cancel };
+  }
+}

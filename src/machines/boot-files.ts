@@ -1,0 +1,67 @@
+/**
+ * Files that a machine should have before its own services start, packed as images take them: a tar.gz as base64 in
+ * user_data, unpacked in `/` (SPEC 8). The same files give the same bytes, so that a machine's user_data can be compared.
+ */
+
+import { gzipSync } from 'node:zlib';
+import { Header } from 'tar';
+import type { HostPort } from '../config/types.js';
+import type { MimePart } from './mime-parts.js';
+
+/** Content by path, without the leading slash. All are root's, and readable by everybody. */
+export type BootFiles = Readonly<Record<string, string | Buffer>>;
+
+const BLOCK_BYTES = 512;
+/** 1 January 2020, UTC: tar complains of files from 1970. */
+const FIXED_TIME = new Date(1_577_836_800_000);
+/** In gzip's header: made on a system of unknown kind. */
+const UNKNOWN_SYSTEM = 255;
+
+/** What a machine sends its syslog by from its first message on; the place is that of the images' own start scripts. */
+export function earlySyslogFiles(syslog: HostPort | null): BootFiles {
+  return syslog === null ? {} : { 'etc/rsyslog.d/vm.conf': `*.* @${syslog.host}:${syslog.port}\n` };
+}
+
+/** A tar.gz of regular files, in the order of their names. */
+export function packBootFiles(files: BootFiles): Buffer {
+  const blocks: Buffer[] = [];
+  for (const path of Object.keys(files).sort()) {
+    const content = Buffer.from(files[path]!);
+    const header = new Header({
+      path,
+      type: 'File',
+      size: content.length,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      uname: 'root',
+      gname: 'root',
+      mtime: FIXED_TIME,
+    });
+    if (header.encode()) throw new Error(`the name of boot file ${path} is too long for a plain tar header`);
+    blocks.push(header.block!, content, Buffer.alloc(-content.length & (BLOCK_BYTES - 1)));
+  }
+  const packed = gzipSync(Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK_BYTES)]), { level: 9 });
+  packed.writeUInt32LE(0, 4);
+  packed.writeUInt8(UNKNOWN_SYSTEM, 9);
+  return packed;
+}
+
+/**
+ * A part of user_data by which cloud-init unpacks them. A boothook, because it runs before all other modules, and because
+ * unlike a second cloud-config it cannot clash with that of the template.
+ */
+export function bootFilesPart(files: BootFiles): MimePart {
+  const script = [
+    '#cloud-boothook',
+    '#!/bin/sh',
+    "base64 -d <<'END' | tar -xz -C /",
+    packBootFiles(files).toString('base64'),
+    'END',
+    '# One that runs already, without these files.',
+    'if [ -d /run/systemd/system ]; then systemctl --no-block try-restart rsyslog.service; fi',
+    'exit 0',
+    '',
+  ];
+  return { contentType: 'text/cloud-boothook', filename: 'vac-boot-files', content: Buffer.from(script.join('\n')) };
+}

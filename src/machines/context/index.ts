@@ -1,0 +1,101 @@
+/** The ways of contextualization by their name in the option `context`, and what they come to for one machine. */
+
+import type { ContextName, MachinetypeConfig } from '../../config/types.js';
+import { VacError } from '../../errors.js';
+import type { MachineRecord } from '../../factory/types.js';
+import { makeIso } from '../../host/iso.js';
+import type { DomainDisk } from '../domain-xml.js';
+import type { StateLayout } from '../layout.js';
+import { configDrive } from './config-drive.js';
+import { metadata } from './metadata.js';
+import { nocloud, nocloudSmbios } from './nocloud.js';
+import { one } from './one.js';
+import type { ContextContent, ContextWay, Smbios } from './way.js';
+
+export const CONTEXT_WAYS: ReadonlyMap<ContextName, ContextWay> = new Map(
+  [metadata, configDrive, nocloud, nocloudSmbios, one].map((way) => [way.name, way]),
+);
+
+/** Those of a machinetype, in the order of the table, whatever order they were written in. */
+export function contextWays({ context }: Pick<MachinetypeConfig, 'context'>): ContextWay[] {
+  return [...CONTEXT_WAYS.values()].filter(({ name }) => context.includes(name));
+}
+
+/** Files that the context disks of a machine may be; removed at its end with its other disks. */
+export function contextDiskPaths(layout: StateLayout, record: MachineRecord): string[] {
+  return [...CONTEXT_WAYS.values()].filter(({ disk }) => disk !== undefined).map((way) => isoPath(layout, record, way));
+}
+
+/** Makes the context disks of a machine; those that are there are made anew. */
+export async function makeContextDisks(
+  layout: StateLayout,
+  record: MachineRecord,
+  ways: readonly ContextWay[],
+  content: ContextContent,
+): Promise<void> {
+  for (const way of ways) {
+    if (way.disk !== undefined) await makeIso(isoPath(layout, record, way), way.disk(content));
+  }
+}
+
+/** @throws VacError `user-data-unusable` when some way cannot carry so much */
+export function checkUserDataFits(machinetype: string, ways: readonly ContextWay[], userData: Buffer | null): void {
+  for (const { name, maxUserDataBytes } of ways) {
+    if (userData === null || maxUserDataBytes === undefined || userData.length <= maxUserDataBytes) continue;
+    throw new VacError(
+      'user-data-unusable',
+      `user_data of machinetype ${machinetype} has ${userData.length} bytes, and its context = ${name} carries ${maxUserDataBytes} at most; make it smaller, or leave ${name} out of context if the image has another way to it`,
+    );
+  }
+}
+
+/** What the firmware tables of a machine say for all its ways together. */
+export function contextSmbios(ways: readonly ContextWay[]): Smbios {
+  return Object.assign({}, ...ways.map(({ smbios }) => smbios ?? {}));
+}
+
+/**
+ * The context disks as the machine sees them, to be put after `disks`, all its others: guests count disks as they come,
+ * and scratch must stay where the machinetype says.
+ *
+ * On virtio where the root disk is: guests that boot from it have its driver, whereas kernels made for clouds often lack
+ * that of the chipset's CD drives.
+ */
+export function contextDomainDisks(
+  layout: StateLayout,
+  record: MachineRecord,
+  type: Pick<MachinetypeConfig, 'machineType'>,
+  ways: readonly ContextWay[],
+  disks: readonly DomainDisk[],
+): DomainDisk[] {
+  const taken = new Set(disks.map(({ device }) => device));
+  const free = (devices: readonly string[]) => {
+    const device = devices.find((name) => !taken.has(name));
+    if (device === undefined) throw new Error(`no device is left for a context disk beside ${[...taken].join(' ')}`);
+    taken.add(device);
+    return device;
+  };
+  const root = disks.find(({ kind = 'disk' }) => kind === 'disk');
+  return ways.flatMap((way): DomainDisk[] => {
+    if (way.disk === undefined) return [];
+    const isCd = way.cdOnly === true || !root?.device.startsWith('vd');
+    return [
+      {
+        path: isoPath(layout, record, way),
+        format: 'raw',
+        kind: isCd ? 'cdrom' : 'disk',
+        isReadOnly: true,
+        device: free(isCd ? CD_DEVICES[type.machineType] : VIRTIO_DEVICES),
+        serial: way.name,
+      },
+    ];
+  });
+}
+
+/** From the end, to leave the names before to disks. */
+const CD_DEVICES = { pc: ['hdd', 'hdc', 'hdb', 'hda'], q35: ['sdf', 'sde', 'sdd', 'sdc', 'sdb'] } as const;
+const VIRTIO_DEVICES = [...'cdefghijklmnopqrstuvwxyz'].map((letter) => `vd${letter}`);
+
+function isoPath(layout: StateLayout, record: MachineRecord, { name }: ContextWay): string {
+  return layout.inMachine(record.id, `context-${name}.iso`);
+}

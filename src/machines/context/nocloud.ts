@@ -1,0 +1,20 @@
+/** cloud-init's NoCloud: a disk labelled cidata, or a URL in the machine's serial number. */
+
+import { METADATA_IP } from '../layout.js';
+import { nocloudMetadata } from './documents.js';
+import type { ContextWay } from './way.js';
+
+/** user-data and vendor-data may be empty, but cloud-init takes a disk without a user-data file for another's. */
+export const nocloud: ContextWay = {
+  name: 'nocloud',
+  disk: ({ facts, userData }) => ({
+    label: 'cidata',
+    files: { 'meta-data': nocloudMetadata(facts), 'user-data': userData ?? '', 'vendor-data': '' },
+  }),
+};
+
+export const nocloudSmbios: ContextWay = {
+  name: 'nocloud-smbios',
+  // It ends with a slash: cloud-init appends the names of the documents to it as it is.
+  smbios: { systemSerial: `ds=nocloud;s=http://${METADATA_IP}/nocloud/` },
+};

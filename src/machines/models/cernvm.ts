@@ -1,0 +1,41 @@
+/**
+ * cernvm3 and cernvm4: boots an ISO as a CD, with one large empty disk beside it that the machine partitions by itself
+ * (SPEC 5), and a swap disk.
+ */
+
+import { inspectIso } from '../../host/iso-image.js';
+import { makeScratch, makeSwap, scratchDisk, swapDisk } from './disks.js';
+import type { MachineModel } from './model.js';
+
+/** Where the predecessor had it: last on IDE, so that the disks of a machine without virtio keep hda and hdb. */
+const CD_DEVICE = { pc: 'hdc', q35: 'sdc' } as const;
+
+function cernvm(name: string): MachineModel {
+  return {
+    name,
+
+    async makeDisks(context, imagePath) {
+      await inspectIso(imagePath);
+      await Promise.all([makeScratch(context, 'nothing'), makeSwap(context)]);
+    },
+
+    disks(context, imagePath) {
+      const { type } = context;
+      return [
+        {
+          path: imagePath,
+          kind: 'cdrom',
+          format: 'raw',
+          device: CD_DEVICE[type.machineType],
+          serial: 'cernvm',
+          bootOrder: 1,
+        },
+        ...scratchDisk(context, type.rootDevice),
+        ...swapDisk(context),
+      ];
+    },
+  };
+}
+
+export const cernvm3 = cernvm('cernvm3');
+export const cernvm4 = cernvm('cernvm4');
