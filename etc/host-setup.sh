@@ -50,7 +50,7 @@ has_kernel_nfs() {
 list_packages() {
   # The hypervisor and what vacd uses on a host.
   echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables nftables iproute2
-  echo rsyslog genisoimage kmod dbus e2fsprogs rpcbind ca-certificates
+  echo rsyslog genisoimage xorriso kmod dbus e2fsprogs rpcbind ca-certificates
   if has_kernel_nfs; then echo nfs-kernel-server; else echo nfs-ganesha nfs-ganesha-vfs; fi
   # The build of the libvirt binding.
   echo libvirt-dev g++ make python3
@@ -132,7 +132,7 @@ allow_service_starts() {
 check_commands() {
   local absent=() command
   for command in libvirtd:libvirt virsh:libvirt-client qemu-img:qemu-img dnsmasq:dnsmasq nft:nftables ip:iproute \
-    rsyslogd:rsyslog genisoimage:genisoimage mkfs.ext4:e2fsprogs exportfs:nfs-utils g++:gcc-c++ make:make python3:python3; do
+    rsyslogd:rsyslog genisoimage:genisoimage xorriso:xorriso mkfs.ext4:e2fsprogs exportfs:nfs-utils g++:gcc-c++ make:make python3:python3; do
     command -v "${command%%:*}" > /dev/null || absent+=("${command#*:}")
   done
   [ -e /usr/include/libvirt/libvirt.h ] || absent+=(libvirt-devel)

@@ -3,9 +3,10 @@
 # cloud kernel and busybox. It has its own boot loader and kernel, as a site's image has, and boots in seconds.
 #
 #   etc/demo/build-guest.sh [OUTPUT.qcow2]        default: /var/cache/vac-demo/vac-demo.qcow2
+#   etc/demo/build-guest.sh OUTPUT.iso            the same guest as a bootable CD, as CernVM's images are
 #
 # Rebuilt only when these scripts, busybox or the kernel package change. VAC_DEMO_CACHE names another cache directory.
-# Needs: apt, kmod, cpio, busybox-static, syslinux, syslinux-common, mtools, fdisk, qemu-utils (etc/host-setup.sh installs them).
+# Needs: apt, kmod, cpio, busybox-static, syslinux, syslinux-common, isolinux, mtools, fdisk, genisoimage, qemu-utils (etc/host-setup.sh installs them).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -77,7 +78,7 @@ modules=(virtio_pci virtio_net virtio_blk virtio_scsi ata_piix sd_mod sr_mod iso
 
 build_initramfs() {
   local root=$work/root release=${kernelPackage#linux-image-} file
-  mkdir -p "$root"/{bin,sbin,lib,dev,proc,sys,run,root,tmp,scratch} \
+  mkdir -p "$root"/{bin,sbin,lib,dev,proc,sys,run,root,tmp,scratch,context} \
     "$root"/etc/{machinefeatures,jobfeatures,machineoutputs,acpi/PWRF}
   cp /bin/busybox "$root/bin/busybox"
   /bin/busybox --list | grep -vx busybox | while read -r file; do ln -s busybox "$root/bin/$file"; done
@@ -115,11 +116,23 @@ build_disk() {
   qemu-img convert -q -c -O qcow2 "$disk" "$work/guest.qcow2"
 }
 
+build_iso() {
+  local tree=$work/iso
+  mkdir -p "$tree/isolinux"
+  cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$tree/isolinux/"
+  cp "$kernelTree"/boot/vmlinuz-* "$tree/vmlinuz"
+  cp "$work/initrd" "$tree/initrd"
+  printf '%s\n' 'SERIAL 0 115200' 'DEFAULT demo' 'PROMPT 0' 'LABEL demo' '  KERNEL /vmlinuz' '  INITRD /initrd' \
+    "  APPEND $commandLine" > "$tree/isolinux/isolinux.cfg"
+  genisoimage -quiet -R -V VACDEMO -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 \
+    -boot-info-table -o "$work/guest.iso" "$tree"
+}
+
 # panic=1: a crashed kernel restarts, which ends a machine of a factory, also where it has no panic device.
 commandLine='console=ttyS0 quiet panic=1 mitigations=off random.trust_cpu=on'
 
 [ "$(dpkg --print-architecture 2> /dev/null)" = amd64 ] || fail 'builds on amd64 Debian and its relatives only'
-for tool in apt-get depmod modprobe cpio busybox syslinux mformat sfdisk qemu-img flock; do
+for tool in apt-get depmod modprobe cpio busybox syslinux mformat sfdisk qemu-img genisoimage flock; do
   command -v $tool > /dev/null || fail "$tool is missing: run etc/host-setup.sh"
 done
 
@@ -134,12 +147,14 @@ trap 'rm -rf "$work"' EXIT
 get_kernel
 key=$( (echo "$kernelPackage $kernelVersion" && cat "$here"/{build-guest.sh,init,lib.sh,udhcpc.script,power-button} "$here"/bin/* /bin/busybox) |
   sha256sum | cut -c 1-16)
-guest=$cache/guest-$key.qcow2
+kind=qcow2
+[[ $output != *.iso ]] || kind=iso
+guest=$cache/guest-$key.$kind
 if [ ! -e "$guest" ]; then
   say "building with kernel $kernelVersion …"
   build_initramfs
-  build_disk
-  mv "$work/guest.qcow2" "$guest"
+  if [ $kind = iso ]; then build_iso; else build_disk; fi
+  mv "$work/guest.$kind" "$guest"
   say "built, $(($(stat -c %s "$guest") / 1048576)) MB"
 fi
 if ! cmp -s "$guest" "$output"; then
@@ -149,4 +164,4 @@ if ! cmp -s "$guest" "$output"; then
   mv "$copy" "$output"
 fi
 # Guests and kernels of before: nothing refers to them any more.
-find "$cache" -maxdepth 1 \( -name 'guest-*.qcow2' ! -path "$guest" -o -name 'kernel_*' ! -path "$kernelTree" \) -exec rm -rf {} +
+find "$cache" -maxdepth 1 \( -name 'guest-*' ! -name "guest-$key.*" -o -name 'kernel_*' ! -path "$kernelTree" \) -exec rm -rf {} +

@@ -78,6 +78,9 @@ export function parsePipeDocument(bytes: Uint8Array): PipeParse {
   return { ok: true, document: { cacheSeconds, entries, refused, warnings: notes.sentences() } };
 }
 
+/** Of the JSON parser, which quotes from the document. */
+const MAX_REASON_CHARACTERS = 160;
+
 function jsonOf(bytes: Uint8Array): { value: unknown } | { problem: string } {
   let text: string;
   try {
@@ -91,7 +94,7 @@ function jsonOf(bytes: Uint8Array): { value: unknown } | { problem: string } {
   try {
     return { value: JSON.parse(text) };
   } catch (error) {
-    return { problem: `is no JSON: ${printable((error as Error).message).slice(1, -1)}` };
+    return { problem: `is no JSON: ${printable((error as Error).message, MAX_REASON_CHARACTERS).slice(1, -1)}` };
   }
 }
 

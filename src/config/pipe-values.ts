@@ -74,8 +74,8 @@ function wantedJson({ kind }: ValueType<unknown>): 'string' | 'number' | 'boolea
 const SHOWN_CHARACTERS = 60;
 
 /** Hostile text for a message: quoted, in printable ASCII, not long. */
-export function printable(text: string): string {
-  const shortened = text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
+export function printable(text: string, maxCharacters = SHOWN_CHARACTERS): string {
+  const shortened = text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters)}…`;
   const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return `"${shortened.replace(/[^ -~…]/g, escaped)}"`;
 }

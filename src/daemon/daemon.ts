@@ -22,6 +22,7 @@ import { MetadataServer } from '../metadata/server.js';
 import { steadyClock, type Transport } from '../vacquery/index.js';
 import { ControlServer } from './control.js';
 import { controlGroupId } from './control-group.js';
+import { Credentials } from './credentials.js';
 import { endAll } from './ending.js';
 import type { Logger } from './log.js';
 import { Loop } from './loop.js';
@@ -38,6 +39,7 @@ import { machineLogs, metadataService, networkService, nfsService, type Service,
 import { Space } from './space.js';
 import { type FactoryStatus, factoryStatus } from './status.js';
 import { StatusFiles } from './status-files.js';
+import { UseHistory } from './use-history.js';
 
 export interface DaemonParts {
   readonly factory: string;
@@ -79,6 +81,8 @@ export class Daemon {
   private readonly control: ControlServer;
   private readonly orders: OrderBook;
   private readonly statusFiles: StatusFiles;
+  private readonly credentials: Credentials;
+  private readonly useHistory: UseHistory;
   private readonly tools: MachineTools;
   private readonly services: Readonly<Record<ServiceName, Service>>;
   private lock: { release(): void } | null = null;
@@ -113,6 +117,7 @@ export class Daemon {
       volumes: new MachineVolumes(new Lvm()),
       guestOwner: parts.guestOwner,
       networkName: NETWORK_NAME,
+      rootPublicKey: () => this.rootPublicKey,
       settings: () => this.memory.config.settings,
       hypervisorFacts: async () => {
         this.hypervisorFacts ??= await hypervisor.facts();
@@ -169,6 +174,9 @@ export class Daemon {
     this.loop = new Loop(this.memory, this.performer, this.decisions, log, (plan, milliseconds) => {
       this.metrics.passed(plan, milliseconds);
       this.orders.tidy(Math.floor(Date.now() / 1000));
+      this.useHistory.update();
+      // What was just begun counts for the others from now on, before it is there.
+      this.space.announce();
       for (const listener of this.passListeners) listener();
     });
     this.space = new Space({
@@ -194,7 +202,14 @@ export class Daemon {
       config,
     );
     this.orders = new OrderBook({ memory: this.memory, path: layout.orders(), log, wake });
+    this.useHistory = new UseHistory({
+      memory: this.memory,
+      path: `${layout.root}/share-history.json`,
+      log,
+      now: () => ({ steadyMs: performance.now(), unixSeconds: Date.now() / 1000 }),
+    });
     this.statusFiles = new StatusFiles({ memory: this.memory, decisions: this.decisions, layout, log });
+    this.credentials = new Credentials({ memory: this.memory, layout, log });
     this.control = new ControlServer(`${layout.root}/vacd.sock`, {
       status: () => this.status(),
       why: (about) => this.decisions.about(about),
@@ -234,6 +249,7 @@ export class Daemon {
       log.error(`${error.message}; its machines are served meanwhile`);
     }
     await this.observer.start();
+    await this.useHistory.restore();
     // The others are heard while services come up, which takes longer; and nothing is made yet, should its port be taken.
     await this.space.start();
     await this.bringUp();
@@ -245,6 +261,7 @@ export class Daemon {
     log.info(
       `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${found === 0 ? 'no machine was' : `${found} found again that were`} left by an earlier vacd`,
     );
+    this.credentials.start();
     this.loop.start();
     this.pipes.begin();
     await this.statusFiles.write();
@@ -267,13 +284,16 @@ export class Daemon {
   }
 
   status(): FactoryStatus {
-    return factoryStatus(this.memory, this.decisions, this.hypervisorFacts?.domainTypeReason ?? 'not asked yet');
+    const hypervisor = this.hypervisorFacts?.domainTypeReason ?? 'not asked yet';
+    const status = factoryStatus(this.memory, this.decisions, hypervisor);
+    return { ...status, problems: [...status.problems, ...this.space.problems()] };
   }
 
   /** Takes a changed configuration into use; machines that run keep what they were made with. */
   reconfigure(config: Config): void {
     this.memory.reconfigure(this.pipes.reconfigure(config));
     this.space.configure();
+    void this.credentials.look();
     void this.admitControlGroup();
     this.loop.wake();
   }
@@ -297,10 +317,12 @@ export class Daemon {
     const { log } = this.parts;
     this.loop.stop();
     this.observer.stop();
+    this.credentials.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
     const leaveSpace = endAll({ VacQuery: () => this.space.close() }, CLOSE_SECONDS, log);
     await endAll({ 'what is being done to machines': () => this.performer.settled() }, SETTLE_SECONDS, log);
     await leaveSpace;
+    await endAll({ 'share-history.json': () => this.useHistory.close() }, CLOSE_SECONDS, log);
     await endAll({ 'vacuum pipes': () => this.pipes.close() }, CLOSE_SECONDS, log);
     const servers = { metadata: () => this.metadata.close(), 'vacd.sock': () => this.control.close() };
     await endAll(servers, CLOSE_SECONDS, log);

@@ -49,6 +49,8 @@ export class Gossiping {
   private space = '';
   /** Another with each beginning: what an earlier one still waits for comes to nothing. */
   private life: object | null = null;
+  /** Resolves when it has begun, as the configuration last said. */
+  ready: Promise<void> = Promise.resolve();
   /** A number that is being written down must not be used yet. */
   private holds = 0;
   private wake = { atMs: Number.POSITIVE_INFINITY, cancel: () => {} };
@@ -107,13 +109,13 @@ export class Gossiping {
 
   /** Sends what is due, and sets the time for the rest. Also to be called when addresses have changed. */
   pump(): void {
-    const { gossip, transport } = this;
-    if (gossip === null || transport === null || this.closed || this.holds > 0) return;
+    const { gossip } = this;
+    if (gossip === null || this.transport === null || this.closed || this.holds > 0) return;
     // While nobody has an address yet, what is due waits.
     if (!this.peers.some((name) => this.parts.names.addressesOf(name).length > 0)) return;
     const nowMs = this.parts.clock.nowMs();
     while (gossip.nextWakeMs <= nowMs && this.holds === 0) {
-      for (const { datagram, address, port } of gossip.due(this.now())) transport.send(datagram, address, port);
+      for (const { datagram, address, port } of gossip.due(this.now())) this.transport.send(datagram, address, port);
     }
     this.wakeAt(gossip.nextWakeMs);
   }
@@ -155,7 +157,7 @@ export class Gossiping {
     const life = {};
     this.life = life;
     const { incarnation, onNews } = this.parts;
-    void incarnation.next(Math.floor(Date.now() / 1000)).then((number) => {
+    this.ready = incarnation.next(Math.floor(Date.now() / 1000)).then((number) => {
       if (this.closed || life !== this.life) return;
       this.gossip = this.make(number, life);
       this.legacyFromMs = this.parts.clock.nowMs() + this.gossip.state.limits.legacyGraceMs;

@@ -70,21 +70,16 @@ export class Hearing {
     return this.polling.summaries().map((polled) => {
       const { factory } = polled;
       const view = views.get(factory);
-      const gossips = view !== undefined && this.wayOf(factory) === 'gossip';
-      const summary = gossips ? byGossip(view, polled) : polled;
+      const way = this.wayOf(factory);
       const unresolved = names.problemOf(factory);
-      // Of one that gossip does not hear the polls tell more, but not why its gossip is refused.
-      const refused = gossips ? [] : (view?.problems ?? []).filter((problem) => !summary.problems.includes(problem));
-      return {
-        ...summary,
-        way: this.wayOf(factory),
-        signs: keys.signs(factory),
-        problems: [
-          ...(unresolved === null ? [] : [`its name does not resolve (${unresolved})`]),
-          ...summary.problems,
-          ...refused,
-        ],
-      };
+      const problems = [
+        ...(unresolved === null ? [] : [`its name does not resolve (${unresolved})`]),
+        // What polls found out before it was heard by gossip is over.
+        ...(this.isSilent(factory) ? polled.problems : []),
+        ...(view?.problems ?? []),
+      ];
+      const summary = view !== undefined && way === 'gossip' ? byGossip(view, polled) : polled;
+      return { ...summary, way, signs: keys.signs(factory), problems: [...new Set(problems)] };
     });
   }
 
@@ -212,7 +207,7 @@ function byGossip(view: FactoryView, polled: PeerSummary): PeerSummary {
     runningMachines: sum((news) => news.runningMachines),
     runningProcessors: sum((news) => news.runningProcessors),
     runningHs06: sum((news) => news.runningHs06),
-    problems: view.problems,
+    problems: [],
   };
 }
 

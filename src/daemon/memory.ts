@@ -26,6 +26,7 @@ import { sumUses, type Uses } from '../factory/use.js';
 import type { DomainFact, DomainListing } from '../host/hypervisor.js';
 import type { JournalEntry } from '../machines/journal.js';
 import { MAX_SLOTS, slotOfHostname } from '../machines/layout.js';
+import type { CredentialFact } from './credentials-problems.js';
 import type { PipeFacts } from './pipe-facts.js';
 
 /** Monotonic clock, milliseconds: for waits and ages that a step of the wall clock must not touch. */
@@ -117,6 +118,8 @@ export class Memory {
   queryProblem: string | null = null;
   /** By machinetype: machines that died early here, one after the other. */
   readonly earlyDeaths = new Map<string, EarlyDeaths>();
+  /** Certificates that machines are given, as last looked at. */
+  credentials: readonly CredentialFact[] = [];
   orders: RunOrders = NO_ORDERS;
   /** The vacuum pipes by prefix. */
   pipes: ReadonlyMap<string, PipeFacts> = new Map();

@@ -3,6 +3,8 @@
 import { holdsProcessors, ownNews } from '../factory/news.js';
 import type { FactoryState, Machine } from '../factory/types.js';
 import type { DatagramCounts, PeerSummary } from '../vacquery/index.js';
+import { CREDENTIAL_GAUGES } from './credentials-metrics.js';
+import { credentialProblems } from './credentials-problems.js';
 import type { Memory } from './memory.js';
 import { copyAgeSeconds, pipeProblems } from './pipe-facts.js';
 import { standingProblems } from './standing-problems.js';
@@ -131,9 +133,11 @@ export const GAUGES: readonly Series[] = [
   {
     name: 'vac_problems',
     help: 'What is wrong and stays so until it is put right, as "vac check" tells: the number of such things.',
-    read: ({ memory, state }) => [
-      [standingProblems(state, memory.config).length + pipeProblems(memory.pipes, state.nowSeconds).length],
-    ],
+    read: ({ memory, state }) => {
+      const pipes = pipeProblems(memory.pipes, state.nowSeconds);
+      const certificates = credentialProblems(memory.credentials, state.nowSeconds);
+      return [[standingProblems(state, memory.config).length + pipes.length + certificates.length]];
+    },
   },
   {
     name: 'vac_pipe_machinetypes',
@@ -162,6 +166,7 @@ export const GAUGES: readonly Series[] = [
     labels: ['pipe'],
     read: ({ memory }) => [...memory.pipes].map(([pipe, { problem }]) => [Number(problem !== null), { pipe }]),
   },
+  ...CREDENTIAL_GAUGES,
   {
     name: 'vac_libvirt_reachable',
     help: 'Whether libvirt answers.',

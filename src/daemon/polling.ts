@@ -123,7 +123,8 @@ export class Polling {
   }
 
   summaries(): PeerSummary[] {
-    return this.view.summaries(this.parts.gossiping.now());
+    const { gossiping } = this.parts;
+    return this.view.summaries(gossiping.now(), (factory) => gossiping.heardSecondsAgo(factory));
   }
 
   get counts(): DatagramCounts {

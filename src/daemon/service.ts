@@ -43,7 +43,10 @@ export async function runService(host: HostOptions, configPaths: readonly string
     },
     onGoodAgain: () => log.info('the configuration is good again'),
   });
-  process.on('SIGHUP', () => void watcher.reloadNow());
+  process.on('SIGHUP', () => {
+    void watcher.reloadNow();
+    daemon.space.rereadKeys();
+  });
 
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

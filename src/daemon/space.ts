@@ -60,8 +60,10 @@ export interface SpaceReport {
   /** There are others, and none of them answers. */
   readonly alone: boolean;
   readonly peers: readonly Peer[];
-  /** What is wrong with this factory as a member of the space, or should be done about it; a sentence each. */
+  /** What is wrong with this factory as a member of the space; a sentence each. */
   readonly problems: readonly string[];
+  /** What should be done next about the keys; null: nothing. */
+  readonly hint: string | null;
   /** Null: nothing is signed. */
   readonly keys: { readonly file: string; readonly mode: 'mixed' | 'required' } | null;
 }
@@ -137,6 +139,7 @@ export class Space {
       this.retryLater(error);
     });
     this.configure();
+    await this.gossiping.ready;
     await this.polling.start();
   }
 
@@ -177,15 +180,15 @@ export class Space {
       alone: memory.alone,
       peers: this.hearing.summaries(),
       problems: this.problems(),
+      hint: this.keys.hint(this.peers),
       keys: spaceKeyFile === null ? null : { file: spaceKeyFile, mode: spaceKeyMode },
     };
   }
 
-  /** What is wrong with this factory as a member of the space, or should be done about it; a sentence each. */
+  /** What is wrong with this factory as a member of the space; a sentence each. */
   problems(): string[] {
-    const hint = this.keys.hint(this.peers);
     const shown = this.gossiping.gossip?.ownProblems(this.gossiping.now()) ?? [];
-    return [...this.keys.problemsNow(), ...shown, ...(hint === null ? [] : [hint])];
+    return [...this.keys.problemsNow(), ...shown];
   }
 
   /** For metrics; null: it does not gossip, as it is on its own or has only just begun. */

@@ -7,6 +7,7 @@ import { drainInForce, effectiveShutdownTime } from '../factory/orders.js';
 import type { DrainOrder, FactoryState, Machine, MachineEnd, Standstill } from '../factory/types.js';
 import { writeFileAtomic } from '../host/files.js';
 import type { StateLayout } from '../machines/layout.js';
+import { credentialProblems } from './credentials-problems.js';
 import type { Memory } from './memory.js';
 import { pipeProblems } from './pipe-facts.js';
 import { standingProblems } from './standing-problems.js';
@@ -97,6 +98,7 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
     problems: [
       ...standingProblems(state, memory.config),
       ...pipeProblems(memory.pipes, state.nowSeconds),
+      ...credentialProblems(memory.credentials, state.nowSeconds).map(({ text }) => text),
       ...(memory.alone ? [ALONE] : []),
     ],
     drain: drainInForce(state),

@@ -24,8 +24,10 @@ export interface HttpOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default 5. */
   readonly maxRedirects?: number;
-  /** Until the headers of one answer, and between two pieces of content. Default 30. */
+  /** Between two pieces of content. Default 30. */
   readonly idleSeconds?: number;
+  /** Until the headers of one answer. Default: idleSeconds. */
+  readonly answerSeconds?: number;
   /** Over each `rateWindowSeconds` (default 30) of waiting for content. Default 1000. */
   readonly minBytesPerSecond?: number;
   readonly rateWindowSeconds?: number;
@@ -151,9 +153,9 @@ class Exchange {
 
   async ask(url: URL, options: RequestOptions): Promise<IncomingMessage> {
     if (this.#reason !== null) throw this.#reason;
-    const { idleSeconds = 30 } = this.options;
-    const late = () => this.end(refusal(`the server did not answer within ${idleSeconds} s`));
-    const idle = setTimeout(late, idleSeconds * 1000);
+    const { idleSeconds = 30, answerSeconds = idleSeconds } = this.options;
+    const late = () => this.end(refusal(`the server did not answer within ${answerSeconds} s`));
+    const idle = setTimeout(late, answerSeconds * 1000);
     try {
       return await new Promise<IncomingMessage>((resolve, reject) => {
         const send = url.protocol === 'https:' ? httpsRequest : httpRequest;

@@ -48,20 +48,20 @@ const ALGORITHMS: Readonly<Record<string, Buffer>> = {
 };
 
 /**
- * Whether a credential can make such a proxy; it takes no time, and a key takes some.
+ * Whether proxies of this form can be made with a credential at all, whatever time it is.
  *
  * @throws VacError `credential-unusable`
  */
-export function checkProxy({ chain, key, files }: Credential, order: ProxyOrder, nowSeconds: number): void {
+export function checkProxyForm({ chain, key, files }: Credential, legacy: boolean): void {
   const [issuer] = chain;
   const refuse = (why: string) => unusable(`${files.certificate} ${why}`);
   if (issuer.kind === 'authority') throw refuse('is the certificate of an authority, which cannot have proxies');
   if (!issuer.maySign) throw refuse('cannot have proxies: its key usage lacks digitalSignature');
   if (issuer.proxiesLeft === 0) throw refuse('is a proxy of which no further one can be made (path length 0)');
-  if (issuer.kind === 'legacy-proxy' && !order.legacy) {
+  if (issuer.kind === 'legacy-proxy' && !legacy) {
     throw refuse('is a legacy proxy, and so must be those made of it: set legacy_proxy, or put another one there');
   }
-  if (issuer.kind === 'rfc-proxy' && order.legacy) {
+  if (issuer.kind === 'rfc-proxy' && legacy) {
     throw refuse(
       'is an RFC 3820 proxy, of which no legacy one can be made: take legacy_proxy back, or put another one',
     );
@@ -69,6 +69,18 @@ export function checkProxy({ chain, key, files }: Credential, order: ProxyOrder,
   if (ALGORITHMS[key.asymmetricKeyType ?? ''] === undefined) {
     throw refuse(`has a key of type ${key.asymmetricKeyType}; only RSA and EC keys are known here`);
   }
+}
+
+/**
+ * Whether a credential can make such a proxy now; it takes no time, and a key takes some.
+ *
+ * @throws VacError `credential-unusable`
+ */
+export function checkProxy(credential: Credential, order: ProxyOrder, nowSeconds: number): void {
+  checkProxyForm(credential, order.legacy);
+  const { chain, files } = credential;
+  const [issuer] = chain;
+  const refuse = (why: string) => unusable(`${files.certificate} ${why}`);
   if (issuer.startTimeSeconds > nowSeconds) {
     throw refuse(`is not valid before ${utcTime(issuer.startTimeSeconds)}; is this host's clock right?`);
   }

@@ -8,19 +8,20 @@ import { chown, mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { MachinetypeConfig, Settings } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
-import { readTextIfThere, writeFileAtomic } from '../host/files.js';
+import { readTextIfThere } from '../host/files.js';
 import { resolveImage } from '../host/images.js';
 import type { VolumeGroup } from '../host/lvm.js';
 import type { MachineExports } from '../host/nfs.js';
-import { VERSION } from '../version.js';
+import type { MjfPlaces } from './context/facts.js';
+import { contextDomainDisks, contextSmbios, contextWays } from './context/index.js';
+import { makeContext, makeUserData } from './contextualize.js';
 import { domainXml } from './domain-xml.js';
 import { machineFeatures, writeFeatures } from './features.js';
-import { diskPaths, GATEWAY_IP, machineId, type StateLayout, slotHostname, slotIp, slotMac } from './layout.js';
+import { diskPaths, machineId, type StateLayout, slotHostname, slotIp, slotMac } from './layout.js';
 import { MODELS } from './models/index.js';
 import type { MachineModel, ModelContext } from './models/model.js';
 import { MachineProxy } from './proxy.js';
 import type { MachineTools, Step } from './tools.js';
-import { loadUserData } from './user-data.js';
 
 /** Decimal units, as disk_gb_per_processor counts (SPEC 2). */
 const GB = 1_000_000_000;
@@ -73,6 +74,7 @@ export function newRecord(
     heartbeatSeconds: type.heartbeatSeconds,
     machinesDirDays: type.machinesDirDays,
     accountingFqan: type.accountingFqan,
+    ...(type.mjfForm === null ? {} : { mjfForm: type.mjfForm }),
   };
 }
 
@@ -121,12 +123,15 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   },
   { name: 'features', run: makeFeatures },
   { name: 'user-data', run: makeUserData },
+  { name: 'context', run: (creation) => makeContext(creation, mountsOf(creation)) },
   { name: 'logs', run: ({ tools, record }) => tools.logs.assign(record.ip, record.id) },
   { name: 'exports', run: (creation) => creation.tools.nfs.add(exportsOf(creation.layout, creation.record)) },
   {
     name: 'domain-xml',
     async run({ tools, record, ...creation }) {
       const { domainType } = await tools.hypervisorFacts();
+      const disks = creation.model.disks({ ...creation, record }, imagePathOf(creation));
+      const ways = contextWays(creation.type);
       const xml = domainXml(record, {
         domainType,
         machineType: creation.type.machineType,
@@ -136,7 +141,8 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
         networkName: tools.networkName,
         nvramPath: diskPaths(tools.layout, record).nvram,
         consolePath: tools.layout.inMachine(record.id, 'console.log'),
-        disks: creation.model.disks({ ...creation, record }, imagePathOf(creation)),
+        disks: [...disks, ...contextDomainDisks(tools.layout, record, creation.type, ways, disks)],
+        smbios: contextSmbios(ways),
         space: creation.settings.vacSpace,
         factory: tools.factory,
       });
@@ -155,6 +161,11 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
 
 function imagePathOf({ layout, type }: Pick<Creation, 'layout' | 'type'>): string {
   return resolveImage(type.rootImage, layout.machinetypeFiles(type.directoryName));
+}
+
+/** Where a machine mounts what it is given by NFS; null where there is no NFS. */
+function mountsOf({ tools, layout, record }: Creation): MjfPlaces | null {
+  return tools.nfs.name === 'none' ? null : tools.nfs.addressOf(exportsOf(layout, record));
 }
 
 /** What a machine is given by NFS. */
@@ -187,20 +198,4 @@ async function makeFeatures({ tools, layout, record, settings, scratchBytes, swa
   );
   await mkdir(joboutputs, { recursive: true, mode: 0o755 });
   await chown(joboutputs, tools.guestOwner.uid, tools.guestOwner.gid);
-}
-
-async function makeUserData({ tools, layout, record, type, settings }: Creation): Promise<void> {
-  const data = await loadUserData(type, layout.machinetypeFiles(type.directoryName), {
-    space: settings.vacSpace,
-    machinetype: record.machinetype,
-    hostname: record.hostname,
-    managerVersion: `Vac ${VERSION}`,
-    managerHostname: tools.factory,
-    uuid: record.uuid,
-    machinefeaturesUrl: `http://${GATEWAY_IP}/machinefeatures`,
-    jobfeaturesUrl: `http://${GATEWAY_IP}/jobfeatures`,
-    joboutputsUrl: `http://${GATEWAY_IP}/joboutputs`,
-  });
-  // Readable by root alone: user_data may carry the experiment's secrets.
-  if (data !== null) await writeFileAtomic(layout.inMachine(record.id, 'user_data'), data, { mode: 0o600 });
 }

@@ -16,6 +16,8 @@ export interface DomainDisk {
   readonly device: string;
   /** Up to 20 characters; what /dev/disk/by-id shows in the machine. */
   readonly serial: string;
+  /** A CD is in any case. */
+  readonly isReadOnly?: boolean;
   readonly bootOrder?: number;
 }
 
@@ -33,6 +35,8 @@ export interface DomainOptions {
   /** Where UEFI keeps its variables: the machine's own, gone with its disks. */
   readonly nvramPath: string;
   readonly disks: readonly DomainDisk[];
+  /** What the firmware tables say beside the usual: serial number of the system, asset tag of the chassis. */
+  readonly smbios?: { readonly systemSerial?: string; readonly chassisAsset?: string };
   readonly space: string;
   readonly factory: string;
 }
@@ -67,6 +71,7 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       xml('vcpu', {}, String(record.processors)),
       // Disks on virtio are served by a thread of their own, and not by the one that emulates all the rest.
       real ? xml('iothreads', {}, '1') : null,
+      sysinfo(options),
       os(options),
       xml('features', {}, xml('acpi'), xml('apic')),
       real ? cpu(options) : null,
@@ -110,10 +115,26 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
   );
 }
 
-function os({ domainType, firmware, machineType, nvramPath }: DomainOptions): Xml {
+function os(options: DomainOptions): Xml {
+  const { domainType, firmware, machineType, nvramPath } = options;
   if (domainType === 'test') return xml('os', {}, xml('type', {}, 'hvm'));
   const type = xml('type', { arch: 'x86_64', machine: machineType }, 'hvm');
-  return firmware === 'uefi' ? xml('os', { firmware: 'efi' }, type, xml('nvram', {}, nvramPath)) : xml('os', {}, type);
+  const smbios = sysinfo(options) === null ? null : xml('smbios', { mode: 'sysinfo' });
+  return firmware === 'uefi'
+    ? xml('os', { firmware: 'efi' }, type, xml('nvram', {}, nvramPath), smbios)
+    : xml('os', {}, type, smbios);
+}
+
+function sysinfo({ domainType, smbios = {} }: DomainOptions): Xml | null {
+  const { systemSerial, chassisAsset } = smbios;
+  if (domainType === 'test' || (systemSerial === undefined && chassisAsset === undefined)) return null;
+  const entry = (name: string, value: string) => xml('entry', { name }, value);
+  return xml(
+    'sysinfo',
+    { type: 'smbios' },
+    systemSerial === undefined ? null : xml('system', {}, entry('serial', systemSerial)),
+    chassisAsset === undefined ? null : xml('chassis', {}, entry('asset', chassisAsset)),
+  );
 }
 
 /** host-passthrough is KVM's; under TCG the fullest CPU that QEMU can emulate is the nearest thing. */
@@ -145,7 +166,7 @@ function disk(spec: DomainDisk, options: DomainOptions): Xml {
     xml('source', isBlock ? { dev: path } : { file: path }),
     xml('target', { dev: device, bus }),
     bootOrder === undefined ? null : xml('boot', { order: bootOrder }),
-    kind === 'cdrom' ? xml('readonly') : null,
+    kind === 'cdrom' || spec.isReadOnly ? xml('readonly') : null,
     xml('serial', {}, serial),
   );
 }

@@ -8,6 +8,8 @@ import { spoolRecord } from '../accounting/spool.js';
 import type { Settings } from '../config/types.js';
 import type { MachineEnd, MachineRecord } from '../factory/types.js';
 import { removeDisks } from '../host/disks.js';
+import { removeIsos } from '../host/iso.js';
+import { contextDiskPaths } from './context/index.js';
 import { diskPaths } from './layout.js';
 import type { MachineTools, Step, StepListener } from './tools.js';
 
@@ -36,6 +38,7 @@ export const CLEAR_STEPS: readonly Step<Clearing>[] = [
     name: 'disks-removed',
     async run({ tools, record }) {
       await removeDisks(Object.values(diskPaths(tools.layout, record)));
+      await removeIsos(contextDiskPaths(tools.layout, record));
       await tools.volumes.removeAllOf(tools.layout.machine(record.id));
     },
   },

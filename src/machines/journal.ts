@@ -161,7 +161,7 @@ export class Journal {
   }
 }
 
-type FieldType = 'string' | 'number' | 'boolean' | 'string or null' | 'number or null';
+type FieldType = 'string' | 'number' | 'boolean' | 'string or null' | 'number or null' | 'string or undefined';
 
 const RECORD_FIELDS: Readonly<Record<keyof MachineRecord, FieldType>> = {
   id: 'string',
@@ -185,6 +185,7 @@ const RECORD_FIELDS: Readonly<Record<keyof MachineRecord, FieldType>> = {
   heartbeatSeconds: 'number',
   machinesDirDays: 'number',
   accountingFqan: 'string or null',
+  mjfForm: 'string or undefined',
 };
 const STOP_FIELDS: Readonly<Record<keyof StopRequest, FieldType>> = {
   reason: 'string',

@@ -27,6 +27,8 @@ export interface MachineTools {
   readonly volumes: MachineVolumes;
   readonly guestOwner: GuestOwner;
   readonly networkName: string;
+  /** A line of authorized_keys that machines are offered for their root account; null: there is none. */
+  readonly rootPublicKey: () => string | null;
   /** The configuration in force; a machine under way keeps what it began with. */
   readonly settings: () => Settings;
   readonly hypervisorFacts: () => Promise<HypervisorFacts>;

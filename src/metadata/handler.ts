@@ -1,30 +1,22 @@
 /**
- * What machines may ask over HTTP (SPEC 5), without a socket: EC2 and OpenStack metadata, machine/job features and
- * joboutputs. A machine is known by its address and sees only itself; for anybody else there is nothing here.
+ * What machines may ask over HTTP (SPEC 5), without a socket: EC2, OpenStack and NoCloud metadata, machine/job features
+ * and joboutputs. A machine is known by its address and sees only itself; for anybody else there is nothing here.
  *
  * All that is asked of the rest of the program is MetadataSource, so that this can run in a process without privilege.
  */
 
 import { readHostileFile } from '../host/files.js';
 import type { GuestOwner } from '../host/guest-owner.js';
-import { ec2Metadata, OPENSTACK_VERSIONS, openstackMetadata } from './documents.js';
+import { ec2Metadata, nocloudMetadata, OPENSTACK_VERSIONS, openstackMetadata } from '../machines/context/documents.js';
+import type { MachineFacts } from '../machines/context/facts.js';
 import { FILE_NAME, getJoboutput, listFiles, putJoboutput, refused } from './joboutputs.js';
 import { file, json, listing, type MetadataRequest, type MetadataResponse, NOT_FOUND, text } from './response.js';
 
 /** What a machine is told of itself. */
-export interface MetadataMachine {
+export interface MetadataMachine extends MachineFacts {
   readonly id: string;
-  readonly uuid: string;
-  readonly hostname: string;
-  readonly ip: string;
-  readonly factory: string;
-  readonly machinetype: string;
   /** With machinefeatures/, jobfeatures/, joboutputs/ and user_data in it. */
   readonly directory: string;
-  /** A line of authorized_keys; null: the machine is offered none. */
-  readonly rootPublicKey: string | null;
-  /** `meta` of meta_data.json. */
-  readonly meta: Readonly<Record<string, string>>;
 }
 
 export interface MetadataSource {
@@ -72,6 +64,8 @@ async function get([first, ...rest]: readonly string[], machine: MetadataMachine
       return getJoboutput(machine, rest);
     case 'openstack':
       return getOpenstack(rest, machine);
+    case 'nocloud':
+      return getNocloud(rest, machine);
     default:
       return first === 'latest' || first === '1.0' || DATE.test(first) ? getEc2(rest, machine) : NOT_FOUND;
   }
@@ -93,7 +87,7 @@ async function getOpenstack(path: readonly string[], machine: MetadataMachine): 
   if (path.length > 2 || (version !== 'latest' && !DATE.test(version))) return NOT_FOUND;
   switch (name) {
     case undefined:
-      return listing(['meta_data.json', 'user_data', 'vendor_data.json']);
+      return listing(['meta_data.json', 'user_data', 'vendor_data.json', 'vendor_data2.json']);
     case 'user_data':
     case 'user-data':
       return userData(machine);
@@ -101,7 +95,28 @@ async function getOpenstack(path: readonly string[], machine: MetadataMachine): 
     case 'meta-data.json':
       return json(openstackMetadata(machine));
     case 'vendor_data.json':
+    case 'vendor_data2.json':
       return json({});
+    // No network_data.json: without one, cloud-init configures the first interface by DHCP, which is what there is.
+    default:
+      return NOT_FOUND;
+  }
+}
+
+/** NoCloud by URL (`nocloud-smbios`); cloud-init takes a missing user-data for a fault, not for none. */
+async function getNocloud(path: readonly string[], machine: MetadataMachine): Promise<MetadataResponse> {
+  if (path.length > 1) return NOT_FOUND;
+  switch (path[0]) {
+    case undefined:
+      return listing(['meta-data', 'user-data', 'vendor-data']);
+    case 'meta-data':
+      return text(nocloudMetadata(machine));
+    case 'user-data': {
+      const answer = await userData(machine);
+      return answer === NOT_FOUND ? text('') : answer;
+    }
+    case 'vendor-data':
+      return text('');
     default:
       return NOT_FOUND;
   }

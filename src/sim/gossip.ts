@@ -175,7 +175,9 @@ class GossipAgent implements SpaceAgent {
   }
 
   peerUses(): Uses {
-    return new Map(this.#state.decayedUses(this.#now()).map(({ machinetype, decayedUse }) => [machinetype, decayedUse]));
+    return new Map(
+      this.#state.decayedUses(this.#now()).map(({ machinetype, decayedUse }) => [machinetype, decayedUse]),
+    );
   }
 
   ownNewsChanged(): void {

@@ -12,8 +12,8 @@ import type { MachineRecord, MachinetypeNews } from '../factory/types.js';
 import type { SpacePolicy } from './policy.js';
 import type { Rng } from './random.js';
 import type { Scenario } from './scenario.js';
-import { wanted } from './wanted.js';
 import { LongTermMeter, type LongTermShare } from './use-measure.js';
+import { wanted } from './wanted.js';
 import { changeTimes, type WorkQueue } from './work.js';
 
 /** A space is settled with no type further off than this part of it, or than so many of its machines. */

@@ -2,6 +2,8 @@
 
 import type { Entry, Head, Slice, SliceEnd } from './entry.js';
 import { decayUse } from './entry.js';
+import { hashText } from './gossip-hash.js';
+import { MAX_SLICES } from './gossip-limits.js';
 import type { OwnEntry, OwnMachinetype } from './gossip-types.js';
 import { text } from './kinds.js';
 import type { Instant } from './space-view.js';
@@ -10,6 +12,10 @@ import type { Instant } from './space-view.js';
 export const MAX_MESSAGE_CHARACTERS = 64;
 /** Where the predicted use is wrong by more than this part, it is sent anew; otherwise only with other changes. */
 const TOLERATED_USE_ERROR = 0.1;
+/** A part that has not changed for so long, and as much again at the most, is told again: what others have of it may be false. */
+const REFRESH_DS = 36_000;
+/** So many machinetypes that are no more are carried along before all is told anew without them. */
+const MAX_EMPTY_SLICES = 64;
 /** Power is rounded to this, so that sums are exact. */
 const HS06_STEPS = 1000;
 
@@ -17,17 +23,26 @@ export class OwnEntryKeeper {
   #entry: Entry;
   readonly #startMs: number;
   readonly #halfLifeSeconds: number;
+  /** Factories that all began at one moment do not all tell all again at one moment. */
+  readonly #refreshDs: number;
   /** By machinetype, as told to us and as told on. */
   readonly #ends = new Map<string, { lastEnd: NonNullable<OwnMachinetype['lastEnd']>; end: SliceEnd }>();
 
-  constructor(incarnation: number, halfLifeSeconds: number, now: Instant) {
+  constructor(incarnation: number, halfLifeSeconds: number, now: Instant, factory = '') {
     this.#entry = { incarnation, version: 0, head: null, slices: [] };
     this.#halfLifeSeconds = halfLifeSeconds;
     this.#startMs = now.steadyMs;
+    this.#refreshDs = REFRESH_DS + (hashText(factory) % REFRESH_DS);
   }
 
   get entry(): Entry {
     return this.#entry;
+  }
+
+  /** Machinetypes come and go, and an entry only grows: it is time to begin a new one. */
+  get isCluttered(): boolean {
+    const { slices } = this.#entry;
+    return slices.length > MAX_EMPTY_SLICES && slices.filter(isEmpty).length > MAX_EMPTY_SLICES;
   }
 
   /** Now, on the clock of the entry. */
@@ -42,7 +57,10 @@ export class OwnEntryKeeper {
     let { version, head } = before;
     const slices = [...before.slices];
     const { maxProcessors, takesMachines } = own;
-    if (head === null || head.left || head.maxProcessors !== maxProcessors || head.takesMachines !== takesMachines) {
+    const isOld = (part: Head | Slice) => nowDs > part.changedDs + this.#refreshDs;
+    const sameHead =
+      head !== null && !head.left && head.maxProcessors === maxProcessors && head.takesMachines === takesMachines;
+    if (head === null || !sameHead || isOld(head)) {
       version += 1;
       head = { version, changedDs: nowDs, maxProcessors, takesMachines, left: false };
     }
@@ -52,7 +70,9 @@ export class OwnEntryKeeper {
       const at = slices.findIndex(({ machinetype }) => machinetype === type.machinetype);
       const known = at < 0 ? null : slices[at]!;
       const slice = this.#slice(type, nowDs, now.unixSeconds);
-      if (known === null ? isEmpty(slice) : !this.#differs(known, slice)) continue;
+      if (known === null ? isEmpty(slice) || slices.length >= MAX_SLICES : !this.#differs(known, slice) && !isOld(known)) {
+        continue;
+      }
       version += 1;
       slices[at < 0 ? slices.length : at] = { ...slice, version };
     }
@@ -74,15 +94,15 @@ export class OwnEntryKeeper {
     this.#entry = { incarnation, version: version + 1, head, slices };
   }
 
-  /** Says all again under a higher incarnation: somebody else spoke in this name. */
-  raise(incarnation: number): void {
+  /** Says all again under another incarnation: somebody else spoke in this name, say. */
+  beginAnew(incarnation: number): void {
     let version = 0;
     const next = <P extends { readonly version: number }>(part: P): P => {
       version += 1;
       return { ...part, version };
     };
     const head = this.#entry.head === null ? null : next(this.#entry.head);
-    const slices = this.#entry.slices.map(next);
+    const slices = this.#entry.slices.filter((slice) => !isEmpty(slice)).map(next);
     this.#entry = { incarnation, version, head, slices };
   }
 

@@ -70,6 +70,11 @@ export class HotChanges {
     else left.push(hot);
   }
 
+  /** Nothing is known of the factory any more. */
+  forget(index: number): void {
+    for (const hot of this.#byFactory.get(index) ?? []) this.#remove(hot);
+  }
+
   /** Somebody passed on to us what we pass on: one time less is left to us. */
   heardAgain(index: number, { incarnation, from, to }: Change): void {
     for (const hot of [...(this.#byFactory.get(index) ?? [])]) {

@@ -25,6 +25,11 @@ export interface KnowledgeOptions {
 
 export type TakeOutcome = 'news' | 'known' | 'useless';
 
+/**
+ * What fills a gap comes with the next comparison. Where nobody has it for so long, the parts beyond it were never told by
+ * their owner, who could not replace them either: the entry is then learnt anew.
+ */
+const MAX_GAP_DS = 3_000;
 /** Use is carried on between two counts from all entries. */
 const RECOUNT_USE_DS = 300;
 
@@ -39,6 +44,8 @@ export class Knowledge {
   /** 1: its news are in the sums. */
   readonly #counted: Uint8Array;
   readonly #totals: Totals;
+  /** Entries with parts beyond what they are known up to, and since when. */
+  readonly #gaps = new Map<number, number>();
   #nowDs = 0;
   #usesCountedDs = Number.NEGATIVE_INFINITY;
 
@@ -128,6 +135,7 @@ export class Knowledge {
     const change: Change = { id: this.roster.ids[index]!, incarnation, from: 0, to, changedDs, head, slices };
     this.#offsets[index] = other.#offsets[otherIndex]!;
     this.#entries[index] = entry;
+    this.#noteGap(index, entry, true, nowDs);
     this.settled.changed(index, null, entry, change, this.#offsets[index]!, nowDs);
     this.#count(index, nowDs);
   }
@@ -151,8 +159,19 @@ export class Knowledge {
     return age > suspectSeconds * 10 ? 'suspect' : 'alive';
   }
 
+  /** All that is known of a factory but when it was heard; others will tell it again. */
+  forget(index: number, nowDs: number): void {
+    this.#gaps.delete(index);
+    this.hot.forget(index);
+    this.settled.forget(index);
+    if (this.#counted[index] === 1) this.#totals.replace(index, this.#entries[index]!, null, nowDs);
+    this.#counted[index] = 0;
+    this.#entries[index] = null;
+  }
+
   /** Looks for factories that have expired, and for changes that have settled; to be called every few seconds. */
   sweep(nowDs: number): void {
+    for (const [index, sinceDs] of this.#gaps) if (nowDs > sinceDs + MAX_GAP_DS) this.forget(index, nowDs);
     this.settled.advance((index) => this.#entries[index]!, nowDs);
     const oldestDs = nowDs - this.options.limits.expirySeconds * 10;
     const { times } = this.heard;
@@ -193,10 +212,18 @@ export class Knowledge {
     this.#entries[index] = entry;
     const sameLife = before !== null && before.incarnation === entry.incarnation ? before : null;
     this.settled.changed(index, sameLife, entry, change, this.#offsets[index]!, nowDs);
+    this.#noteGap(index, entry, change.from > (sameLife?.version ?? 0), nowDs);
     // What was known before is not spread again.
     this.hot.add(index, { ...change, from: Math.max(change.from, Math.min(sameLife?.version ?? 0, change.to - 1)) });
     if (this.#counted[index] === 1) this.#totals.replace(index, before, entry, nowDs);
     this.#count(index, nowDs);
+  }
+
+  #noteGap(index: number, { version, head, slices }: Entry, mayBeNew: boolean, nowDs: number): void {
+    if (!mayBeNew && !this.#gaps.has(index)) return;
+    const hasGap = (head?.version ?? 0) > version || slices.some((slice) => slice.version > version);
+    if (!hasGap) this.#gaps.delete(index);
+    else if (!this.#gaps.has(index)) this.#gaps.set(index, nowDs);
   }
 
   /** Has a factory's news in the sums if, and only if, it is to count. */

@@ -27,7 +27,8 @@ export class Problems {
   readonly #skews = new Map<string, number>();
   /** Calendars of the factories heard last, right or wrong. */
   readonly #lastSkews = new Map<string, number>();
-  readonly #futureIncarnations = new Map<string, number>();
+  readonly #futureIncarnations = new Map<string, { incarnation: number; atMs: number }>();
+  readonly #floods = new Map<string, { atMs: number }>();
   /** Other names that a factory's host went by, and when last. */
   readonly #claims = new Map<string, { name: string; atMs: number }>();
   /** Why signatures, or the want of them, were refused last. */
@@ -53,11 +54,19 @@ export class Problems {
   }
 
   /** Whether an incarnation may be a start of a factory with a right calendar, ours or the space's. */
-  isCredible(factory: string, incarnation: number, unixSeconds: number): boolean {
+  isCredible(incarnation: number, { unixSeconds }: Instant): boolean {
     if (incarnation <= unixSeconds + MAX_AHEAD_SECONDS) return true;
-    if (incarnation <= unixSeconds + this.spaceAheadSeconds + MAX_AHEAD_SECONDS) return true;
-    this.#futureIncarnations.set(factory, incarnation);
-    return false;
+    return incarnation <= unixSeconds + this.spaceAheadSeconds + MAX_AHEAD_SECONDS;
+  }
+
+  /** A factory is said to have an incarnation that is not credible. */
+  noteFuture(factory: string, incarnation: number, { steadyMs: atMs }: Instant): void {
+    this.#futureIncarnations.set(factory, { incarnation, atMs });
+  }
+
+  /** More came from a factory than any sends that works as it should. */
+  noteFlood(factory: string, { steadyMs: atMs }: Instant): void {
+    this.#floods.set(factory, { atMs });
   }
 
   /** A state of our entry that we were never in is about. True: raise our incarnation over it. */
@@ -89,7 +98,8 @@ export class Problems {
   }
 
   retain(factories: ReadonlySet<string>): void {
-    for (const map of [this.#skews, this.#lastSkews, this.#futureIncarnations, this.#claims, this.#refusals]) {
+    const refused = [this.#futureIncarnations, this.#claims, this.#refusals, this.#floods];
+    for (const map of [this.#skews, this.#lastSkews, ...refused]) {
       for (const factory of map.keys()) if (!factories.has(factory)) map.delete(factory);
     }
   }
@@ -101,10 +111,14 @@ export class Problems {
       problems.push(`its clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this host's`);
     }
     const future = this.#futureIncarnations.get(factory);
-    if (future !== undefined) {
-      const ahead = Math.round(future - now.unixSeconds);
+    if (future !== undefined && isRecent(future, now)) {
+      const ahead = Math.round(future.incarnation - now.unixSeconds);
       if (ahead > 0)
         problems.push(`it was started ${ahead} s in the future by its own clock: its news are not believed`);
+    }
+    const flood = this.#floods.get(factory);
+    if (flood !== undefined && isRecent(flood, now)) {
+      problems.push('it sends far more than a factory should: most of it is not looked at');
     }
     const claimed = this.#claims.get(factory);
     if (claimed !== undefined && isRecent(claimed, now)) {

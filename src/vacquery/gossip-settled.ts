@@ -83,6 +83,12 @@ export class Settled {
     this.#settle(index, entry, state, nowDs);
   }
 
+  /** Nothing is known of the factory any more. */
+  forget(index: number): void {
+    this.#unsettled.delete(index);
+    this.#setHash(index, 0);
+  }
+
   /** Moves on to now; to be called before digests are looked at. */
   advance(entryOf: (index: number) => Entry, nowDs: number): void {
     const second = Math.floor(nowDs / 10);

@@ -13,6 +13,7 @@
 import type { MachinetypeNews } from '../factory/types.js';
 import { type Change, changeSince, type Entry, freeProcessors } from './entry.js';
 import { OwnEntryKeeper } from './entry-own.js';
+import { Calendar } from './gossip-calendar.js';
 import { Knowledge, newestDs } from './gossip-knowledge.js';
 import { LegacyPeers } from './gossip-legacy.js';
 import { GOSSIP_LIMITS } from './gossip-limits.js';
@@ -58,6 +59,7 @@ export class GossipState {
   readonly #options: GossipStateOptions;
   readonly #keeper: OwnEntryKeeper;
   readonly #legacy = new LegacyPeers();
+  readonly #calendar: Calendar;
   readonly #outbox: Outbox;
   readonly #startMs: number;
   #knowledge: Knowledge;
@@ -69,7 +71,8 @@ export class GossipState {
     this.limits = { ...GOSSIP_LIMITS, ...options.limits };
     this.#startMs = now.steadyMs;
     this.#nextSweepMs = now.steadyMs + SWEEP_MS;
-    this.#keeper = new OwnEntryKeeper(options.incarnation, options.halfLifeSeconds ?? 0, now);
+    this.#keeper = new OwnEntryKeeper(options.incarnation, options.halfLifeSeconds ?? 0, now, options.factory);
+    this.#calendar = new Calendar(now);
     this.#knowledge = this.#newKnowledge(options.factories);
     this.#sync = new Sync(this.#knowledge, options.rng);
     const { limits } = this;
@@ -112,7 +115,8 @@ export class GossipState {
   announce(own: OwnEntry, now: Instant): boolean {
     const { version } = this.#keeper.entry;
     if (!this.#keeper.update(own, now)) return false;
-    this.#spreadOwn(version, now);
+    if (this.#keeper.isCluttered) this.#beginAnew(this.incarnation + 1, now);
+    else this.#spreadOwn(version, now);
     return true;
   }
 
@@ -132,6 +136,7 @@ export class GossipState {
     if (now.steadyMs >= this.#nextSweepMs) {
       this.#nextSweepMs = now.steadyMs + SWEEP_MS;
       this.#knowledge.sweep(nowDs);
+      if (this.#calendar.wasSetBack(now)) this.#doubtIncarnations(nowDs, now);
     }
     const sends = this.#outbox.due(nowDs, now);
     this.counts.sent += sends.length;
@@ -248,7 +253,9 @@ export class GossipState {
     const { roster, own } = this.#knowledge;
     const index = roster.indexOfId(change.id);
     const name = roster.names[index];
-    if (name === undefined || !this.problems.isCredible(name, change.incarnation, now.unixSeconds)) {
+    const isCredible = this.problems.isCredible(change.incarnation, now);
+    if (name === undefined || !isCredible) {
+      if (name !== undefined) this.problems.noteFuture(name, change.incarnation, now);
       this.counts.disbelieved += 1;
       return;
     }
@@ -268,10 +275,24 @@ export class GossipState {
     const isOurs = change.incarnation === entry.incarnation && change.to <= entry.version && isPartOf(change, entry);
     if (isOurs) return;
     if (!this.problems.noteOwnName(from, now)) return;
-    const incarnation = change.incarnation + 1;
-    this.#keeper.raise(incarnation);
+    this.#beginAnew(change.incarnation + 1, now);
+  }
+
+  #beginAnew(incarnation: number, now: Instant): void {
+    this.#keeper.beginAnew(incarnation);
     this.#options.onIncarnation?.(incarnation);
     this.#spreadOwn(0, now);
+  }
+
+  /** What began in the future keeps out what its factory says now. */
+  #doubtIncarnations(nowDs: number, now: Instant): void {
+    const { roster, own } = this.#knowledge;
+    for (let index = 0; index < roster.size; index += 1) {
+      const entry = this.#knowledge.entry(index);
+      if (index === own || entry === null || this.problems.isCredible(entry.incarnation, now)) continue;
+      this.#knowledge.forget(index, nowDs);
+    }
+    if (!this.problems.isCredible(this.incarnation, now)) this.#beginAnew(Math.floor(now.unixSeconds), now);
   }
 
   #heardSecondsAgo(index: number, now: Instant): number | null {

@@ -115,7 +115,9 @@ export type GossipOutcome =
   /** Not signed though it must be, or its signature, time or nonce is wrong. */
   | 'unauthenticated'
   | 'clock-skew'
-  | 'replayed';
+  | 'replayed'
+  /** More of the factory than any that works as it should sends. */
+  | 'too-much';
 
 export interface GossipCounts {
   sent: number;

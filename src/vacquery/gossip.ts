@@ -28,12 +28,15 @@ import type {
   Stamp,
 } from './gossip-types.js';
 import { VACQUERY_PORT } from './messages.js';
+import { TokenBucket } from './limits.js';
 import type { Instant } from './space-view.js';
 import { decodeGossip } from './wire02-decode.js';
 import { encodeGossip, looksLikeGossip } from './wire02-encode.js';
 
 export class Gossip {
   readonly state: GossipState;
+  /** What each factory may send us now. */
+  readonly #inflow = new Map<string, TokenBucket>();
 
   constructor(
     readonly options: GossipOptions,
@@ -49,6 +52,7 @@ export class Gossip {
 
   /** After the configuration was read again. Who is no longer named is forgotten and believed no more. */
   setFactories(factories: readonly string[], now: Instant): void {
+    this.#inflow.clear();
     this.state.setFactories(factories, now);
   }
 
@@ -100,6 +104,10 @@ export class Gossip {
     const from = factoryAtAddress(address, datagram)?.toLowerCase() ?? null;
     if (from === null) return 'stranger';
     if (!looksLikeGossip(datagram)) return 'not-gossip';
+    if (!this.#mayReceive(from, datagram.length, now)) {
+      this.state.problems.noteFlood(from, now);
+      return 'too-much';
+    }
     const verdict = authenticator?.check(datagram, from, now.unixSeconds);
     if (verdict?.ok === false) {
       this.state.problems.noteRefusedSignature(from, verdict.reason, verdict.skewSeconds ?? 0, now);
@@ -121,6 +129,19 @@ export class Gossip {
     this.state.counts.disbelieved += unknownIds;
     this.state.receive(message, from, datagram.length, now, verdict?.isSigned ?? false);
     return 'accepted';
+  }
+
+  /** One factory that is broken must not take the time in which the others are heard. */
+  #mayReceive(from: string, bytes: number, { steadyMs }: Instant): boolean {
+    let bucket = this.#inflow.get(from);
+    if (bucket === undefined) {
+      const { bytesPerSecond, burstBytes } = this.state.limits;
+      bucket = new TokenBucket(bytesPerSecond * INFLOW_FACTOR, burstBytes * INFLOW_FACTOR, steadyMs);
+      this.#inflow.set(from, bucket);
+    }
+    if (!bucket.has(steadyMs)) return false;
+    bucket.spend(bytes);
+    return true;
   }
 
   /** For `vac factories`: all configured factories but this one. */
@@ -182,6 +203,9 @@ export class Gossip {
     return this.state.counts;
   }
 }
+
+/** Looked at of one factory, in what it may send in all: news and answers twice over. */
+const INFLOW_FACTOR = 4;
 
 /** What to start with: later than every earlier start, even where the clock was set back meanwhile. */
 export function nextIncarnation(persisted: number | null, unixSeconds: number): number {

@@ -130,17 +130,23 @@ export class SpaceView {
     );
   }
 
-  /** For `vac factories`: one for each peer that was asked or heard. */
-  summaries(now: Instant): PeerSummary[] {
+  /**
+   * For `vac factories`: one for each peer that was asked or heard.
+   *
+   * @param heardOtherwise since a peer was heard by another way; null: it was not
+   */
+  summaries(now: Instant, heardOtherwise: (factory: string) => number | null = () => null): PeerSummary[] {
     const claims = this.#claims();
     return [...this.#peers].map(([factory, peer]) => {
+      const byPollSeconds = peer.lastHeardMs === null ? null : secondsSince(peer.lastHeardMs, now);
+      const heardSecondsAgo = lower(byPollSeconds, heardOtherwise(factory));
       const fresh = this.#freshEntries(peer, now);
       const sum = (of: (news: MachinetypeNews) => number) => fresh.reduce((total, { news }) => total + of(news), 0);
       return {
         factory,
-        way: peer.lastHeardMs !== null && secondsSince(peer.lastHeardMs, now) <= this.#expirySeconds ? 'poll' : null,
+        way: byPollSeconds !== null && byPollSeconds <= this.#expirySeconds ? 'poll' : null,
         outcome: peer.answer?.outcome ?? 'unasked',
-        heardSecondsAgo: peer.lastHeardMs === null ? null : secondsSince(peer.lastHeardMs, now),
+        heardSecondsAgo,
         clockAheadSeconds: peer.clockAheadSeconds,
         vacVersion: peer.vacVersion,
         site: peer.site,
@@ -149,7 +155,7 @@ export class SpaceView {
         runningMachines: sum((news) => news.runningMachines),
         runningProcessors: sum((news) => news.runningProcessors),
         runningHs06: sum((news) => news.runningHs06),
-        problems: [...problemsOf(factory, peer, now), ...(claims.get(factory) ?? [])],
+        problems: [...problemsOf(factory, peer, heardSecondsAgo), ...(claims.get(factory) ?? [])],
       };
     });
   }
@@ -228,7 +234,7 @@ function newPeer(): Peer {
 }
 
 /** What is wrong with a peer by its own answers, a sentence each. */
-function problemsOf(factory: string, { answer, clockAheadSeconds, lastHeardMs }: Peer, now: Instant): string[] {
+function problemsOf(factory: string, { answer, clockAheadSeconds }: Peer, heardSecondsAgo: number | null): string[] {
   const problems: string[] = [];
   if (clockAheadSeconds !== null && Math.abs(clockAheadSeconds) > TOLERATED_SKEW_SECONDS) {
     const ahead = clockAheadSeconds > 0 ? 'ahead of' : 'behind';
@@ -237,8 +243,7 @@ function problemsOf(factory: string, { answer, clockAheadSeconds, lastHeardMs }:
   if (answer === null) return problems;
   const { outcome, asked, received, expected, strayAddress, claimedFactory } = answer;
   if (outcome === 'none') {
-    const heard =
-      lastHeardMs === null ? 'never heard' : `last heard ${Math.round(secondsSince(lastHeardMs, now))} s ago`;
+    const heard = heardSecondsAgo === null ? 'never heard' : `last heard ${Math.round(heardSecondsAgo)} s ago`;
     problems.push(`no answer to ${asked} ${asked === 1 ? 'query' : 'queries'}, ${heard}`);
   }
   if (outcome === 'partial') problems.push(`only ${received} of ${expected} machinetypes arrived`);
@@ -276,6 +281,10 @@ export function toNews(factory: string, status: MachinetypeStatus, receivedSecon
             hostname: hostname ?? factory,
           },
   };
+}
+
+function lower(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }
 
 function secondsSince(steadyMs: number, now: Instant): number {

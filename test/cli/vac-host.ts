@@ -34,7 +34,8 @@ export function reportOf(shape: LoopbackShape, changes: Partial<SpaceReport> = {
   const factories = namesOf(shape);
   const [factory] = factories as [string];
   const space = 'vac01.example.com';
-  return { space, factory, factories, queryPort: 995, udpTimeoutSeconds: 1, alone: false, peers: [], ...changes };
+  const rest = { alone: false, peers: [], problems: [], hint: null, keys: null };
+  return { space, factory, factories, queryPort: 995, udpTimeoutSeconds: 1, ...rest, ...changes };
 }
 
 /** Runs `vac` with each list of arguments, one after the other; `['sh', line]` is a line of a shell instead. */

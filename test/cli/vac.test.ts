@@ -383,6 +383,7 @@ describe('vac on a host whose vacd can be asked', () => {
     const peer = {
       factory: 'wn02.example.com',
       way: null,
+      signs: null,
       outcome: 'none' as const,
       heardSecondsAgo: null,
       clockAheadSeconds: null,

@@ -243,6 +243,9 @@ test('the space is told as it is known', async () => {
     udpTimeoutSeconds: 10,
     alone: false,
     peers: [],
+    problems: [],
+    hint: null,
+    keys: null,
   };
   expect(await askDaemon(path, { command: 'space' })).toEqual({ ok: true, space });
 });

@@ -88,6 +88,7 @@ export function machineTools(
     volumes: new MachineVolumes(new Lvm({ activate: false })),
     guestOwner: { uid: 65534, gid: 65534 },
     networkName: NETWORK_NAME,
+    rootPublicKey: () => null,
     settings,
     hypervisorFacts: () => hypervisor.facts(),
     ...changes,

@@ -1,39 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isVacError } from '../../src/errors.js';
-import {
-  loadUserData,
-  loadUserDataTemplate,
-  MAX_TEMPLATE_BYTES,
-  type MachineValues,
-  substituteUserData,
-  type UserDataSource,
-  type UserDataValues,
-} from '../../src/machines/user-data.js';
-import { VERSION } from '../../src/version.js';
-
-const MACHINE: MachineValues = {
-  space: 'vac01.example.com',
-  machinetype: 'prod',
-  hostname: 'factory1-03.example.com',
-  managerVersion: 'Vac 0.1.0',
-  managerHostname: 'factory1.example.com',
-  uuid: '0b5c7d8e-1f2a-4b3c-8d4e-5f60718293a4',
-  machinefeaturesUrl: 'http://169.254.169.253/machinefeatures',
-  jobfeaturesUrl: 'http://169.254.169.253/jobfeatures',
-  joboutputsUrl: 'http://169.254.169.253/joboutputs',
-};
-const VALUES: UserDataValues = {
-  ...MACHINE,
-  url: 'https://repo.example.org/user_data',
-  rootImageUrl: 'https://repo.example.org/image.iso',
-  options: { queue: 'long', x509_proxy: 'PROXY\n', hostcert: Buffer.from([0xff, 0x0a]) },
-};
+import { describe, expect, it } from 'vitest';
+import { substituteUserData, type UserDataValues } from '../../src/machines/user-data.js';
+import { VALUES } from './user-data-values.js';
 
 const fill = (template: string, changes: Partial<UserDataValues> = {}) =>
   substituteUserData(template, { ...VALUES, ...changes }).toString('utf8');
@@ -62,6 +31,7 @@ describe('substituteUserData', () => {
     ['option_queue', 'long'],
     ['file_queue', 'long'],
     ['option_x509_proxy', 'PROXY\n'],
+    ['boot_files', 'H4sIAAAA'],
   ])('fills in %s', (name, value) => {
     expect(fill(`a ##user_data_${name}## b ##user_data_${name}####user_data_${name}##`)).toBe(
       `a ${value} b ${value}${value}`,
@@ -84,10 +54,47 @@ describe('substituteUserData', () => {
     expect(fill(text)).toBe(text);
   });
 
-  it('puts values in as they are: neither expanded, nor removed, nor read as replacement patterns', () => {
-    const value = '##user_data_space## ##user_data_none## $& $1 $$';
-    expect(fill('[##user_data_option_queue##]', { options: { queue: value } })).toBe(`[${value}]`);
-    expect(fill('##user_data_option_a##data_space##', { options: { a: '##user_' } })).toBe('##user_data_space##');
+  it('fills in what options and files bring, once, and removes what is left in them', () => {
+    const options = {
+      outer: '<##user_data_machine_hostname## ##user_data_option_inner## ##user_data_nothing##>',
+      inner: '[##user_data_uuid##]',
+    };
+    expect(fill('##user_data_file_outer##', { options })).toBe('<factory1-03.example.com [] >');
+    expect(fill('##user_data_option_self##', { options: { self: '(##user_data_option_self##)' } })).toBe('(())');
+  });
+
+  it('takes no value for a replacement pattern', () => {
+    expect(fill('[##user_data_option_queue##]', { options: { queue: "$& $1 $$ $'" } })).toBe("[$& $1 $$ $']");
+  });
+
+  it("puts the machine's own proxy before an option of that name", () => {
+    const template = '##user_data_option_x509_proxy##|##user_data_file_x509_proxy##';
+    expect(fill(template)).toBe('PROXY\n|PROXY\n');
+    expect(fill(template, { x509Proxy: 'OWN\n' })).toBe('OWN\n|OWN\n');
+    expect(fill(template, { options: {}, x509Proxy: null })).toBe('|');
+  });
+
+  it('returns what is packed as it is', () => {
+    const packed = Buffer.concat([gzipSync('#!/bin/sh\n'), Buffer.from('##user_data_space##')]);
+    expect(substituteUserData(packed, VALUES)).toEqual(packed);
+  });
+
+  it('does what one replacement after the other would do, the options first', () => {
+    const piece = fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom('##', '#', 'user_data_', ' ', '\n', 'x', '##user_data___##') },
+      { weight: 3, arbitrary: fc.constantFrom('uuid', 'option_a', 'file_b', 'space', 'option_none').map((name) => `##user_data_${name}##`) },
+    );
+    // No # in values that come late: what they bring is removed by both, but may join with what is beside it.
+    const text = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
+    fc.assert(
+      fc.property(text, fc.constantFrom('##user_data_uuid##', 'A', ''), fc.constantFrom('##user_data_space##!', 'B'), (template, a, b) => {
+        const after = (of: string, name: string, value: string) => of.replaceAll(`##user_data_${name}##`, () => value);
+        let expected = after(after(template, 'option_a', a), 'file_b', b);
+        expected = after(after(expected, 'uuid', VALUES.uuid), 'space', VALUES.space);
+        expected = expected.replace(/##user_data_[a-z0-9_,]*##/g, '');
+        expect(fill(template, { options: { a, b } })).toBe(expected);
+      }),
+    );
   });
 
   it('keeps every byte that is not part of a pattern, and those of files', () => {
@@ -109,133 +116,3 @@ describe('substituteUserData', () => {
   });
 });
 
-describe('templates', () => {
-  let directory: string;
-  let server: Server | null = null;
-
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'vac-user-data-'));
-    await mkdir(join(directory, 'files'));
-  });
-  afterEach(async () => {
-    server?.closeAllConnections();
-    await new Promise((resolve) => (server === null ? resolve(null) : server.close(resolve)));
-    server = null;
-    await rm(directory, { recursive: true, force: true });
-  });
-
-  const files = () => join(directory, 'files');
-  const type = (userData: string | null, changes: Partial<UserDataSource> = {}): UserDataSource => ({
-    name: 'prod',
-    userData,
-    userDataOptions: {},
-    userDataFiles: {},
-    rootImage: '/images/root.img',
-    ...changes,
-  });
-
-  async function serve(listener: RequestListener): Promise<string> {
-    server = createServer(listener).listen(0, '127.0.0.1');
-    await new Promise((resolve) => server?.once('listening', resolve));
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  }
-
-  async function failure(promise: Promise<unknown>): Promise<string> {
-    const error = await promise.then(
-      () => null,
-      (reason: unknown) => reason,
-    );
-    if (!isVacError(error, 'user-data-unavailable')) throw new Error(`not the expected failure: ${error}`);
-    expect(error.message).not.toContain('\n');
-    return error.message;
-  }
-
-  it('are read from files/ or from a path, together with files that go into them', async () => {
-    await writeFile(
-      join(files(), 'user_data'),
-      '##user_data_file_cert##|##user_data_option_key##|##user_data_option_both##',
-    );
-    await writeFile(join(files(), 'cert.pem'), Buffer.from([0xfe]));
-    await writeFile(join(directory, 'key.pem'), 'KEY\n');
-    const made = type('user_data', {
-      userDataFiles: { cert: 'cert.pem', key: join(directory, 'key.pem'), both: 'cert.pem' },
-      userDataOptions: { both: 'text' },
-    });
-    const expected = Buffer.concat([Buffer.from([0xfe]), Buffer.from('|KEY\n|text')]);
-    expect(await loadUserData(made, files(), MACHINE)).toEqual(expected);
-    const absolute = { ...made, userData: join(files(), 'user_data') };
-    expect(await loadUserData(absolute, files(), MACHINE)).toEqual(expected);
-  });
-
-  it('are none where the machinetype has none', async () => {
-    expect(await loadUserData(type(null), files(), MACHINE)).toBeNull();
-  });
-
-  it('that are missing are told by type and path', async () => {
-    const message = await failure(loadUserData(type('user_data'), files(), MACHINE));
-    expect(message).toContain(`user_data of machinetype prod cannot be read: ${files()}/user_data: no such file`);
-    await writeFile(join(files(), 'user_data'), '');
-    const made = type('user_data', { userDataFiles: { cert: 'cert.pem' } });
-    expect(await failure(loadUserData(made, files(), MACHINE))).toContain(`user_data_file_cert of machinetype prod`);
-  });
-
-  it('are fetched anew each time, and told their URL as configured', async () => {
-    const agents: (string | undefined)[] = [];
-    const url = await serve((request, response) => {
-      agents.push(request.headers['user-agent']);
-      if (request.url === '/start') response.writeHead(302, { location: '/template' }).end('moved');
-      else response.end(`${agents.length} ##user_data_url## ##user_data_root_image_url##`);
-    });
-    const made = type(`${url}/start`, { rootImage: 'https://repo.example.org/image.iso' });
-    const fetched = async () => (await loadUserData(made, files(), MACHINE))?.toString();
-    expect(await fetched()).toBe(`2 ${url}/start https://repo.example.org/image.iso`);
-    expect(await fetched()).toBe(`4 ${url}/start https://repo.example.org/image.iso`);
-    expect(new Set(agents)).toEqual(new Set([`Vac ${VERSION}`]));
-  });
-
-  it('may be redirected five times, not more, and only to http(s)', async () => {
-    const url = await serve((request, response) => {
-      const left = Number(request.url?.slice(1));
-      if (left === 0) response.end('there');
-      else response.writeHead(301, { location: Number.isNaN(left) ? 'file:///etc/passwd' : `/${left - 1}` }).end();
-    });
-    expect((await loadUserDataTemplate(type(`${url}/5`), files()))?.content.toString()).toBe('there');
-    expect(await failure(loadUserDataTemplate(type(`${url}/6`), files()))).toContain('more than 5 times');
-    expect(await failure(loadUserDataTemplate(type(`${url}/other`), files()))).toContain('file:///etc/passwd');
-  });
-
-  it('that cannot be fetched are told by type, URL and reason', async () => {
-    const url = await serve((_request, response) => response.writeHead(404, 'Not Found').end());
-    expect(await failure(loadUserData(type(`${url}/x`), files(), MACHINE))).toContain(
-      `user_data of machinetype prod cannot be fetched: ${url}/x: the server answered 404 Not Found`,
-    );
-    await new Promise((resolve) => server?.close(resolve));
-    expect(await failure(loadUserData(type(`${url}/x`), files(), MACHINE))).toContain('ECONNREFUSED');
-  });
-
-  it('are never more than 1 MiB, however they are sent', async () => {
-    let closed = false;
-    const url = await serve((request, response) => {
-      if (request.url === '/fits') return void response.end(Buffer.alloc(MAX_TEMPLATE_BYTES));
-      response.on('close', () => {
-        closed = true;
-      });
-      const more = () => {
-        while (!closed && response.write(Buffer.alloc(65_536)));
-      };
-      response.on('drain', more);
-      more();
-    });
-    expect((await loadUserDataTemplate(type(`${url}/fits`), files()))?.content.length).toBe(MAX_TEMPLATE_BYTES);
-    expect(await failure(loadUserDataTemplate(type(`${url}/endless`), files()))).toContain('larger than 1048576 bytes');
-    await expect.poll(() => closed).toBe(true);
-  });
-
-  it.each(['/silent', '/stalls'])('do not hold a start up for ever (%s)', async (path) => {
-    const url = await serve((request, response) => {
-      if (request.url === '/stalls') response.write('half');
-    });
-    const message = await failure(loadUserDataTemplate(type(`${url}${path}`), files(), 0.05));
-    expect(message).toContain('no complete answer within 0.05 s');
-  });
-});

@@ -106,7 +106,7 @@ describe("a factory's own entry", () => {
   it('begins again from one under a higher incarnation', () => {
     const keeper = new OwnEntryKeeper(7, 0, at(0));
     for (let machines = 1; machines < 9; machines += 1) keeper.update(entryOf(running('lhcb', machines)), at(machines));
-    keeper.raise(12);
+    keeper.beginAnew(12);
     expect(keeper.entry).toMatchObject({ incarnation: 12, version: 2, head: { version: 1 }, slices: [{ version: 2 }] });
     expect(changeSince('id', keeper.entry, 0)!.from).toBe(0);
   });

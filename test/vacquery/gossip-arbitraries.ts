@@ -110,7 +110,10 @@ export const gossipMessage: fc.Arbitrary<GossipMessage> = fc.record({
       first: fc.nat(8),
       digests,
       known,
-      stamps: fc.array(fc.record({ bucket: fc.nat(15), stamps: fc.array(stamp, { maxLength: 3 }) }), { maxLength: 3 }),
+      stamps: fc.uniqueArray(fc.record({ bucket: fc.nat(15), stamps: fc.array(stamp, { maxLength: 3 }) }), {
+        selector: ({ bucket }) => bucket,
+        maxLength: 3,
+      }),
     }),
   ),
   answer: fc.option(

@@ -35,13 +35,13 @@ describe('calendars', () => {
     const problems = new Problems();
     // A host that came up in 1970.
     const now = { steadyMs: 0, unixSeconds: 1_000 };
-    expect(problems.isCredible('wn1', NOW_SECONDS, now.unixSeconds)).toBe(false);
+    expect(problems.isCredible(NOW_SECONDS, now)).toBe(false);
     problems.noteClock('wn1', NOW_SECONDS - 1_000);
     problems.noteClock('wn2', NOW_SECONDS - 1_000);
-    expect(problems.isCredible('wn1', NOW_SECONDS, now.unixSeconds)).toBe(false);
+    expect(problems.isCredible(NOW_SECONDS, now)).toBe(false);
     problems.noteClock('wn3', NOW_SECONDS - 1_002);
-    expect(problems.isCredible('wn1', NOW_SECONDS, now.unixSeconds)).toBe(true);
-    expect(problems.isCredible('wn1', NOW_SECONDS + 90_000, now.unixSeconds)).toBe(false);
+    expect(problems.isCredible(NOW_SECONDS, now)).toBe(true);
+    expect(problems.isCredible(NOW_SECONDS + 90_000, now)).toBe(false);
     expect(problems.ofOurs(now)).toEqual([`this host's clock is ${NOW_SECONDS - 1_000} s behind the other factories'`]);
     for (let other = 0; other < 9; other += 1) problems.noteClock(`ok${other}`, 1);
     expect(problems.ofOurs(now)).toEqual([]);

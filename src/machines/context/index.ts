@@ -58,43 +58,45 @@ export function contextSmbios(ways: readonly ContextWay[]): Smbios {
  * The context disks as the machine sees them, to be put after `disks`, all its others: guests count disks as they come,
  * and scratch must stay where the machinetype says.
  *
- * On virtio where the root disk is: guests that boot from it have its driver, whereas kernels made for clouds often lack
- * that of the chipset's CD drives.
+ * Like the root disk where that is virtio's: a guest that boots from it has its driver, whereas kernels made for clouds
+ * often lack that of the chipset's CD drives.
  */
 export function contextDomainDisks(
   layout: StateLayout,
   record: MachineRecord,
-  type: Pick<MachinetypeConfig, 'machineType'>,
+  type: Pick<MachinetypeConfig, 'machineType' | 'diskBus'>,
   ways: readonly ContextWay[],
   disks: readonly DomainDisk[],
 ): DomainDisk[] {
-  const taken = new Set(disks.map(({ device }) => device));
-  const free = (devices: readonly string[]) => {
-    const device = devices.find((name) => !taken.has(name));
-    if (device === undefined) throw new Error(`no device is left for a context disk beside ${[...taken].join(' ')}`);
-    taken.add(device);
-    return device;
-  };
-  const root = disks.find(({ kind = 'disk' }) => kind === 'disk');
-  return ways.flatMap((way): DomainDisk[] => {
-    if (way.disk === undefined) return [];
-    const isCd = way.cdOnly === true || !root?.device.startsWith('vd');
-    return [
-      {
-        path: isoPath(layout, record, way),
-        format: 'raw',
-        kind: isCd ? 'cdrom' : 'disk',
-        isReadOnly: true,
-        device: free(isCd ? CD_DEVICES[type.machineType] : VIRTIO_DEVICES),
-        serial: way.name,
-      },
-    ];
-  });
+  const root = disks.find(({ kind = 'disk' }) => kind === 'disk')?.device ?? '';
+  const isVirtio = ['scsi', 'virtio'].includes(type.diskBus) || (type.diskBus === 'auto' && root.startsWith('vd'));
+  const all = [...disks];
+  for (const way of ways) {
+    if (way.disk === undefined) continue;
+    const isCd = way.cdOnly === true || !isVirtio;
+    const names = isCd ? CD_DEVICES[type.machineType] : namesAfter(root.slice(0, 2), all);
+    const device = names.find((name) => !all.some((other) => other.device === name));
+    if (device === undefined) throw new Error(`no device is left for the context disk ${way.name}`);
+    all.push({
+      path: isoPath(layout, record, way),
+      format: 'raw',
+      kind: isCd ? 'cdrom' : 'disk',
+      isReadOnly: true,
+      device,
+      serial: way.name,
+    });
+  }
+  return all.slice(disks.length);
 }
 
 /** From the end, to leave the names before to disks. */
 const CD_DEVICES = { pc: ['hdd', 'hdc', 'hdb', 'hda'], q35: ['sdf', 'sde', 'sdd', 'sdc', 'sdb'] } as const;
-const VIRTIO_DEVICES = [...'cdefghijklmnopqrstuvwxyz'].map((letter) => `vd${letter}`);
+
+/** Device names with a prefix beyond those that are taken: on SCSI their order is that of the disks. */
+function namesAfter(prefix: string, disks: readonly DomainDisk[]): string[] {
+  const names = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => prefix + letter);
+  return names.slice(Math.max(...disks.map(({ device }) => names.indexOf(device))) + 1);
+}
 
 function isoPath(layout: StateLayout, record: MachineRecord, { name }: ContextWay): string {
   return layout.inMachine(record.id, `context-${name}.iso`);
