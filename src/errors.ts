@@ -22,6 +22,7 @@ export const ERROR_CODES = {
     'A long-lived helper process (NFS server, message bus, syslog receiver) did not come up or did not stay up.',
   'hypervisor-refused': 'libvirt answered, and refused; its own words are in the message.',
   'hypervisor-unreachable': 'libvirt does not answer: it is down, restarting or hangs.',
+  'image-cache-full': 'There is no room in the image cache, or on its disk, for an image that a server has.',
   'image-missing': 'A root image cannot be read.',
   'image-unusable': 'A root image is no stand-alone qcow2 and no bootable raw disk.',
   'libvirt-missing': "libvirt's library or the binding to it cannot be loaded.",

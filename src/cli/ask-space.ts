@@ -10,6 +10,7 @@ import {
   PeerMemory,
   Poller,
   type PollPeer,
+  type QuerySigner,
   type QueryType,
   type Status,
   type StatusOf,
@@ -34,6 +35,8 @@ export interface AskerOptions extends Pick<SpaceFacts, 'space' | 'ownFactory' | 
   readonly factories: readonly string[];
   /** Those of them that are waited for only a short while. */
   readonly silent?: ReadonlySet<string>;
+  /** Signs the questions and checks the answers; null: neither is signed. */
+  readonly signer?: QuerySigner | null;
   /** Called with each factory that has answered in full. */
   readonly onAnswer?: (factory: string) => void;
   /** Where factories listen, but for this host's own; for tests. */
@@ -70,7 +73,7 @@ export class SpaceAsker {
 
   /** Resolves when all that live have answered, and after `timeoutSeconds` at the latest. */
   async ask<Q extends QueryType>(query: Q): Promise<Answers<StatusOf<Q>>> {
-    const { space, timeoutSeconds, onAnswer } = this.#options;
+    const { space, timeoutSeconds, signer, onAnswer } = this.#options;
     const deadlineMs = steadyClock.nowMs() + timeoutSeconds * 1000;
     const { peers, problems } = await this.#peers(timeoutSeconds * 1000 * NAMES_PART);
     const answers = await this.#poller.poll({
@@ -82,6 +85,7 @@ export class SpaceAsker {
       timeoutMs: Math.max(1, deadlineMs - steadyClock.nowMs()),
       rng: Math.random,
       memory: this.#memory,
+      ...(signer == null ? {} : { signer }),
       onComplete: ({ factory }) => onAnswer?.(factory),
     });
     return { answers, problems, nowMs: steadyClock.nowMs() };

@@ -1,23 +1,59 @@
 /** `vac check-config [FILE...]`: everything that is wrong with a configuration, before a daemon reads it. */
 
 import { availableParallelism } from 'node:os';
-import { type CheckedConfig, checkConfig, checkedConfigLines } from '../config/index.js';
+import { type CheckedConfig, type CheckedPipes, checkConfig, checkedConfigLines } from '../config/index.js';
+import { problemAt } from '../config/problem.js';
+import type { Config } from '../config/types.js';
+import { originKey } from '../config/types.js';
 import { hostFqdn } from '../daemon/entry.js';
+import { readSpaceKeyFile } from '../daemon/space-key-file.js';
 import type { Io } from './io.js';
 import { jsonText } from './json.js';
 import type { CommandLine } from './parse.js';
+import { pipesHere } from './pipes-here.js';
+import { duration } from './views/text.js';
 
 export async function checkConfigCommand(line: CommandLine, io: Io): Promise<number> {
   const paths = line.positionals.length > 0 ? line.positionals : (line.texts('config') ?? []);
-  const checked = await checkConfig(paths, { hostFqdn: hostFqdn(), processors: availableParallelism() });
+  const checked = await withKeyFile(
+    await checkConfig(paths, { hostFqdn: hostFqdn(), processors: availableParallelism() }),
+  );
+  const pipes = checked.config === null ? null : await pipesOf(checked.config, line.text('state-dir')!, io);
   const code = checked.config === null ? 1 : 0;
-  io.print(line.has('json') ? [jsonText({ code, ...forPrograms(checked) })] : checkedConfigLines(checked));
+  io.print(
+    line.has('json') ? [jsonText({ code, ...forPrograms(checked, pipes) })] : checkedConfigLines(checked, pipes),
+  );
   return code;
 }
 
+/** What the pipes give by the copies of their documents in the state directory. */
+async function pipesOf(config: Config, stateDir: string, io: Io): Promise<CheckedPipes> {
+  const { config: withPipes, expansions, checkedTimesSeconds, missing } = await pipesHere(config, stateDir);
+  const { nowSeconds } = io.view();
+  const notes = [...checkedTimesSeconds].map(([prefix, time]): [string, string] => [
+    prefix,
+    `by its copy of ${duration(nowSeconds - time)} ago`,
+  ]);
+  return { config: withPipes, expansions, notes: new Map([...notes, ...missing]) };
+}
+
+/** With what is wrong with the key file, where the option that names it stands. Who may not read it cannot tell. */
+async function withKeyFile(checked: CheckedConfig): Promise<CheckedConfig> {
+  const { config, errors, warnings } = checked;
+  const path = config?.settings.spaceKeyFile ?? null;
+  if (config === null || path === null) return checked;
+  const read = await readSpaceKeyFile(path);
+  if (read.ok) return checked;
+  const option = 'space_key_file';
+  const place = { ...config.origins[originKey('settings', option)]!, section: 'settings', option, given: path };
+  const problems = read.problems.map((message) => problemAt(place, message));
+  if (read.isForbidden) return { ...checked, warnings: [...warnings, ...problems] };
+  return { ...checked, errors: [...errors, ...problems], config: null };
+}
+
 /** Problems as they are; of a good configuration what names others, and no secrets. */
-function forPrograms({ files, errors, warnings, config }: CheckedConfig) {
-  if (config === null) return { files, errors, warnings };
+function forPrograms({ files, errors, warnings, config }: CheckedConfig, pipes: CheckedPipes | null) {
+  if (config === null || pipes === null) return { files, errors, warnings };
   const { settings, machinetypes, vacuumPipes } = config;
   return {
     files,
@@ -26,6 +62,16 @@ function forPrograms({ files, errors, warnings, config }: CheckedConfig) {
     space: settings.vacSpace,
     factories: settings.factories,
     machinetypes: machinetypes.map(({ name, targetShare }) => ({ name, targetShare })),
-    vacuumPipes: vacuumPipes.map(({ prefix, targetShare }) => ({ prefix, targetShare })),
+    vacuumPipes: vacuumPipes.map(({ prefix, targetShare }) => {
+      const { machinetypes: made = [], refused = [], warnings: told = [] } = pipes.expansions.get(prefix) ?? {};
+      return {
+        prefix,
+        targetShare,
+        note: pipes.notes.get(prefix) ?? null,
+        machinetypes: made.map((type) => ({ name: type.name, targetShare: type.targetShare })),
+        refused,
+        warnings: told,
+      };
+    }),
   };
 }

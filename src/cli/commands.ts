@@ -105,6 +105,12 @@ export const ASKING_OPTIONS = {
 
 const FACTORIES = { name: 'FACTORY', count: 'any', words: 'factories' } as const satisfies ArgumentSpec;
 
+/** Of machinetypes and machinetype. */
+const ORIGIN = {
+  type: 'boolean',
+  help: 'Show the options of machinetypes on this host instead, and where each comes from: file and line, vacuum pipe and entry, or default.',
+} as const satisfies OptionSpec;
+
 const COLUMNS_HELP = 'Columns for which a terminal is too narrow are left out; where there is no terminal, none is.';
 
 export const ASKING_HELP =
@@ -149,26 +155,35 @@ export const COMMANDS = {
   machinetypes: {
     group: 'space',
     arguments: [FACTORIES],
-    options: {},
+    options: { origin: ORIGIN },
     json: true,
     asks: 'all',
     summary: 'what runs of each machinetype, and how its last machine ended',
     help: [
       'One line for each machinetype, summed over the factories. WANTED and NOW are its parts of all target shares and of all running power (HS06); NEW are machines too young to tell whether they found work; FACT is how many factories have it; ENDED, HOST and LAST OUTCOME are of the machine of the whole space that ended last.',
       COLUMNS_HELP,
+      'With --origin nobody is asked: it shows the machinetypes that the configuration of this host gives, with those of vacuum pipes by the copies of their documents in the state directory, which only root may read.',
     ],
-    examples: [['vac machinetypes', 'of the whole space']],
+    examples: [
+      ['vac machinetypes', 'of the whole space'],
+      ['vac machinetypes --origin', 'which file, line or vacuum pipe says what, on this host'],
+    ],
     exitCodes: ASKED,
   },
   machinetype: {
     group: 'space',
     arguments: [{ name: 'NAME', count: 'one', words: 'machinetypes' }, FACTORIES],
-    options: {},
+    options: { origin: ORIGIN },
     json: true,
     asks: 'all',
     summary: 'one machinetype, factory by factory',
-    help: ['One line for each factory that has the machinetype NAME.'],
-    examples: [['vac machinetype lhcb-prod', 'where it runs, and where it last ended how']],
+    help: [
+      'One line for each factory that has the machinetype NAME. With --origin nobody is asked: it shows all options that it has on this host, the defaults too.',
+    ],
+    examples: [
+      ['vac machinetype lhcb-prod', 'where it runs, and where it last ended how'],
+      ['vac machinetype lhcb-prod --origin', 'its options, and who says so'],
+    ],
     exitCodes: [ASKED[0], [1, 'some factories did not answer, or none has the machinetype; or an error']],
   },
   factories: {
@@ -413,6 +428,54 @@ export const COMMANDS = {
     exitCodes: [
       [0, 'OUT is as it should be'],
       [1, 'an error'],
+    ],
+  },
+  'proxy-init': {
+    group: 'tools',
+    arguments: [],
+    options: {
+      cert: {
+        type: 'string',
+        short: 'c',
+        value: 'FILE',
+        words: 'files',
+        help: 'The certificate, with those that certify it after it (PEM).',
+      },
+      key: {
+        type: 'string',
+        short: 'k',
+        value: 'FILE',
+        words: 'files',
+        help: 'Its private key, not encrypted (PEM; default: in the file of --cert).',
+      },
+      machinetype: {
+        type: 'string',
+        value: 'NAME',
+        words: 'machinetypes',
+        help: "The proxy's last common name, as machines of this type have it; and without --cert, x509cert.pem and x509key.pem are those in machinetypes/NAME of the state directory.",
+      },
+      hours: { type: 'string', value: 'HOURS', default: '24', help: 'How long it is to last.' },
+      legacy: { type: 'boolean', help: 'The form of Globus Toolkit 2 instead of that of RFC 3820.' },
+      out: {
+        type: 'string',
+        short: 'o',
+        value: 'FILE',
+        words: 'files',
+        help: 'Write it there, readable by its owner alone (default: the standard output).',
+      },
+    },
+    json: true,
+    summary: 'an X.509 proxy, made as machines with user_data_proxy get them',
+    help: [
+      'To try out whether a certificate is good for its experiment. A limited proxy with a key of 2048 bits; as PEM first itself, then its key, then the certificate with those that certify it. With --json, an object with its subject, its end (Unix seconds), and the proxy, or the file in which it is.',
+    ],
+    examples: [
+      ['vac proxy-init --machinetype lhcb-prod --out /tmp/proxy', 'as its machines get them'],
+      ['vac proxy-init -c usercert.pem -k userkey.pem --hours 12', 'of a certificate of your own'],
+    ],
+    exitCodes: [
+      [0, 'it is made'],
+      [1, 'it cannot be made: what is said names the file, and what is wrong with it'],
     ],
   },
   'check-config': {

@@ -11,6 +11,7 @@ import { VISIBLE_COMMANDS, WORD_KINDS, type WordKind } from './commands.js';
 import type { Io } from './io.js';
 import { localStatus } from './local-status.js';
 import type { CommandLine } from './parse.js';
+import { pipesHere } from './pipes-here.js';
 import { socketPath } from './space-facts.js';
 import { shortener } from './views/text.js';
 
@@ -43,7 +44,9 @@ async function wordsOf(kind: WordKind, line: CommandLine): Promise<readonly stri
 }
 
 async function machinetypes(line: CommandLine): Promise<string[]> {
-  const configured = (await configuration(line))?.machinetypes.map(({ name }) => name);
+  const config = await configuration(line);
+  const all = config === null ? null : (await pipesHere(config, line.text('state-dir')!)).config;
+  const configured = all?.machinetypes.map(({ name }) => name);
   return configured ?? (await status(line))?.shares.map(({ machinetype }) => machinetype) ?? [];
 }
 

@@ -10,6 +10,7 @@ import { drain, shutdownAt, stop, undrain, whyCommand } from './factory-commands
 import { commandHelp, vacHelp } from './help.js';
 import type { Io } from './io.js';
 import { type CommandLine, namedCommand, parseCommandLine, unknownName } from './parse.js';
+import { proxyInit } from './proxy-command.js';
 import { simulateCommand } from './simulate-command.js';
 import { factories, machines, machinetype, machinetypes, shares } from './space-commands.js';
 import { squidConfCommand } from './squid-command.js';
@@ -32,6 +33,7 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   check,
   simulate: simulateCommand,
   'squid-conf': squidConfCommand,
+  'proxy-init': proxyInit,
   'check-config': checkConfigCommand,
   help: async (line, io) => help(line.positionals[0], io),
   'completion-words': completionWords,

@@ -5,6 +5,7 @@ import type { MachinetypeStatus, QueryType, Status, StatusOf } from '../vacquery
 import { type Answers, type AskerOptions, askSpace } from './ask-space.js';
 import { chooseFactories } from './choose-factories.js';
 import type { Io } from './io.js';
+import { machinetypeOriginsCommand } from './origin-command.js';
 import type { CommandLine } from './parse.js';
 import { type SpaceFacts, type SpaceRequest, spaceFacts } from './space-facts.js';
 import { unanswered } from './unanswered.js';
@@ -33,12 +34,13 @@ export function spaceRequest(line: CommandLine): SpaceRequest {
 
 /** @param named on the command line; these are waited for in full */
 export function askerOptions(facts: SpaceFacts, named: readonly string[]): AskerOptions {
-  const { space, ownFactory, ownPort, timeoutSeconds, silent } = facts;
+  const { space, ownFactory, ownPort, timeoutSeconds, signer, silent } = facts;
   return {
     space,
     ownFactory,
     ownPort,
     timeoutSeconds,
+    signer,
     factories: chooseFactories(named, facts),
     ...(named.length === 0 ? { silent } : {}),
   };
@@ -53,10 +55,13 @@ export async function machines(line: CommandLine, io: Io): Promise<number> {
 
 export async function factories(line: CommandLine, io: Io): Promise<number> {
   const asked = await ask('factory_query', line, line.positionals, io);
-  if (line.has('json')) return printWire(asked, io, ({ factory }) => factory);
+  const { news, hints } = asked.facts;
+  if (line.has('json')) return printWire(asked, io, ({ factory }) => factory, undefined, news);
   io.print(
     factoriesView(asked.answers, {
       ...io.view(),
+      news,
+      hints,
       nowMs: asked.nowMs,
       unaskable: asked.problems,
       order: line.text('sort') as FactoryOrder,
@@ -67,6 +72,7 @@ export async function factories(line: CommandLine, io: Io): Promise<number> {
 }
 
 export async function machinetypes(line: CommandLine, io: Io): Promise<number> {
+  if (line.has('origin')) return machinetypeOriginsCommand(line, io, undefined, line.positionals);
   const asked = await ask('machinetypes_query', line, line.positionals, io);
   if (line.has('json')) return printWire(asked, io, ({ machinetype }) => machinetype);
   io.print(machinetypesView(asked.answers, { ...io.view(), configured: asked.facts.configured }));
@@ -75,6 +81,7 @@ export async function machinetypes(line: CommandLine, io: Io): Promise<number> {
 
 export async function machinetype(line: CommandLine, io: Io): Promise<number> {
   const [name, ...named] = line.positionals as [string, ...string[]];
+  if (line.has('origin')) return machinetypeOriginsCommand(line, io, name, named);
   const asked = await ask('machinetypes_query', line, named, io);
   const has = ({ machinetype }: MachinetypeStatus): boolean => machinetype === name;
   const lines = machinetypeView(name, asked.answers, { ...io.view(), configured: asked.facts.configured });
@@ -141,8 +148,9 @@ function printWire<S extends Status>(
   io: Io,
   nameOf: (status: S) => string,
   wanted: (status: S) => boolean = () => true,
+  news: SpaceFacts['news'] = new Map(),
 ): number {
-  const messages = wireMessages(asked.answers, nameOf, wanted);
+  const messages = wireMessages(asked.answers, nameOf, wanted, news);
   io.print(messages.length === 0 ? ['[]'] : ['[', messages.join(',\n'), ']']);
   return ended(asked, io);
 }

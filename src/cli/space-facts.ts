@@ -13,7 +13,9 @@ import { hostFqdn } from '../daemon/entry.js';
 import type { SpaceReport } from '../daemon/space.js';
 import { VacError } from '../errors.js';
 import type { ShareOf } from '../factory/shares.js';
-import { VACQUERY_PORT } from '../vacquery/index.js';
+import { type NewsWay, type QuerySigner, VACQUERY_PORT } from '../vacquery/index.js';
+import { pipesHere } from './pipes-here.js';
+import { type KeySettings, querySigner } from './query-signer.js';
 
 /** What the command line says of it. */
 export interface SpaceRequest {
@@ -41,8 +43,22 @@ export interface SpaceFacts {
   readonly timeoutSeconds: number;
   /** The configuration's machinetypes; null when it was not read. */
   readonly configured: readonly ShareOf[] | null;
+  /** Null: nothing is signed, or the keys cannot be read. */
+  readonly signer: QuerySigner | null;
+  /** How the vacd here hears the others, by their names; empty where it does not tell. */
+  readonly news: ReadonlyMap<string, FactoryNews>;
+  /** What the vacd here calls wrong with itself as a member of the space, or what to do next; a sentence each. */
+  readonly hints: readonly string[];
   /** Factories that do not answer the vacd here either: not worth waiting for. */
   readonly silent: ReadonlySet<string>;
+}
+
+/** How a factory's latest news came to the vacd here. */
+export interface FactoryNews {
+  readonly way: NewsWay;
+  readonly ageSeconds: number;
+  /** Whether it signs; null: not known, or there are no keys. */
+  readonly signs: boolean | null;
 }
 
 /** udp_timeout_seconds where nobody says (SPEC 2). */
@@ -93,6 +109,9 @@ export async function spaceFacts(request: SpaceRequest, note: (text: string) => 
       `which space to ask is not known: ${tried}. Name a configuration with --config FILE, or a space and its factories: --space SPACE FACTORY...`,
     );
   }
+  const isOwnSpace = known !== null && space === known.space;
+  const keys = isOwnSpace ? keysOf(settings, report) : null;
+  const told = isOwnSpace ? report : null;
   return {
     space,
     source: known?.source ?? 'the options',
@@ -103,9 +122,31 @@ export async function spaceFacts(request: SpaceRequest, note: (text: string) => 
     ownPort: report === null ? VACQUERY_PORT : report.queryPort,
     timeoutSeconds:
       request.timeoutSeconds ?? settings?.udpTimeoutSeconds ?? report?.udpTimeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS,
-    configured: config === null || space !== config.settings.vacSpace ? null : config.machinetypes,
+    configured: config === null || space !== config.settings.vacSpace ? null : await machinetypesOf(config, stateDir),
+    signer: keys === null ? null : await querySigner(keys, ownFactory, note),
+    news: newsOf(told),
+    hints: told === null ? [] : [...told.problems, ...(told.hint === null ? [] : [told.hint])],
     silent: new Set(report?.peers.filter(({ outcome }) => outcome === 'none').map(({ factory }) => factory) ?? []),
   };
+}
+
+/** With those of vacuum pipes; null when these are not all known here: their shares would be missing. */
+async function machinetypesOf(config: Config, stateDir: string): Promise<readonly ShareOf[] | null> {
+  const { config: all, missing } = await pipesHere(config, stateDir);
+  return missing.size === 0 ? all.machinetypes : null;
+}
+
+function keysOf(settings: Settings | null, report: SpaceReport | null): KeySettings | null {
+  if (settings === null) return report?.keys ?? null;
+  return settings.spaceKeyFile === null ? null : { file: settings.spaceKeyFile, mode: settings.spaceKeyMode };
+}
+
+function newsOf(report: SpaceReport | null): ReadonlyMap<string, FactoryNews> {
+  return new Map(
+    (report?.peers ?? []).flatMap(({ factory, way, heardSecondsAgo, signs }) =>
+      way === null || heardSecondsAgo === null ? [] : [[factory, { way, ageSeconds: heardSecondsAgo, signs }]],
+    ),
+  );
 }
 
 async function askForSpace(path: string): Promise<{ report: SpaceReport } | { problem: string }> {

@@ -32,6 +32,7 @@ export function readMachinetype(
   const swapDevice = values.swap_device ?? freeDevice([values.root_device, values.scratch_device], values.disk_bus);
   checkLimits(read, settings);
   checkHeartbeat(read);
+  checkProxy(read);
   checkDevices(read, swapMibPerProcessor > 0 ? swapDevice : null);
   read.demand(
     !values.root_image.startsWith('docker://') || ['docker', 'singularity'].includes(values.machine_model),
@@ -66,6 +67,7 @@ export function readMachinetype(
     swapMibPerProcessor,
     accountingFqan: values.accounting_fqan,
     imageSigningDn: values.image_signing_dn,
+    rootImageSha256: values.root_image_sha256,
     userDataProxy: values.user_data_proxy,
     legacyProxy: values.legacy_proxy,
     context: values.context ?? (isCernvm(values.machine_model) ? ['metadata', 'one'] : ['metadata']),
@@ -119,6 +121,19 @@ function checkHeartbeat({ values, demand }: Section): void {
     values.heartbeat_seconds === 0 || values.heartbeat_file !== null,
     ['heartbeat_seconds', 'heartbeat_file'],
     'needs heartbeat_file, the name of the file in joboutputs whose age it limits',
+  );
+}
+
+function checkProxy({ values, advise }: Section): void {
+  advise(
+    !values.user_data_proxy || values.user_data !== null,
+    ['user_data_proxy'],
+    'no machine gets its proxy: there is no user_data for it to go into',
+  );
+  advise(
+    !values.legacy_proxy || values.user_data_proxy,
+    ['legacy_proxy'],
+    'no proxy is made: that takes user_data_proxy = true as well',
   );
 }
 

@@ -16,6 +16,7 @@ import {
   hostPortList,
   hostPortOrEmpty,
   httpUrl,
+  imageLocation,
   integer,
   ipNetworkList,
   libvirtUri,
@@ -27,6 +28,7 @@ import {
   pathOrFileName,
   regex,
   repositoryList,
+  sha256,
   siteName,
   text,
   unixTime,
@@ -74,7 +76,6 @@ const SECONDS_PER_YEAR = 366 * 86_400;
 const PROCESSORS_MAX = 1024;
 /** A slot for each processor, and no more slots than the machines' private network has addresses for (`MAX_SLOTS`). */
 const TOTAL_PROCESSORS_MAX = 22_183;
-const NO_PROXIES = { instead: 'this version makes no X.509 proxies' };
 const NO_CONTAINERS = { instead: 'this version makes no containers' };
 const STARTS_NONE = 'starts no machines of this type';
 const userDataOption = {
@@ -189,6 +190,12 @@ export const SETTINGS_OPTIONS = {
     help: 'With 0 target shares are of what runs now; else, in the long term, of what ran, use this long ago counting half: a machinetype that often has no work catches up when it has some. Take some times max_wallclock_seconds, as 72 or 168, and the same on all factories of the space.',
     atRestart: true,
   },
+  image_cache_gb: {
+    type: decimal(0.001, 1_000_000),
+    unit: 'GB of 10^9 bytes',
+    whenUnset: 'no limit but the disk; images that were not used for 30 days are removed',
+    help: 'Limit on the images that are kept of URLs: the least recently used go first, and none that a machine runs on.',
+  },
   control_group: {
     type: userGroup,
     whenUnset: 'only root',
@@ -300,21 +307,21 @@ export const MACHINETYPE_OPTIONS = {
     old: ['vm_model'],
   },
   root_image: {
-    type: urlOrPath,
+    type: imageLocation,
     required: true,
-    help: "The image: a URL, a path, or a file name under the machinetype's files/. A machinetype that a vacuum pipe makes may leave it to the pipe.",
+    help: "The image: an http or https URL, a path (or file: URL), or a file name under the machinetype's files/. One by URL is fetched once, compared with the server's before machines start, and kept while the server is away. A machinetype that a vacuum pipe makes may leave it to the pipe.",
     pipe: true,
-    notYet: {
-      instead: `this version cannot fetch it, and ${STARTS_NONE}; download the image and give its path`,
-      values: { inWords: 'a URL', pattern: /^https?:/ },
-    },
+  },
+  root_image_sha256: {
+    type: sha256,
+    whenUnset: 'any content; what a server says of its checksum is checked',
+    help: 'SHA-256 that the image must have, as sha256sum prints it; another one does not start.',
   },
   image_signing_dn: {
     type: regex,
     whenUnset: 'the signature is not checked',
-    help: "Regular expression that the DN of the image's signer must match; an image that fails does not start.",
+    help: "Regular expression that the DN of the image's signer must match, in the form /DC=org/DC=example/CN=signer.example.org: up to the end of the DN, and from the beginning of one of its parts. The image must be signed in the way of CernVM, by a certificate of an authority in /etc/grid-security/certificates; one that fails does not start.",
     pipe: true,
-    notYet: { instead: `this version cannot check signatures, and ${STARTS_NONE}` },
     old: ['cernvm_signing_dn'],
   },
   user_data: {
@@ -328,16 +335,14 @@ export const MACHINETYPE_OPTIONS = {
   user_data_proxy: {
     type: boolean,
     default: 'false',
-    help: "Make an X.509 proxy for each machine from the machinetype's x509cert.pem and x509key.pem.",
+    help: "Make an X.509 proxy for each machine, which replaces ##user_data_option_x509_proxy## in user_data, from x509cert.pem and x509key.pem in the machinetype's directory.",
     pipe: true,
-    notYet: { instead: `${NO_PROXIES.instead}, and ${STARTS_NONE}` },
   },
   legacy_proxy: {
     type: boolean,
     default: 'false',
     help: 'Make the proxy of user_data_proxy in the legacy form instead of that of RFC 3820.',
     pipe: true,
-    notYet: NO_PROXIES,
   },
   min_processors: {
     type: integer(1, PROCESSORS_MAX),

@@ -9,7 +9,7 @@
 import { readMachinetype } from './machinetype.js';
 import { checkLocalOptions } from './pipe.js';
 import { PIPE_LIMITS, type PipeDocument, type PipeEntry, type RefusedEntry } from './pipe-document.js';
-import { notForPipes, printable } from './pipe-values.js';
+import { notForPipes, printable, shownUrl } from './pipe-values.js';
 import { formatProblem, type Problem, problemAt } from './problem.js';
 import type { RawOption, RawSection } from './sections.js';
 import { knownName } from './spelling.js';
@@ -145,7 +145,10 @@ function fromFiles(options: Readonly<Record<string, string>>, title: string, con
 
 /** The machinetypes with their parts of the pipe's share. */
 function withShares(pipe: VacuumPipeConfig, made: readonly Made[]): MachinetypeConfig[] {
-  const sum = made.reduce((total, { machinetype, hasLocalShare }) => total + (hasLocalShare ? 0 : machinetype.targetShare), 0);
+  const sum = made.reduce(
+    (total, { machinetype, hasLocalShare }) => total + (hasLocalShare ? 0 : machinetype.targetShare),
+    0,
+  );
   return made.map(({ machinetype, hasLocalShare }) => {
     if (hasLocalShare) return machinetype;
     return { ...machinetype, targetShare: sum > 0 ? (pipe.targetShare * machinetype.targetShare) / sum : 0 };
@@ -154,7 +157,10 @@ function withShares(pipe: VacuumPipeConfig, made: readonly Made[]): MachinetypeC
 
 /** Local sections that were meant for this pipe's machinetypes, are none by themselves, and have no counterpart in it. */
 function sectionsWithoutEntry(pipe: VacuumPipeConfig, made: readonly Made[], config: Config): string[] {
-  const names = new Set([...made.map(({ machinetype }) => machinetype.name), ...config.machinetypes.map(({ name }) => name)]);
+  const names = new Set([
+    ...made.map(({ machinetype }) => machinetype.name),
+    ...config.machinetypes.map(({ name }) => name),
+  ]);
   return Object.keys(pipe.localOptions).filter((name) => !names.has(name) && nameProblem(name, pipe, config) === null);
 }
 
@@ -166,11 +172,6 @@ function originsOf(section: RawSection, { suffix }: PipeEntry) {
       return [option, { text: value, origin }] as const;
     }),
   );
-}
-
-/** A URL without user and password, for messages. */
-function shownUrl(url: string): string {
-  return url.replace(/^(https?:\/\/)[^/?#]*@/i, '$1');
 }
 
 /** A problem in the words of a refusal, which tells pipe and entry before it. */

@@ -16,7 +16,11 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const UNPRINTABLE_IN_TEXT = /(?![\t\n\r])\p{Cc}|\p{Cs}/u;
 
 /** How a value was given that is of another JSON type than it should be; completes "… is given as". */
-export type Quirk = 'text instead of a number' | 'text instead of true or false' | 'a number instead of text' | OtherQuirk;
+export type Quirk =
+  | 'text instead of a number'
+  | 'text instead of true or false'
+  | 'a number instead of text'
+  | OtherQuirk;
 type OtherQuirk = 'a number instead of true or false' | 'true or false instead of text' | 'null, which means not given';
 
 export type TextOfJson =
@@ -48,7 +52,10 @@ export function textOfJson(option: Pick<Option, 'type'>, value: unknown): TextOf
       return { kind: 'text', text: String(value), quirk: wanted === 'string' ? 'true or false instead of text' : null };
     default:
       if (value === null) return { kind: 'none', quirk: 'null, which means not given' };
-      return { kind: 'refused', reason: `must be text, a number, true or false, not ${Array.isArray(value) ? 'a list' : 'an object'}` };
+      return {
+        kind: 'refused',
+        reason: `must be text, a number, true or false, not ${Array.isArray(value) ? 'a list' : 'an object'}`,
+      };
   }
 }
 
@@ -80,6 +87,11 @@ export function printable(text: string, maxCharacters = SHOWN_CHARACTERS): strin
   return `"${shortened.replace(/[^ -~…]/g, escaped)}"`;
 }
 
+/** A pipe's URL without user and password, for messages. */
+export function shownUrl(url: string): string {
+  return url.replace(/^(https?:\/\/)[^/?#]*@/i, '$1');
+}
+
 /** Where a pipe may say where a file is: elsewhere by URL, or below `files/` by a name without any way out. */
 const urlOrFileName: ValueType<string> = {
   kind: 'URL or file name',
@@ -106,7 +118,10 @@ const tameRegex: ValueType<string> = {
   expected: `a regular expression of at most ${MAX_REGEX_CHARACTERS} characters, ${MAX_QUANTIFIERS} of * + ?, ${MAX_ALTERNATIVES} alternatives, and without { }, back references, look-around and repeated groups`,
   parse: (value) => {
     if (value.length > MAX_REGEX_CHARACTERS || /\\[1-9k]/.test(value)) return undefined;
-    const skeleton = value.replace(/\\./g, 'x').replace(/\[[^\]]*\]/g, 'x').replaceAll('(?:', '(');
+    const skeleton = value
+      .replace(/\\./g, 'x')
+      .replace(/\[[^\]]*\]/g, 'x')
+      .replaceAll('(?:', '(');
     const isTame =
       !/\(\?|[{}]|\)[*+?]/.test(skeleton) &&
       (skeleton.match(/[*+?]/g) ?? []).length <= MAX_QUANTIFIERS &&

@@ -38,7 +38,7 @@ const LOCAL_OPTIONS = {
 export function readVacuumPipe(section: RawSection, machinetypes: readonly RawSection[]): VacuumPipeReading {
   const { values, errors, warnings, advise } = readValues(section, { ...LOCAL_OPTIONS, ...VACUUM_PIPE_OPTIONS });
   advise(
-    !/^http:/i.test(values.vacuum_pipe_url),
+    !/^http:/.test(values.vacuum_pipe_url),
     ['vacuum_pipe_url'],
     'without TLS, whoever is on the way can change what machines run here; give an https:// URL if there is one',
   );

@@ -68,6 +68,7 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     draining: values.draining,
     volumeGroup: values.volume_group,
     diskGbPerProcessor: values.disk_gb_per_processor,
+    imageCacheGb: values.image_cache_gb,
     controlGroup: values.control_group,
     rootPublicKeyPath: values.root_public_key,
     libvirtUri: values.libvirt_uri,

@@ -64,6 +64,8 @@ export interface Settings {
   readonly volumeGroup: string | null;
   /** GB of 10^9 bytes; null: 40, or what the volume group gives. */
   readonly diskGbPerProcessor: number | null;
+  /** GB of 10^9 bytes; null: no limit. */
+  readonly imageCacheGb: number | null;
   /** Whose members may use the control socket, beside root; null: nobody. */
   readonly controlGroup: string | null;
   readonly rootPublicKeyPath: string;
@@ -119,6 +121,8 @@ export interface MachinetypeConfig {
   readonly swapMibPerProcessor: number;
   readonly accountingFqan: string | null;
   readonly imageSigningDn: string | null;
+  /** Hexadecimal, in small letters. */
+  readonly rootImageSha256: string | null;
   readonly userDataProxy: boolean;
   readonly legacyProxy: boolean;
   /** At least one. */

@@ -165,6 +165,25 @@ export const urlOrPath: ValueType<string> = {
   },
 };
 
+/** The same, and a path in the form of a URL. */
+export const imageLocation: ValueType<string> = {
+  ...urlOrPath,
+  expected: `${urlOrPath.expected}, or a file:/// URL`,
+  parse: (value) =>
+    /^file:/i.test(value)
+      ? /^file:\/\/\/(?!\/)\S+$/i.test(value) && URL.canParse(value) && !/%(?:00|2f)/i.test(value)
+        ? value
+        : undefined
+      : urlOrPath.parse(value),
+};
+
+/** As sha256sum prints it. */
+export const sha256: ValueType<string> = {
+  kind: 'SHA-256',
+  expected: 'a SHA-256 as sha256sum prints it: 64 digits and letters a-f',
+  parse: (value) => (/^[0-9a-f]{64}$/i.test(value) ? value.toLowerCase() : undefined),
+};
+
 export const fileName: ValueType<string> = matching(
   'file name',
   'a file name without /',

@@ -6,10 +6,12 @@
 import type { Config } from '../config/types.js';
 import { isVacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
+import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
 import type { ServiceName } from '../factory/types.js';
 import { readTextIfThere } from '../host/files.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
+import { RootImages } from '../host/images/root-images.js';
 import { Lvm } from '../host/lvm.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
@@ -84,6 +86,7 @@ export class Daemon {
   private readonly credentials: Credentials;
   private readonly useHistory: UseHistory;
   private readonly tools: MachineTools;
+  private readonly images: RootImages;
   private readonly services: Readonly<Record<ServiceName, Service>>;
   private lock: { release(): void } | null = null;
   private hypervisorFacts: HypervisorFacts | null = null;
@@ -95,6 +98,13 @@ export class Daemon {
   constructor(readonly parts: DaemonParts) {
     const { factory, config, layout, hypervisor, nfs, syslog, log } = parts;
     this.memory = new Memory(factory, config);
+    this.images = new RootImages({
+      directory: layout.imageCache(),
+      log,
+      limitBytes: () => bytesOf(this.memory.config.settings.imageCacheGb),
+      reserveBytes: MIN_STATE_FREE_BYTES,
+    });
+    this.memory.images = this.images;
     this.metrics = new Metrics(this.memory);
     if (parts.startsLimit !== undefined) this.memory.orders = { ...this.memory.orders, startsLeft: parts.startsLimit };
     this.journal = new Journal(layout);
@@ -114,6 +124,7 @@ export class Daemon {
       hypervisor,
       nfs,
       logs,
+      images: this.images,
       volumes: new MachineVolumes(new Lvm()),
       guestOwner: parts.guestOwner,
       networkName: NETWORK_NAME,
@@ -234,6 +245,7 @@ export class Daemon {
     await sweep(layout);
     this.memory.renewMachinetypes(await this.pipes.load());
     await recoverMachines(this.journal, this.memory, this.tools.logs, log);
+    await this.images.cache.start(new Set(this.memory.machines.keys()));
     await this.orders.restore(Math.floor(Date.now() / 1000));
     const { rootPublicKeyPath } = this.memory.config.settings;
     const key = await readTextIfThere(rootPublicKeyPath).catch((error: Error) => {
@@ -320,8 +332,10 @@ export class Daemon {
     this.credentials.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
     const leaveSpace = endAll({ VacQuery: () => this.space.close() }, CLOSE_SECONDS, log);
+    const stopFetching = endAll({ 'fetching images': () => this.images.cache.close() }, CLOSE_SECONDS, log);
     await endAll({ 'what is being done to machines': () => this.performer.settled() }, SETTLE_SECONDS, log);
     await leaveSpace;
+    await stopFetching;
     await endAll({ 'share-history.json': () => this.useHistory.close() }, CLOSE_SECONDS, log);
     await endAll({ 'vacuum pipes': () => this.pipes.close() }, CLOSE_SECONDS, log);
     const servers = { metadata: () => this.metadata.close(), 'vacd.sock': () => this.control.close() };
@@ -353,4 +367,8 @@ export class Daemon {
       this.parts.log.error(`vacd.sock: ${(error as Error).message}`);
     }
   }
+}
+
+function bytesOf(gb: number | null): number | null {
+  return gb === null ? null : gb * 1e9;
 }

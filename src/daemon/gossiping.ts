@@ -8,6 +8,7 @@ import { isAbort } from '../factory/outcome.js';
 import {
   claimedFactory,
   type Endpoint,
+  GOSSIP_LIMITS,
   Gossip,
   type GossipOutcome,
   RefusalLog,
@@ -24,6 +25,8 @@ import type { SpaceParts } from './space.js';
 
 /** Where a factory with several addresses was heard from, it is sent to for so long. */
 const ADDRESS_MS = 60_000;
+/** Part of udp_timeout_seconds that gossip has to tell of a factory, before it is polled. */
+const GRACE_PART = 1 / 5;
 /** What is refused of datagrams for a reason that the peer's own line in `vac factories` does not tell. */
 const LOGGED: ReadonlySet<GossipOutcome> = new Set(['stranger', 'malformed', 'other-space']);
 
@@ -136,6 +139,12 @@ export class Gossiping {
     return this.gossip?.state.heardSecondsAgo(factory, this.now()) ?? null;
   }
 
+  /** Gossip has not heard of it for so long that it is polled. */
+  isSilent(factory: string): boolean {
+    const seconds = this.heardSecondsAgo(factory);
+    return seconds === null || seconds > this.gossip!.state.limits.legacySilentSeconds;
+  }
+
   /** Resolves when nothing is being written any more. */
   async close(): Promise<void> {
     this.closed = true;
@@ -180,11 +189,19 @@ export class Gossiping {
         factoryAtAddress: (address, datagram) => this.ownerOf(address, datagram),
         port: VACQUERY_PORT,
         rng: Math.random,
+        halfLifeSeconds: memory.config.settings.shareHalfLifeHours * 3600,
         isAbort,
         authenticator: signer,
+        limits: { legacyGraceMs: this.graceMs() },
       },
       this.now(),
     );
+  }
+
+  /** What is left of udp_timeout_seconds is for the polls: by its end all should have been heard. */
+  private graceMs(): number {
+    const { udpTimeoutSeconds } = this.parts.memory.config.settings;
+    return Math.min(GOSSIP_LIMITS.legacyGraceMs, udpTimeoutSeconds * 1000 * GRACE_PART);
   }
 
   /** Nothing is sent under the new number before it is on disk. */

@@ -8,6 +8,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { MachinetypeNews } from '../factory/types.js';
+import { sumUses, type Uses } from '../factory/use.js';
 import type { FactoryView, NewsWay, PeerSummary } from '../vacquery/index.js';
 import type { Gossiping } from './gossiping.js';
 import type { Names } from './names.js';
@@ -74,8 +75,7 @@ export class Hearing {
       const unresolved = names.problemOf(factory);
       const problems = [
         ...(unresolved === null ? [] : [`its name does not resolve (${unresolved})`]),
-        // What polls found out before it was heard by gossip is over.
-        ...(this.isSilent(factory) ? polled.problems : []),
+        ...polled.problems,
         ...(view?.problems ?? []),
       ];
       const summary = view !== undefined && way === 'gossip' ? byGossip(view, polled) : polled;
@@ -97,17 +97,11 @@ export class Hearing {
     const pollSeconds = answeredMs === undefined ? null : (this.parts.clock.nowMs() - answeredMs) / 1000;
     const isPolled = pollSeconds !== null && pollSeconds <= EXPIRY_SECONDS;
     if (gossipSeconds === null || gossipSeconds > EXPIRY_SECONDS) return isPolled ? 'poll' : null;
-    return isPolled && this.isSilent(factory) && pollSeconds < gossipSeconds ? 'poll' : 'gossip';
+    return isPolled && this.gossiping.isSilent(factory) && pollSeconds < gossipSeconds ? 'poll' : 'gossip';
   }
 
   private isKnownByGossip(factory: string): boolean {
     return this.gossiping.gossip?.stampOf(factory) != null;
-  }
-
-  /** Gossip has not heard of it for so long that it is polled. */
-  private isSilent(factory: string): boolean {
-    const seconds = this.gossiping.heardSecondsAgo(factory);
-    return seconds === null || seconds > (this.gossiping.gossip?.state.limits.legacySilentSeconds ?? 0);
   }
 
   /** No machine starts before the others were heard: they may have just what would be started. */
@@ -145,6 +139,7 @@ export class Hearing {
     this.cancelPublish = null;
     const before = { news: memory.peers, heard: memory.spaceHeard };
     memory.peers = this.news();
+    memory.peerUses = this.uses();
     if (!memory.spaceHeard && this.isHeard()) this.release();
     this.tellAlone();
     // Who has no processor to give starts nothing, whatever the others do.
@@ -163,10 +158,20 @@ export class Hearing {
     return [...sums, ...stale, ...this.polling.view.news(now).filter(({ factory }) => polled.has(factory))];
   }
 
+  /** What machines of the others have used, HS06 × seconds by machinetype, decayed to now; empty: no history is kept. */
+  private uses(): Uses {
+    if (this.parts.memory.config.settings.shareHalfLifeHours === 0) return new Map();
+    const byGossip = this.gossiping.gossip?.decayedUses(this.gossiping.now()) ?? [];
+    return sumUses(
+      new Map(byGossip.map(({ machinetype, decayedUse }) => [machinetype, decayedUse])),
+      this.polling.view.decayedUses((factory) => !this.isKnownByGossip(factory)),
+    );
+  }
+
   private tellAlone(): void {
     const { memory, log, names } = this.parts;
     const isAnswering = this.peers.some(
-      (name) => !this.isSilent(name) || (this.polling.outcomeOf(name) ?? 'none') !== 'none',
+      (name) => !this.gossiping.isSilent(name) || (this.polling.outcomeOf(name) ?? 'none') !== 'none',
     );
     const isUndecided = () =>
       this.peers.some((name) => this.polling.outcomeOf(name) === null && names.addressesOf(name).length > 0);

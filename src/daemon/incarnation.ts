@@ -8,7 +8,7 @@ import { MAX_AHEAD_SECONDS, nextIncarnation } from '../vacquery/index.js';
 import type { Logger } from './log.js';
 
 export class Incarnation {
-  /** The highest that was used or found; null: none yet. */
+  /** The one that was used last, or found; null: none yet. */
   private last: number | null = null;
   private isRead = false;
   /** Writes follow one another. */
@@ -25,14 +25,15 @@ export class Incarnation {
       this.last = await this.read(unixSeconds);
       this.isRead = true;
     }
-    const next = nextIncarnation(this.last, unixSeconds);
+    const isUsable = this.last !== null && this.last <= unixSeconds + MAX_AHEAD_SECONDS;
+    const next = nextIncarnation(isUsable ? this.last : null, unixSeconds);
     await this.keep(next);
     return next;
   }
 
-  /** One that others made necessary; resolves when it is on disk, or cannot be. */
+  /** One that others, or a calendar that was set back, made necessary; resolves when it is on disk, or cannot be. */
   keep(incarnation: number): Promise<void> {
-    this.last = Math.max(this.last ?? 0, incarnation);
+    this.last = incarnation;
     this.writing = this.writing.then(() => this.write(incarnation));
     return this.writing;
   }

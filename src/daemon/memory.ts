@@ -4,7 +4,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Config } from '../config/types.js';
+import type { Config, MachinetypeConfig } from '../config/types.js';
 import { isCredibleTime } from '../factory/credible-time.js';
 import { withEnd, withoutFuture } from '../factory/early-deaths.js';
 import { lastEndFrom } from '../factory/news.js';
@@ -13,6 +13,7 @@ import type {
   CreationFailure,
   EarlyDeaths,
   FactoryState,
+  ImageState,
   LastEnd,
   Machine,
   MachineEnd,
@@ -87,6 +88,15 @@ export interface HostMemory {
   stateFreeBytes: number;
 }
 
+export interface ImageFacts {
+  /** By machinetype, of those of `types` whose image is a URL. */
+  states(types: readonly MachinetypeConfig[]): ReadonlyMap<string, ImageState>;
+  /** A changed configuration may have put right what is wrong with them. */
+  retryNow(): void;
+}
+
+const NO_IMAGES: ImageFacts = { states: () => new Map(), retryNow: () => {} };
+
 const SERVICES: readonly ServiceName[] = ['network', 'metadata', 'nfs', 'syslog'];
 
 export class Memory {
@@ -121,6 +131,8 @@ export class Memory {
   /** Certificates that machines are given, as last looked at. */
   credentials: readonly CredentialFact[] = [];
   orders: RunOrders = NO_ORDERS;
+  /** What is known of images by URL. */
+  images: ImageFacts = NO_IMAGES;
   /** The vacuum pipes by prefix. */
   pipes: ReadonlyMap<string, PipeFacts> = new Map();
   /** HS06 × seconds by machinetype of our own machines, decayed to now; null: no history is kept (use-history.ts). */
@@ -229,6 +241,7 @@ export class Memory {
       lastEnds: credibleEnds(this.lastEnds, nowSeconds),
       creationFailures: this.creationFailures,
       slotFailures: this.slotFailures,
+      images: this.images.states(this.config.machinetypes),
       earlyDeaths: this.earlyDeaths,
       spaceHeard: this.spaceHeard,
       queryProblem: this.queryProblem,
@@ -357,6 +370,7 @@ export class Memory {
     this.config = config;
     this.creationFailures.clear();
     this.slotFailures.clear();
+    this.images.retryNow();
     // The number of slots may have changed, and with it the leases that the network must have.
     this.services.network.readySinceMs = null;
   }

@@ -6,7 +6,9 @@ import type { DatagramCounts, PeerSummary } from '../vacquery/index.js';
 import { CREDENTIAL_GAUGES } from './credentials-metrics.js';
 import { credentialProblems } from './credentials-problems.js';
 import type { Memory } from './memory.js';
+import { GOSSIP_COUNTERS, GOSSIP_GAUGES } from './metrics-gossip.js';
 import { copyAgeSeconds, pipeProblems } from './pipe-facts.js';
+import type { GossipFacts } from './space.js';
 import { standingProblems } from './standing-problems.js';
 
 export type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
@@ -23,6 +25,8 @@ export interface Series {
 export interface MetricsSources {
   /** The space as VacQuery shows it; null while it is not spoken. */
   readonly space?: () => SpaceFacts | null;
+  /** Gossip; null: this factory is on its own. */
+  readonly gossip?: () => GossipFacts | null;
   /** Datagrams of VacQuery so far. */
   readonly datagrams?: () => DatagramCounts;
   /** Datagrams sent to each VacMon service so far. */
@@ -205,7 +209,7 @@ export const GAUGES: readonly Series[] = [
   },
   {
     name: 'vac_space_peers_answering',
-    help: 'Other factories of the space that answered the last poll, all or in part.',
+    help: 'Other factories of the space that gossip, or answered the last poll, all or in part.',
     read: ({ space }) => optional(space, ({ peers }) => peers.filter(answers).length),
   },
   {
@@ -217,6 +221,7 @@ export const GAUGES: readonly Series[] = [
         heardSecondsAgo === null ? [] : [[heardSecondsAgo, { peer: factory }]],
       ),
   },
+  ...GOSSIP_GAUGES,
   {
     name: 'vac_census_timestamp_seconds',
     help: 'When the last census of the space was taken.',
@@ -264,6 +269,7 @@ export const COUNTERS: readonly Series[] = [
     labels: ['reason'],
     read: ({ sources }) => [...(sources.datagrams?.().refused ?? [])].map(([reason, count]) => [count, { reason }]),
   },
+  ...GOSSIP_COUNTERS,
   {
     name: 'vac_vacmon_datagrams_total',
     help: 'Status datagrams sent to each VacMon service.',

@@ -53,6 +53,7 @@ export class Monitoring {
     });
     metrics.watch({
       space: () => space.report(),
+      gossip: () => space.gossip(),
       datagrams: () => addCounts(space.counts, poll.counts),
       vacmon: () => this.vacmon.counts(),
       census: () => this.census.last,

@@ -24,17 +24,19 @@ export class OwnEntryMaker {
     const { memory } = this;
     const state = memory.state(nowSeconds, nowMs);
     const held = state.machines.filter(holdsProcessors);
-    // Types that the configuration no longer has may still run, and others may still have them.
+    const uses = memory.ownUses(nowSeconds);
+    // Types that the configuration no longer has may still run or have run, and others may still have them.
     const names = new Set([
       ...memory.config.machinetypes.map(({ name }) => name),
       ...held.map(({ record }) => record.machinetype),
+      ...(uses?.keys() ?? []),
     ]);
     return {
       maxProcessors: state.totalProcessors,
       takesMachines: this.takesMachines(state, nowMs),
       machinetypes: [...names].map((name) => {
         const { factory: _, ...news } = ownNews(state.factory, name, state.machines, state.lastEnds, nowSeconds);
-        return news;
+        return uses === null ? news : { ...news, decayedUse: uses.get(name) ?? 0 };
       }),
     };
   }

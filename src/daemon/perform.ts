@@ -61,6 +61,8 @@ export class Performer {
     switch (action.kind) {
       case 'createMachine':
         return this.create(action);
+      case 'fetchImage':
+        return this.fetchImage(action);
       case 'ensureService':
         return this.ensureService(action);
       case 'destroyZombie':
@@ -75,7 +77,7 @@ export class Performer {
 
   private async operate(
     machine: MachineMemory,
-    action: Exclude<Action, { kind: 'createMachine' | 'ensureService' | 'destroyZombie' }>,
+    action: Exclude<Action, { kind: 'createMachine' | 'fetchImage' | 'ensureService' | 'destroyZombie' }>,
     tools: MachineTools,
   ): Promise<void> {
     const { memory, log } = this.parts;
@@ -227,6 +229,7 @@ export class Performer {
       `${record.hostname}: its directory ${tools.layout.machine(record.id)} was removed by somebody; it is not accounted`,
     );
     await tools.nfs.remove(record.id);
+    await tools.images.release(record.id);
     await tools.logs.release(record.ip, record.id);
     await tools.journal.freeSlot(record);
     memory.machines.delete(record.id);
@@ -291,6 +294,11 @@ export class Performer {
     memory.setCleared(machine);
     memory.keepLastEnd(record, startedTimeSeconds, end, Math.floor(Date.now() / 1000));
     this.parts.onCleared(machine);
+  }
+
+  private async fetchImage({ machinetype }: Extract<Action, { kind: 'fetchImage' }>): Promise<void> {
+    const type = this.parts.memory.config.machinetypes.find(({ name }) => name === machinetype);
+    if (type !== undefined) await this.parts.tools.images.refresh(type);
   }
 
   private async ensureService(action: Extract<Action, { kind: 'ensureService' }>): Promise<void> {

@@ -50,7 +50,9 @@ export async function readPipeCopy(
 
 export async function writePipeCopy(directory: string, prefix: string, copy: PipeCopy): Promise<void> {
   const { document: _, ...kept } = copy;
-  await writeFileAtomic(pathOf(directory, prefix), `${JSON.stringify({ version: VERSION, ...kept })}\n`, { mode: 0o600 });
+  await writeFileAtomic(pathOf(directory, prefix), `${JSON.stringify({ version: VERSION, ...kept })}\n`, {
+    mode: 0o600,
+  });
 }
 
 function pathOf(directory: string, prefix: string): string {
@@ -62,7 +64,10 @@ function parseCopy(text: string): PipeCopy {
   if (typeof kept !== 'object' || kept === null) throw new Error('it is no JSON object');
   const { version, url, checkedTimeSeconds, etag, lastModified, text: sent } = kept as Record<string, unknown>;
   const isOurs =
-    version === VERSION && typeof url === 'string' && Number.isSafeInteger(checkedTimeSeconds) && typeof sent === 'string';
+    version === VERSION &&
+    typeof url === 'string' &&
+    Number.isSafeInteger(checkedTimeSeconds) &&
+    typeof sent === 'string';
   if (!isOurs) throw new Error('it has another form than vacd gives it');
   const parsed = parsePipeDocument(Buffer.from(sent));
   if (!parsed.ok) throw new Error(`the document in it ${parsed.problem}`);

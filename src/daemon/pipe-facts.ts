@@ -32,7 +32,9 @@ export function pipeProblems(pipes: ReadonlyMap<string, PipeFacts>, nowSeconds: 
     if (problem !== null && age === null) {
       lines.push(`vacuum pipe ${prefix} gives no machinetypes: ${problem.message}`);
     } else if (problem !== null && age !== null && age > Math.max(OLD_SECONDS, OLD_CACHE_TIMES * cacheSeconds)) {
-      lines.push(`vacuum pipe ${prefix}: the copy in force is ${(age / 86_400).toFixed(1)} days old: ${problem.message}`);
+      lines.push(
+        `vacuum pipe ${prefix}: the copy in force is ${(age / 86_400).toFixed(1)} days old: ${problem.message}`,
+      );
     }
     const [first, ...more] = refused;
     if (first !== undefined) {

@@ -3,7 +3,7 @@
  * holds up nothing. The copy in force changes only for a document that can be used.
  */
 
-import { type PipeDocument, PIPE_LIMITS, parsePipeDocument } from '../config/pipe-document.js';
+import { PIPE_LIMITS, type PipeDocument, parsePipeDocument } from '../config/pipe-document.js';
 import type { VacuumPipeConfig } from '../config/types.js';
 import type { fetchBounded, HttpAnswer } from '../host/http-fetch.js';
 import type { Logger } from './log.js';

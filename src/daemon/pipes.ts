@@ -15,7 +15,8 @@ import { readPipeCopy } from './pipe-copies.js';
 import type { PipeFacts } from './pipe-facts.js';
 import { PipeRefresh, type PipeRefreshParts } from './pipe-refresh.js';
 
-export interface PipesParts extends Partial<Pick<PipeRefreshParts, 'fetch' | 'timeoutSeconds' | 'millisecondsPerSecond'>> {
+export interface PipesParts
+  extends Partial<Pick<PipeRefreshParts, 'fetch' | 'timeoutSeconds' | 'millisecondsPerSecond'>> {
   /** `pipescache/`. */
   readonly directory: string;
   readonly log: Logger;

@@ -124,7 +124,10 @@ export class Polling {
 
   summaries(): PeerSummary[] {
     const { gossiping } = this.parts;
-    return this.view.summaries(gossiping.now(), (factory) => gossiping.heardSecondsAgo(factory));
+    return this.view.summaries(gossiping.now(), {
+      heardSecondsAgo: (factory) => gossiping.heardSecondsAgo(factory),
+      isInForce: (factory) => !gossiping.isSilent(factory),
+    });
   }
 
   get counts(): DatagramCounts {

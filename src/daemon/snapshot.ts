@@ -94,12 +94,16 @@ export function siteOf(gocdbSitename: string | null, space: string): string {
   return gocdbSitename ?? (space.split('.').slice(1).join('.') || space);
 }
 
+/** Readers refuse larger amounts, and the whole status with them. */
+const MAX_USE = 1e12;
+
 export function factorySnapshot(memory: Memory, host: HostStatus, nowSeconds: number): FactorySnapshot {
   const state = memory.state(nowSeconds, performance.now());
   const { settings, machinetypes } = memory.config;
   const held = state.machines.filter(holdsProcessors);
   const perProcessor = settings.hs06PerProcessor ?? 1;
   const last = memory.lastOfSlots(performance.now());
+  const used = memory.ownUses(nowSeconds);
   let machines: FactorySnapshot['machines'] | null = null;
   return {
     space: settings.vacSpace,
@@ -142,6 +146,7 @@ export function factorySnapshot(memory: Memory, host: HostStatus, nowSeconds: nu
         max_processors: type.maxProcessors,
         target_share: type.targetShare,
         machinegroup: type.machinegroup,
+        decayed_use: used === null ? null : Math.min(MAX_USE, Math.round(used.get(type.name) ?? 0)),
       };
     }),
   };

@@ -157,6 +157,11 @@ export class Space {
     this.hearing.configure(this.peers);
   }
 
+  /** Resolves when what `configure` began has come to its end. */
+  async settled(): Promise<void> {
+    await Promise.all([this.gossiping.ready, this.keys.configure()]);
+  }
+
   /** Tells the others of what has changed here, if anything has: to be called after each pass of the loop. */
   announce(): void {
     this.gossiping.announce();

@@ -88,8 +88,6 @@ export function judgeMachinetype(
   if (!models.has(type.machineModel)) {
     return no('unsupported-model', `machine_model ${type.machineModel} cannot be created by this version`);
   }
-  const promise = unkeptPromise(type);
-  if (promise !== null) return no('unsupported-option', promise);
   if (endBy !== null) {
     const leftSeconds = endBy.timeSeconds - nowSeconds;
     if (leftSeconds < type.minWallclockSeconds) {
@@ -122,19 +120,6 @@ function judgeBlackHole(type: MachinetypeConfig, { blackHole: hole, nowSeconds }
     'black-hole',
     `${blackHoleText(hole)}; one is tried at a time, and ${hole.onTrial} has yet to live for ${type.fizzleSeconds} s`,
   );
-}
-
-/**
- * What the configuration promises of a type that this version cannot keep. Such a machine must not start: an image
- * whose signature nobody checked, a job without its proxy (SPEC 6).
- */
-export function unkeptPromise(type: MachinetypeConfig): string | null {
-  if (type.imageSigningDn !== null) return 'image_signing_dn is set, and this version cannot check signatures';
-  if (type.userDataProxy) return 'user_data_proxy is set, and this version makes no X.509 proxies';
-  if (/^https?:/.test(type.rootImage)) {
-    return `root_image ${type.rootImage} is a URL, which this version cannot fetch; download it and give its path`;
-  }
-  return null;
 }
 
 function judgeBackoff(

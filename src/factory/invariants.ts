@@ -173,6 +173,8 @@ function subjectOf(action: Action): Subject | null {
   switch (action.kind) {
     case 'createMachine':
       return null;
+    case 'fetchImage':
+      return { name: `image of ${action.machinetype}`, find: (state) => state.images.get(action.machinetype) };
     case 'ensureService':
       return { name: `service ${action.service}`, find: (state) => state.host.services[action.service] };
     case 'destroyZombie':

@@ -42,6 +42,8 @@ export type Bound = 'first' | 'last' | null;
 
 /** Of each ten parts of a score with history, so many are the mean of the past. */
 const PAST_PARTS = 9;
+/** What a machine more adds to a score with history, of what it adds to one without. */
+export const PRESENT_PART = 1 / (PAST_PARTS + 1);
 /** Times its share, of what runs now. */
 const LEAST_OF_SHARE = 0.25;
 const MOST_OF_SHARE = 4;
@@ -121,7 +123,8 @@ export function scoreMachinetypes(
 export function scoresText(scores: readonly Score[]): string {
   const past = scores.some(({ countsPast }) => countsPast) ? ', nine tenths of which is the mean of the past' : '';
   const types = scores.map((score) => {
-    const bounds = [boundText('', score.bound), boundText('its group ', score.groupBound)].filter(
+    const isAlone = scores.every((other) => other === score || other.machinegroup !== score.machinegroup);
+    const bounds = [boundText('', score.bound), boundText(isAlone ? '' : 'its group ', score.groupBound)].filter(
       (text) => text !== '',
     );
     return `${score.machinetype} ${score.score.toFixed(2)}${bounds.length > 0 ? ` (${bounds.join('; ')})` : ''}`;

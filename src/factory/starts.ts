@@ -4,6 +4,7 @@
  */
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
+import { type Candidate, type Chance, chances, draw } from './choice.js';
 import { isCredibleTime } from './credible-time.js';
 import {
   creationRetryTime,
@@ -13,6 +14,7 @@ import {
   type SupportedModels,
   type Verdict,
 } from './eligibility.js';
+import { isImageDue, refuseImage } from './images.js';
 import { refuseAllStarts } from './limits.js';
 import { foldNews, holdsProcessors, ownNews } from './news.js';
 import { effectiveShutdownTime } from './orders.js';
@@ -58,6 +60,7 @@ export function planStarts(input: StartsInput): Plan {
   if (standstill === null) {
     for (const slot of slots) starts.fill(slot);
     starts.explainTypes();
+    starts.fetchImages();
   } else {
     for (const slot of slots) starts.note({ slot }, standstill.code, standstill.reason);
     for (const { name } of config.machinetypes) starts.note({ machinetype: name }, standstill.code, standstill.reason);
@@ -87,6 +90,10 @@ class Starts {
   private readonly meanPower: ReadonlyMap<string, number>;
   /** By when every machine must be gone; infinite where nobody says. */
   private readonly endBySeconds: number;
+  /** Other factories of the space, that choose as this one does. */
+  private readonly others: number;
+  /** Images to be looked at, by machinetype, and why. */
+  private readonly dueImages = new Map<string, string>();
   private freeProcessors: number;
   private starting: number;
   private startsLeft: number;
@@ -105,6 +112,7 @@ class Starts {
       ),
     ];
     this.meanPower = meanPowers(state.uses, config.settings.shareHalfLifeHours * 3600);
+    this.others = config.settings.factories.filter((name) => name !== state.factory).length;
     this.endBySeconds = effectiveShutdownTime(state, config.settings) ?? Number.POSITIVE_INFINITY;
     // Ends that are about to be lowered count as that already: whoever joins must not outlive the limit either.
     this.members = groupMembers(state.machines).map(({ endTimeSeconds, processors }) => ({
@@ -163,6 +171,11 @@ class Starts {
         this.note({ machinetype: type.name }, 'all-taken', `may start, ${place}; all processors are given to machines`);
       }
     }
+  }
+
+  /** Once for each image that a machine could be started from, were it ready. */
+  fetchImages(): void {
+    for (const [machinetype, reason] of this.dueImages) this.actions.push({ kind: 'fetchImage', machinetype, reason });
   }
 
   note(subject: { slot?: number; machinetype?: string }, code: DecisionCode, reason: string): void {
@@ -234,13 +247,23 @@ class Starts {
     const { machinetypes, settings } = config;
     const scores = this.scores();
     const refusals: string[] = [];
+    const candidates: Eligible[] = [];
     for (const score of scores) {
       const type = machinetypes.find((candidate) => candidate.name === score.machinetype)!;
       const verdict = this.judge(type, room, groupEndSeconds);
-      if (!verdict.eligible) {
-        refusals.push(`${type.name} ${verdict.reason}`);
-        continue;
-      }
+      if (verdict.eligible || verdict.code === 'image-checking') {
+        const { targetShare } = type;
+        const { eligible: isReady, reason } = verdict;
+        candidates.push({ type, score, targetShare, groupShare: this.groupShare(type), isReady, reason });
+        // Alone, only the first in line counts.
+        if (this.others === 0) break;
+      } else refusals.push(`${type.name} ${verdict.reason}`);
+    }
+    if (candidates.length > 0) {
+      const odds = chances(candidates, this.freeHs06InSpace());
+      const chosen = draw(odds, this.input.rng);
+      const { type } = chosen;
+      if (!chosen.isReady) return { type: null, reason: `${type.name} is next, and ${chosen.reason}` };
       const ownEnd = state.nowSeconds + type.maxWallclockSeconds;
       const wide = settings.processorsPerSuperslot > 1 ? settings.processorsPerSuperslot : Number.POSITIVE_INFINITY;
       return {
@@ -248,7 +271,7 @@ class Starts {
         // A type that is wider than a superslot gets what it needs at least, when so much happens to be free.
         processors: Math.max(type.minProcessors, Math.min(room, type.maxProcessors, wide, this.ownRoom(type))),
         endTimeSeconds: groupEndSeconds ?? Math.min(ownEnd, this.endBySeconds),
-        reason: startReason(score, scores, refusals, verdict.reason, groupEndSeconds !== null),
+        reason: startReason(chosen, odds, scores, refusals, groupEndSeconds !== null),
       };
     }
     if (refusals.length > 0) return { type: null, reason: refusals.join('; ') };
@@ -256,11 +279,31 @@ class Starts {
     return { type: null, reason: 'every machinetype has target_share 0' };
   }
 
+  private groupShare({ machinegroup }: MachinetypeConfig): number {
+    const types = this.input.config.machinetypes.filter((type) => type.machinegroup === machinegroup);
+    return types.reduce((sum, { targetShare }) => sum + targetShare, 0);
+  }
+
+  /** What may be free in all factories of the space: each is taken to be as free as this one. 0: there is no other. */
+  private freeHs06InSpace(): number {
+    const { hs06PerProcessor } = this.input.config.settings;
+    return this.others === 0 ? 0 : (this.others + 1) * this.freeProcessors * (hs06PerProcessor ?? 1);
+  }
+
   private scores(): Score[] {
     return scoreMachinetypes(this.input.config.machinetypes, this.news, this.input.rng, this.meanPower);
   }
 
   private judge(type: MachinetypeConfig, room: number, groupEndSeconds: number | null): Verdict {
+    const verdict = this.judgeFit(type, room, groupEndSeconds);
+    if (!verdict.eligible) return verdict;
+    const image = this.input.state.images.get(type.name);
+    const refusal = refuseImage(image);
+    if (refusal !== null && isImageDue(image, this.freeProcessors > 0)) this.dueImages.set(type.name, refusal.reason);
+    return refusal ?? verdict;
+  }
+
+  private judgeFit(type: MachinetypeConfig, room: number, groupEndSeconds: number | null): Verdict {
     const { state } = this.input;
     const verdict = judgeMachinetype(type, this.news, this.evidenceOf(type));
     // With nothing free at all it is not the type that is too big.
@@ -318,16 +361,28 @@ class Starts {
   }
 }
 
+/** A type that may be started now, and fits. */
+interface Eligible extends Candidate {
+  readonly type: MachinetypeConfig;
+  /** False: the slot is kept for it while its image is looked at. */
+  readonly isReady: boolean;
+  /** Why it is eligible, or what it waits for. */
+  readonly reason: string;
+}
+
 function startReason(
-  chosen: Score,
+  { score, reason }: Eligible,
+  odds: readonly Chance<Eligible>[],
   scores: readonly Score[],
   refusals: readonly string[],
-  eligible: string,
   completes: boolean,
 ): string {
-  const grouped = scores.some((s) => s.machinegroup === chosen.machinegroup && s !== chosen);
-  const group = grouped ? ` (its group ${chosen.machinegroup} ${chosen.groupScore.toFixed(2)})` : '';
+  const grouped = scores.some((s) => s.machinegroup === score.machinegroup && s.machinetype !== score.machinetype);
+  const group = grouped ? ` (its group ${score.machinegroup} ${score.groupScore.toFixed(2)})` : '';
   const skipped = refusals.length > 0 ? `; passed over: ${refusals.join('; ')}` : '';
   const superslot = completes ? 'completes a superslot; ' : '';
-  return `${superslot}least power per share${group}${scoresText(scores)}; ${eligible}${skipped}`;
+  const lots = odds.map(({ candidate, part }) => `${candidate.type.name} ${(part * 100).toFixed(1)} %`).join(', ');
+  const how =
+    odds.length > 1 ? `drawn by lot, as others choose too (${lots}), from power per share` : 'least power per share';
+  return `${superslot}${how}${group}${scoresText(scores)}; ${reason}${skipped}`;
 }

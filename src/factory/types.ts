@@ -219,6 +219,21 @@ export interface EarlyDeaths {
   readonly olderDeaths: number;
 }
 
+/** What is known of the image that a machinetype has by URL; one by path is looked at when a machine is made from it. */
+export interface ImageState {
+  /**
+   * `ready`: a machine may be started from the copy on this host, which is the server's newest, or has to do while the
+   * server is away. `checking`: there is a copy, and comparing it with the server's is under way or due: a matter of
+   * seconds. `fetching`: it is on its way, or yet to be fetched: a matter of minutes. `unavailable`: it cannot be had now.
+   */
+  readonly phase: 'ready' | 'checking' | 'fetching' | 'unavailable';
+  readonly busy: boolean;
+  /** What is done about it, or wrong with it, in words that follow "its image"; empty when it is ready. */
+  readonly doing: string;
+  /** Nothing is tried before so many seconds have passed. */
+  readonly retryInSeconds: number;
+}
+
 export interface FactoryState {
   /** Unix time, whole seconds. */
   readonly nowSeconds: number;
@@ -240,6 +255,8 @@ export interface FactoryState {
   readonly creationFailures: ReadonlyMap<string, CreationFailure>;
   /** The same by slot, where libvirt refused what only that slot has (its VNC port, say). */
   readonly slotFailures: ReadonlyMap<number, CreationFailure>;
+  /** By machinetype, of those whose image is a URL. */
+  readonly images: ReadonlyMap<string, ImageState>;
   /** By machinetype. */
   readonly earlyDeaths: ReadonlyMap<string, EarlyDeaths>;
   /** False while the other factories of the space have not been heard since vacd started, nor waited for long enough. */
@@ -283,6 +300,8 @@ export type Action =
   | { readonly kind: 'exportMachine'; readonly machine: string; readonly reason: string }
   | { readonly kind: 'resumeMachine'; readonly machine: string; readonly reason: string }
   | { readonly kind: 'destroyZombie'; readonly uuid: string; readonly name: string; readonly reason: string }
+  /** Compare the image of a machinetype with the server's, and fetch it where that is newer. */
+  | { readonly kind: 'fetchImage'; readonly machinetype: string; readonly reason: string }
   | { readonly kind: 'ensureService'; readonly service: ServiceName; readonly reason: string };
 
 /** One thing that was decided, or decided against, and why; what `vac why` prints. */
@@ -321,7 +340,9 @@ export type DecisionCode =
   | 'may-start'
   | 'nothing-eligible'
   | 'unsupported-model'
-  | 'unsupported-option'
+  | 'image-checking'
+  | 'image-fetching'
+  | 'image-unavailable'
   | 'same-second'
   | 'blocked-slot'
   | 'machine';

@@ -59,11 +59,13 @@ export function checkProxyForm({ chain, key, files }: Credential, legacy: boolea
   if (!issuer.maySign) throw refuse('cannot have proxies: its key usage lacks digitalSignature');
   if (issuer.proxiesLeft === 0) throw refuse('is a proxy of which no further one can be made (path length 0)');
   if (issuer.kind === 'legacy-proxy' && !legacy) {
-    throw refuse('is a legacy proxy, and so must be those made of it: set legacy_proxy, or put another one there');
+    throw refuse(
+      'is a legacy proxy, and so must be those made of it; set legacy_proxy (--legacy), or put another one there',
+    );
   }
   if (issuer.kind === 'rfc-proxy' && legacy) {
     throw refuse(
-      'is an RFC 3820 proxy, of which no legacy one can be made: take legacy_proxy back, or put another one',
+      'is an RFC 3820 proxy, of which no legacy one can be made; leave out legacy_proxy (--legacy), or put another one there',
     );
   }
   if (ALGORITHMS[key.asymmetricKeyType ?? ''] === undefined) {

@@ -9,7 +9,6 @@ import { availableParallelism } from 'node:os';
 import type { MachinetypeConfig, Settings } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
 import { readTextIfThere } from '../host/files.js';
-import { resolveImage } from '../host/images.js';
 import type { VolumeGroup } from '../host/lvm.js';
 import type { MachineExports } from '../host/nfs.js';
 import type { MjfPlaces } from './context/facts.js';
@@ -118,6 +117,11 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   // Early, for its key is made beside the steps up to user-data.
   { name: 'proxy', run: ({ proxy }) => proxy.begin() },
   {
+    name: 'image',
+    run: ({ tools, layout, type, record }) =>
+      tools.images.take(type, layout.machinetypeFiles(type.directoryName), record.id),
+  },
+  {
     name: 'disks',
     run: (creation) => creation.model.makeDisks(creation, imagePathOf(creation)),
   },
@@ -130,7 +134,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     name: 'domain-xml',
     async run({ tools, record, ...creation }) {
       const { domainType } = await tools.hypervisorFacts();
-      const disks = creation.model.disks({ ...creation, record }, imagePathOf(creation));
+      const disks = creation.model.disks({ ...creation, record }, imagePathOf({ ...creation, tools, record }));
       const ways = contextWays(creation.type);
       const xml = domainXml(record, {
         domainType,
@@ -159,8 +163,8 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   { name: 'started', run: ({ tools, record }) => tools.journal.started(record, Math.floor(Date.now() / 1000)) },
 ];
 
-function imagePathOf({ layout, type }: Pick<Creation, 'layout' | 'type'>): string {
-  return resolveImage(type.rootImage, layout.machinetypeFiles(type.directoryName));
+function imagePathOf({ tools, layout, type, record }: Pick<Creation, 'tools' | 'layout' | 'type' | 'record'>): string {
+  return tools.images.pathFor(type, layout.machinetypeFiles(type.directoryName), record.id);
 }
 
 /** Where a machine mounts what it is given by NFS; null where there is no NFS. */

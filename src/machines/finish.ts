@@ -40,6 +40,7 @@ export const CLEAR_STEPS: readonly Step<Clearing>[] = [
       await removeDisks(Object.values(diskPaths(tools.layout, record)));
       await removeIsos(contextDiskPaths(tools.layout, record));
       await tools.volumes.removeAllOf(tools.layout.machine(record.id));
+      await tools.images.release(record.id);
     },
   },
   { name: 'slot-freed', run: ({ tools, record }) => tools.journal.freeSlot(record) },

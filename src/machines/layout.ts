@@ -40,6 +40,7 @@ export class StateLayout {
   readonly apelArchive = (): string => join(this.root, 'apel-archive');
   readonly spaceCensus = (): string => join(this.root, 'space-census');
   readonly spaceCatalogue = (): string => join(this.root, 'space-catalogue.json');
+  readonly imageCache = (): string => join(this.root, 'imagecache');
   readonly tmp = (): string => join(this.root, 'tmp');
   readonly counts = (): string => join(this.root, 'counts');
   readonly factoryHeartbeat = (): string => join(this.root, 'factory-heartbeat');

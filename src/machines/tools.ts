@@ -3,6 +3,7 @@
 import type { Settings } from '../config/types.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
+import type { RootImages } from '../host/images/root-images.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { Journal } from './journal.js';
 import type { StateLayout } from './layout.js';
@@ -24,6 +25,7 @@ export interface MachineTools {
   readonly hypervisor: Hypervisor;
   readonly nfs: NfsServer;
   readonly logs: MachineLogs;
+  readonly images: RootImages;
   readonly volumes: MachineVolumes;
   readonly guestOwner: GuestOwner;
   readonly networkName: string;

@@ -118,8 +118,10 @@ export class Checker {
     if (nowSeconds - this.#troubleSeconds < this.options.calmSeconds || this.#up.includes(false)) return;
     this.#add(this.#checkLeftovers());
     this.#add(this.#checkViews());
-    // One start a minute may be less than machines end.
-    const mayIdle = simulation.policy.name === 'reference' || scenario.blackHoles.length > 0;
+    // One start a minute may be less than machines end; processors of a superslot wait for each other, and for wide types.
+    const { machinetypes, settings } = scenario.config;
+    const isWide = settings.processorsPerSuperslot > 1 || machinetypes.some(({ minProcessors }) => minProcessors > 1);
+    const mayIdle = simulation.policy.name === 'reference' || scenario.blackHoles.length > 0 || isWide;
     if (!mayIdle && scenario.host.creationFailureRate === 0) this.#add(this.#checkFilled());
   }
 
@@ -132,6 +134,9 @@ export class Checker {
       if (phase === 'starting' || phase === 'running') living += record.processors;
     }
     if (living > slots) problems.push(`factory ${index}: machines hold ${living} of ${slots} processors`);
+    let given = 0;
+    for (const { record } of host.domains.values()) given += record.processors;
+    if (given > slots) problems.push(`factory ${index}: domains have ${given} of ${slots} processors`);
     if (host.accountedTwice > 0) problems.push(`factory ${index}: a machine has two accounting records that differ`);
     if (host.unaccounted > 0) problems.push(`factory ${index}: a machine was cleared without its accounting record`);
     return problems;
@@ -164,10 +169,12 @@ export class Checker {
     const { daemons, policy } = this.simulation;
     const problems: string[] = [];
     for (const viewer of daemons) {
+      const sums = new Map<string, MachinetypeNews>();
       for (const peer of daemons) {
         if (viewer === peer) continue;
         const held = policy.held(viewer.index, peer.index);
         if (held === null) return [];
+        for (const news of held) addNews(sums, news);
         if (this.simulation.nowSeconds - peer.newsChangedSeconds < this.#newsSeconds) continue;
         for (const own of peer.ownNews()) {
           const known = held.find(({ machinetype }) => machinetype === own.machinetype);
@@ -176,6 +183,12 @@ export class Checker {
             `factory ${viewer.index} holds of factory ${peer.index}: ${text(known)}, and not ${text(own)}, for ${Math.round(this.#newsSeconds)} s`,
           );
         }
+      }
+      // What is decided by is kept in sums: they are to be what is known of each.
+      for (const news of viewer.agent!.peers()) addNews(sums, news, -1);
+      for (const [machinetype, difference] of sums) {
+        if (isSameNews(difference, nothingOf(difference))) continue;
+        problems.push(`factory ${viewer.index} decides by sums of ${machinetype} that are not those of what it knows`);
       }
     }
     return problems;
@@ -243,6 +256,18 @@ function isSameNews(a: MachinetypeNews, b: MachinetypeNews): boolean {
     a.beforeFizzle === b.beforeFizzle &&
     (a.lastEnd?.message ?? null) === (b.lastEnd?.message ?? null)
   );
+}
+
+/** Adds to the sums by machinetype, or takes away; their ends aside. */
+function addNews(sums: Map<string, MachinetypeNews>, news: MachinetypeNews, sign: 1 | -1 = 1): void {
+  const sum = sums.get(news.machinetype) ?? nothingOf(news);
+  sums.set(news.machinetype, {
+    ...sum,
+    runningHs06: sum.runningHs06 + sign * news.runningHs06,
+    runningMachines: sum.runningMachines + sign * news.runningMachines,
+    runningProcessors: sum.runningProcessors + sign * news.runningProcessors,
+    beforeFizzle: sum.beforeFizzle + sign * news.beforeFizzle,
+  });
 }
 
 /** What gossip need not tell: that a factory has never had a machine of a type. */

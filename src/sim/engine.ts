@@ -56,7 +56,9 @@ const DATAGRAMS_PER_SECOND = 2.5;
 const MEASURED_DATAGRAMS = 600_000;
 const MIN_MEASURED_SECONDS = 90;
 const MAX_MEASURED_SECONDS = 600;
-/** Factories that start together first hear the space; what they send meanwhile is no rule. They are waited for, so long at most. */
+/** Before that no datagram arrives; then all are told of all, which is too old by then to be passed on (gossip-limits.ts). */
+const INTRODUCED_SECONDS = 30;
+/** Until all have found that they know what the others know, they are waited for, so long at most. */
 const MAX_JOINING_SECONDS = 120;
 /** Daemons that are started again while it is measured, to see how long one takes to hear a space that runs. */
 const RESTARTED = 10;
@@ -114,6 +116,11 @@ export function measureSpread(scenario: Scenario, onPart: (part: number) => void
   const beginning = { cuts: [], shareChanges: [], crashes: [], durationSeconds: mostSeconds, everyTick: false };
   const simulation = new Simulation({ ...scenario, ...beginning, config: { ...scenario.config, settings } }, 'gossip');
   const gossip = simulation.policy as GossipPolicy;
+  gossip.network.isDown = true;
+  simulation.clock.at(INTRODUCED_SECONDS * 1000, () => {
+    gossip.network.isDown = false;
+    gossip.introduceAll();
+  });
   while (simulation.nowSeconds < MAX_JOINING_SECONDS && !gossip.haveAllJoined()) {
     onPart(simulation.nowSeconds / mostSeconds);
     simulation.step();

@@ -8,9 +8,10 @@ import { decide } from '../factory/decide.js';
 import { isAbort } from '../factory/outcome.js';
 import type { MachinetypeNews } from '../factory/types.js';
 import type { Uses } from '../factory/use.js';
-import { compareStamps, type Entry } from '../vacquery/entry.js';
+import { changeSince, compareStamps, type Entry } from '../vacquery/entry.js';
 import { nextIncarnation } from '../vacquery/gossip.js';
 import { GossipState } from '../vacquery/gossip-state.js';
+import type { Stamp } from '../vacquery/gossip-types.js';
 import type { VirtualClock } from '../vacquery/virtual-clock.js';
 import type { GossipMessage } from '../vacquery/wire02.js';
 import { MessageNetwork } from './message-network.js';
@@ -60,6 +61,23 @@ export class GossipPolicy implements SpacePolicy {
   /** Whether every factory knows what the space knows. */
   haveAllJoined(): boolean {
     return this.agents.every((agent) => agent?.hasJoined === true);
+  }
+
+  /**
+   * Has all know all, as in a space that has been running for long; otherwise factories that start together hear of each
+   * other by millions of datagrams. What was told less than half a minute ago they still pass on.
+   */
+  introduceAll(): void {
+    for (const agent of this.agents) {
+      const message = agent?.introduction() ?? null;
+      if (agent === null || message === null) continue;
+      for (const other of this.agents) if (other !== agent) other?.receive(message, agent.name, 0);
+    }
+  }
+
+  /** A state of an entry that somebody was told of lately. */
+  entryOf(factory: string, { incarnation, version }: Stamp): Entry | null {
+    return this.#interned[this.numberOf(factory)]!.get(`${incarnation} ${version}`) ?? null;
   }
 
   /** One object for each state of an entry, for all who know it. */
@@ -214,6 +232,25 @@ class GossipAgent implements SpaceAgent {
 
   heardSecondsAgo(factory: string): number | null {
     return this.#state.heardSecondsAgo(factory, this.#now());
+  }
+
+  /** All of its own entry as it would tell it now; null: nobody was ever told. */
+  introduction(): GossipMessage | null {
+    const { roster } = this.#state;
+    const entry = this.#policy.entryOf(this.name, this.#state.stampOf(this.name)!);
+    const change = entry === null ? null : changeSince(roster.ids[roster.indexOf(this.name)]!, entry, 0);
+    if (change === null) return null;
+    const runningDs = Math.floor((this.#policy.clock.nowMs() - this.#startedMs) / 100);
+    return {
+      vacVersion: null,
+      space: this.#speaker.config.settings.vacSpace,
+      factory: this.name,
+      timeSent: Math.floor(this.#speaker.nowSeconds()),
+      changes: [{ change, ageDs: Math.max(0, runningDs - change.changedDs) }],
+      ages: null,
+      sync: null,
+      answer: null,
+    };
   }
 
   newsOf(peer: number): MachinetypeNews[] {

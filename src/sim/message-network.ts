@@ -11,6 +11,8 @@ import type { Rng } from './random.js';
 export class MessageNetwork<M> {
   sent = 0;
   sentBytes = 0;
+  /** True: all that is sent is lost, and not counted. */
+  isDown = false;
 
   constructor(
     private readonly faults: NetworkFaults,
@@ -22,6 +24,7 @@ export class MessageNetwork<M> {
 
   send(from: number, to: number, message: M, bytes: number): void {
     const { lossRate, duplicateRate, minDelayMs, maxDelayMs } = this.faults;
+    if (this.isDown) return;
     this.sent += 1;
     this.sentBytes += bytes;
     const copies = duplicateRate > 0 && this.rng() < duplicateRate ? 2 : 1;

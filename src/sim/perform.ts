@@ -35,6 +35,8 @@ export function perform(daemon: SimDaemon, action: Action): void {
         daemon.listSoon();
       });
       return;
+    case 'fetchImage':
+      throw new Error(`images of the model are files, and that of ${action.machinetype} is not`);
     case 'ensureService':
       throw new Error(`services of the model are always ready, and ${action.service} is not`);
     default: {

@@ -8,6 +8,7 @@ import { NO_USES } from './use.js';
 
 const READY = { ready: true, problem: '', readyForSeconds: 86_400, busy: false, retryInSeconds: 0 };
 const SERVICES: HostFacts['services'] = { network: READY, metadata: READY, nfs: READY, syslog: READY };
+const NO_IMAGES: FactoryState['images'] = new Map();
 const NOT_LISTED = { sinceSeconds: 0, message: 'not asked yet' };
 
 /**
@@ -55,6 +56,7 @@ export function factoryState(
     lastEnds: daemon.lastEnds,
     creationFailures: daemon.creationFailures,
     slotFailures: daemon.slotFailures,
+    images: NO_IMAGES,
     earlyDeaths: daemon.earlyDeaths,
     spaceHeard: agent.heard,
     orders: NO_ORDERS,

@@ -15,6 +15,9 @@ export interface Recipe {
   readonly factories: number;
   readonly slots: number;
   readonly types: number;
+  /** Processors that machines of the types need, one type after the other, and again from the first. */
+  readonly processors: readonly number[];
+  readonly processorsPerSuperslot: number;
   readonly hours: number;
   /** Parts of all datagrams, 0 to 1. */
   readonly loss: number;
@@ -46,6 +49,8 @@ export const DEFAULT_RECIPE: Recipe = {
   factories: 100,
   slots: 32,
   types: 10,
+  processors: [1],
+  processorsPerSuperslot: 1,
   hours: 24,
   loss: 0,
   duplicates: 0,
@@ -137,6 +142,8 @@ export function configOf(recipe: Recipe): Config {
       `target_share = ${recipe.types - index}`,
       'machine_model = vm-raw',
       'root_image = /sim.img',
+      `min_processors = ${recipe.processors[index % recipe.processors.length]}`,
+      `max_processors = ${recipe.processors[index % recipe.processors.length]}`,
       `max_wallclock_seconds = ${recipe.maxWallclockSeconds}`,
       `backoff_seconds = ${recipe.backoffSeconds}`,
       `fizzle_seconds = ${recipe.fizzleSeconds}`,
@@ -147,6 +154,7 @@ export function configOf(recipe: Recipe): Config {
     'vac_space = sim.example.com',
     `factories = ${names.join(' ')}`,
     `total_processors = ${recipe.slots}`,
+    `processors_per_superslot = ${recipe.processorsPerSuperslot}`,
   ].join('\n');
   const loaded = loadConfig([{ path: 'simulation', text: [settings, ...machinetypes].join('\n') }], {
     hostFqdn: factoryName(0),

@@ -55,6 +55,7 @@ export function snapshotOf(speaker: Speaker): FactorySnapshot {
         max_processors: type.maxProcessors,
         target_share: type.targetShare,
         machinegroup: type.machinegroup,
+        decayed_use: null,
       };
     }),
   };

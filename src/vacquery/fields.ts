@@ -107,6 +107,7 @@ const MACHINETYPE_STATUS: readonly FieldOf<MachinetypeStatus>[] = [
   // Ours, after all that the predecessor sends; a group is a name, or an FQAN.
   machinetype.field('target_share', kinds.float, 'optional'),
   machinetype.field('machinegroup', kinds.text, 'optional'),
+  machinetype.field('decayed_use', kinds.float, 'optional'),
 ];
 
 const factory = fieldsOf<FactoryStatus>();

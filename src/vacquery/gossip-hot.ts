@@ -1,7 +1,8 @@
 /**
- * Changes that are being spread: each is passed on some times to random peers, those passed on least first. A part of an
- * entry that changes again is spread in its new state only, so there are never more of them than parts of entries; and
- * what others pass on to us is passed on less by us, so that the spreading of a change dies out when all know it.
+ * Changes that are being spread: each is passed on some times to random peers, those passed on least first, of these the
+ * newest first. A part of an entry that changes again is spread in its new state only, and what was not passed on yet
+ * joins what comes of the same factory: so where there is more news than can be told, what is told is new. What others
+ * pass on to us is passed on less by us, so that the spreading of a change dies out when all know it.
  */
 
 import { type Change, changeSince, type Entry } from './entry.js';
@@ -54,9 +55,19 @@ export class HotChanges {
     return this.#levels.reduce((sum, level) => sum + level.size, 0);
   }
 
+  /** Those of them that were not passed on at all. */
+  get countUnsent(): number {
+    return this.#levels[0]!.size;
+  }
+
   add(index: number, { incarnation, from, to }: Change): void {
     const known = this.#byFactory.get(index) ?? [];
-    const joined = known.filter((hot) => hot.incarnation === incarnation && known.length >= MAX_PER_FACTORY);
+    // Only where nothing between them is missing: a change says that who has all up to its beginning has all with it.
+    const isWhole = this.#source.entryOf(index).version >= to;
+    const joined = known.filter(
+      (hot) =>
+        isWhole && hot.incarnation === incarnation && (hot.turns === 0 || known.length >= MAX_PER_FACTORY),
+    );
     const first = Math.min(from, ...joined.map((hot) => hot.from));
     for (const hot of known) {
       // Its parts have changed again, or are in this one, too.
@@ -68,6 +79,16 @@ export class HotChanges {
     const left = this.#byFactory.get(index);
     if (left === undefined) this.#byFactory.set(index, [hot]);
     else left.push(hot);
+  }
+
+  /** Changes for which there was never room until they were old. */
+  prune(): void {
+    for (const level of this.#levels) {
+      for (const hot of level) {
+        hot.parts ??= this.#parts(hot);
+        if (hot.parts.every((part) => this.#source.isOld(hot.index, part))) this.#remove(hot);
+      }
+    }
   }
 
   /** Nothing is known of the factory any more. */
@@ -96,7 +117,7 @@ export class HotChanges {
   #offer(put: (index: number, change: Change) => boolean, taken: Hot[]): void {
     let passedOver = 0;
     for (const level of this.#levels) {
-      for (const hot of level) {
+      for (const hot of [...level].reverse()) {
         hot.parts ??= this.#parts(hot);
         const part = hot.parts[hot.turns % hot.parts.length];
         if (part === undefined || this.#source.isOld(hot.index, part)) this.#remove(hot);

@@ -171,6 +171,8 @@ export class Knowledge {
 
   /** Looks for factories that have expired, and for changes that have settled; to be called every few seconds. */
   sweep(nowDs: number): void {
+    this.#nowDs = nowDs;
+    this.hot.prune();
     for (const [index, sinceDs] of this.#gaps) if (nowDs > sinceDs + MAX_GAP_DS) this.forget(index, nowDs);
     this.settled.advance((index) => this.#entries[index]!, nowDs);
     const oldestDs = nowDs - this.options.limits.expirySeconds * 10;

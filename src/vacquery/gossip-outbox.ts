@@ -37,11 +37,12 @@ const LEGACY_PART = 0.02;
 const MAX_TRIES = 20;
 /** When more was sent than `bytesPerSecond` allows. */
 const HOLD_MS = 250;
+/** Each change of others beyond so many that waits to be passed on delays our own by so much. */
+const UNHURRIED_UNSENT = 64;
+const UNSENT_DELAY_MS = 20;
 /** Of a datagram of news, when ages are due; and what a change takes on average. */
 const MIN_AGES_BYTES = 400;
 const CHANGE_BYTES = 90;
-/** What it costs to look for what somebody lacks, in bytes of the budget for answers. */
-const LOOK_BYTES = 100;
 /** Answers that wait for `due`: where it is called too seldom, some are lost. */
 const MAX_QUEUED_REPLIES = 256;
 
@@ -80,9 +81,15 @@ export class Outbox {
     return Math.min(this.#firstHopMs, newsMs, this.#nextSyncMs);
   }
 
-  /** There is news of our own: to some peers soon, with what else changes until then. */
+  /**
+   * There is news of our own: to some peers soon, with what else changes until then. The more there is to be passed on of
+   * others, the later: when all change at once, each is to tell what came of it, not each step.
+   */
   noteOwnNews(nowMs: number): void {
-    this.#firstHopMs = Math.min(this.#firstHopMs, nowMs + this.#options.limits.announceDelayMs);
+    const { announceDelayMs, busyAnnounceDelayMs } = this.#options.limits;
+    const waiting = this.#space.knowledge.hot.countUnsent;
+    const delayMs = Math.min(busyAnnounceDelayMs, Math.max(announceDelayMs, (waiting - UNHURRIED_UNSENT) * UNSENT_DELAY_MS));
+    this.#firstHopMs = Math.min(this.#firstHopMs, nowMs + delayMs);
   }
 
   /** There is news again after a time without: others have it from the same, and do not all pass it on at one moment. */
@@ -90,12 +97,16 @@ export class Outbox {
     this.#nextNewsMs = Math.max(this.#nextNewsMs, nowMs + this.#options.rng() * QUICK_INTERVAL_MS);
   }
 
+  isOwnNewsDue(nowMs: number): boolean {
+    return nowMs >= this.#firstHopMs;
+  }
+
   due(nowDs: number, now: Instant): GossipSend[] {
     const sends = this.#replies;
     this.#replies = [];
     const nowMs = now.steadyMs;
     const { hot } = this.#space.knowledge;
-    if (nowMs >= this.#firstHopMs) {
+    if (this.isOwnNewsDue(nowMs)) {
       this.#firstHopMs = Number.POSITIVE_INFINITY;
       this.#firstHop(sends, nowDs, now);
       this.#nextNewsMs = nowMs + this.#pace.newsPauseMs(hot.count, nowMs);
@@ -113,8 +124,6 @@ export class Outbox {
   reply({ sync }: GossipMessage, peer: number, maxBytes: number, nowDs: number, now: Instant): void {
     if (sync === null || this.#replies.length >= MAX_QUEUED_REPLIES || !this.#pace.replyBudget.has(now.steadyMs))
       return;
-    // Looking is work, too: who asks for what he cannot be sent does not get it done without end.
-    this.#pace.replyBudget.spend(LOOK_BYTES);
     const { answer, missed } = this.#space.sync.answer(sync, nowDs);
     const first = this.#packer(null, maxBytes, nowDs, now);
     first.setAnswer(answer);

@@ -62,6 +62,8 @@ export class GossipState {
   readonly #calendar: Calendar;
   readonly #outbox: Outbox;
   readonly #startMs: number;
+  /** Up to this version of our own entry the others were told; null: there is nothing else. */
+  #toldVersion: number | null = null;
   #knowledge: Knowledge;
   #sync: Sync;
   #nextSweepMs: number;
@@ -138,6 +140,7 @@ export class GossipState {
       this.#knowledge.sweep(nowDs);
       if (this.#calendar.wasSetBack(now)) this.#doubtIncarnations(nowDs, now);
     }
+    if (this.#outbox.isOwnNewsDue(now.steadyMs)) this.#sayOwn(nowDs);
     const sends = this.#outbox.due(nowDs, now);
     this.counts.sent += sends.length;
     for (const { bytes } of sends) this.counts.sentBytes += bytes;
@@ -240,13 +243,17 @@ export class GossipState {
     return (ds) => Math.round(now.unixSeconds - Math.max(0, nowDs - ds) / 10);
   }
 
-  /** Sends what is new in our own entry since a version to some peers at once. */
+  /** Has what is new in our own entry since a version sent to some peers soon. */
   #spreadOwn(from: number, now: Instant): void {
-    const { entry } = this.#keeper;
-    const change = changeSince(this.#knowledge.roster.ids[this.#knowledge.own]!, entry, from);
-    if (change === null) return;
-    this.#knowledge.takeOwn(entry, change, CLOCK_BEGINS_DS, this.#nowDs(now));
+    this.#toldVersion = Math.min(from, this.#toldVersion ?? from);
     this.#outbox.noteOwnNews(now.steadyMs);
+  }
+
+  #sayOwn(nowDs: number): void {
+    const { entry } = this.#keeper;
+    const change = changeSince(this.#knowledge.roster.ids[this.#knowledge.own]!, entry, this.#toldVersion ?? 0);
+    this.#toldVersion = null;
+    if (change !== null) this.#knowledge.takeOwn(entry, change, CLOCK_BEGINS_DS, nowDs);
   }
 
   #take({ change, ageDs }: SentChange, from: string, nowDs: number, now: Instant): void {

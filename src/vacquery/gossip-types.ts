@@ -139,6 +139,8 @@ export interface GossipLimits {
   readonly newsIntervalMs: number;
   /** A change of our own waits this long for others that come with it, then goes to `firstHopPeers` at once. */
   readonly announceDelayMs: number;
+  /** As long as this when the whole space changes at once: then fewer, larger changes are told. */
+  readonly busyAnnounceDelayMs: number;
   readonly firstHopPeers: number;
   /** How often one factory passes on a change: this × ln(factories), at least 3. */
   readonly transmitFactor: number;

@@ -27,8 +27,8 @@ import type {
   OwnEntry,
   Stamp,
 } from './gossip-types.js';
-import { VACQUERY_PORT } from './messages.js';
 import { TokenBucket } from './limits.js';
+import { VACQUERY_PORT } from './messages.js';
 import type { Instant } from './space-view.js';
 import { decodeGossip } from './wire02-decode.js';
 import { encodeGossip, looksLikeGossip } from './wire02-encode.js';

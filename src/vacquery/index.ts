@@ -5,6 +5,7 @@
 
 export {
   AUTH_BYTES,
+  AUTH_WINDOW_SECONDS,
   Authenticator,
   type AuthMode,
   type AuthOptions,

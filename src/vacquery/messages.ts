@@ -109,6 +109,8 @@ export interface MachinetypeStatus extends ReplyHeader {
   readonly target_share: number | null;
   /** Null: not sent. */
   readonly machinegroup: string | null;
+  /** HS06 × seconds of the factory's machines, the past decayed; null: not sent, no history is kept. */
+  readonly decayed_use: number | null;
 }
 
 export interface FactoryStatus extends ReplyHeader {

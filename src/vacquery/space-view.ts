@@ -54,6 +54,15 @@ export interface SpaceViewOptions {
   readonly expirySeconds: number;
 }
 
+export interface OtherWay {
+  /** Since a peer was heard by it; null: it was not. */
+  heardSecondsAgo(factory: string): number | null;
+  /** Its answers to polls say nothing of it any more. */
+  isInForce(factory: string): boolean;
+}
+
+const NO_OTHER_WAY: OtherWay = { heardSecondsAgo: () => null, isInForce: () => false };
+
 /** Clocks that differ by less are called right: a datagram takes time, and times are whole seconds. */
 const TOLERATED_SKEW_SECONDS = 5;
 
@@ -67,6 +76,8 @@ interface Entry {
   readonly news: MachinetypeNews;
   readonly receivedMs: number;
   readonly way: NewsWay;
+  /** HS06 × seconds; null: it keeps no history. */
+  readonly decayedUse: number | null;
 }
 
 interface Peer {
@@ -120,6 +131,18 @@ export class SpaceView {
     return this.entries(now).map(({ news }) => news);
   }
 
+  /** What machines of some peers have used, HS06 × seconds by machinetype, as last told: of those expired, too. */
+  decayedUses(isWanted: (factory: string) => boolean): Map<string, number> {
+    const uses = new Map<string, number>();
+    for (const [factory, { entries }] of this.#peers) {
+      if (!isWanted(factory)) continue;
+      for (const [machinetype, { decayedUse }] of entries) {
+        if (decayedUse !== null) uses.set(machinetype, (uses.get(machinetype) ?? 0) + decayedUse);
+      }
+    }
+    return uses;
+  }
+
   entries(now: Instant): NewsEntry[] {
     return [...this.#peers.values()].flatMap((peer) =>
       this.#freshEntries(peer, now).map(({ news, receivedMs, way }) => ({
@@ -133,13 +156,13 @@ export class SpaceView {
   /**
    * For `vac factories`: one for each peer that was asked or heard.
    *
-   * @param heardOtherwise since a peer was heard by another way; null: it was not
+   * @param otherWay what came by another way than what is in this view
    */
-  summaries(now: Instant, heardOtherwise: (factory: string) => number | null = () => null): PeerSummary[] {
+  summaries(now: Instant, otherWay: OtherWay = NO_OTHER_WAY): PeerSummary[] {
     const claims = this.#claims();
     return [...this.#peers].map(([factory, peer]) => {
       const byPollSeconds = peer.lastHeardMs === null ? null : secondsSince(peer.lastHeardMs, now);
-      const heardSecondsAgo = lower(byPollSeconds, heardOtherwise(factory));
+      const heardSecondsAgo = lower(byPollSeconds, otherWay.heardSecondsAgo(factory));
       const fresh = this.#freshEntries(peer, now);
       const sum = (of: (news: MachinetypeNews) => number) => fresh.reduce((total, { news }) => total + of(news), 0);
       return {
@@ -155,7 +178,10 @@ export class SpaceView {
         runningMachines: sum((news) => news.runningMachines),
         runningProcessors: sum((news) => news.runningProcessors),
         runningHs06: sum((news) => news.runningHs06),
-        problems: [...problemsOf(factory, peer, heardSecondsAgo), ...(claims.get(factory) ?? [])],
+        problems: [
+          ...(otherWay.isInForce(factory) ? [] : problemsOf(factory, peer, heardSecondsAgo)),
+          ...(claims.get(factory) ?? []),
+        ],
       };
     });
   }
@@ -178,6 +204,7 @@ export class SpaceView {
     const receivedSeconds = now.unixSeconds - secondsSince(receivedMs, now);
     peer.entries.set(status.machinetype, {
       news: toNews(factory, status, receivedSeconds),
+      decayedUse: status.decayed_use,
       receivedMs,
       way,
     });

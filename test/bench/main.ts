@@ -7,12 +7,14 @@ import { parseArgs } from 'node:util';
 import { type Figure, formatFigure, jsonFigure } from './figure.js';
 import { fillFigures } from './fill.js';
 import { machineFigures } from './machine.js';
+import { proxyFigures } from './proxy.js';
 import { vacqueryFigures } from './vacquery.js';
 
 /** By the name that `--only` takes: benchmarks whose figures' names begin with it. */
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   machine: machineFigures,
   fill: fillFigures,
+  proxy: proxyFigures,
   vacquery: vacqueryFigures,
 };
 

@@ -43,17 +43,17 @@ describe('options that wait for the next start', () => {
 
   it('keep their running values, and are named', () => {
     const changed = config(
-      `${SETTINGS}draining = yes\nlibvirt_uri = test:///default\nnfs = none\nsyslog = log.example.com:514\nroot_public_key = /k\n${TYPE}`,
+      `${SETTINGS}draining = yes\nlibvirt_uri = test:///default\nnfs = none\nsyslog = log.example.com:514\nroot_public_key = /k\nshare_half_life_hours = 72\n${TYPE}`,
     );
     const { config: usable, kept } = withRestartOptionsOf(changed, running);
-    expect(kept.sort()).toEqual(['libvirt_uri', 'nfs', 'root_public_key', 'syslog']);
+    expect(kept.sort()).toEqual(['libvirt_uri', 'nfs', 'root_public_key', 'share_half_life_hours', 'syslog']);
     expect(usable).toEqual({ ...changed, settings: { ...running.settings, draining: true } });
     expect(() => Object.assign(usable.settings, { draining: false })).toThrow(TypeError);
   });
 
   it('are those that the table marks', () => {
     const marked = Object.keys(OPTION_TABLES.settings).filter((name) => OPTION_TABLES.settings[name]?.atRestart);
-    expect(marked.sort()).toEqual(['libvirt_uri', 'nfs', 'root_public_key', 'syslog']);
+    expect(marked.sort()).toEqual(['libvirt_uri', 'nfs', 'root_public_key', 'share_half_life_hours', 'syslog']);
   });
 
   it('are not named when they stay as they are, however written', () => {

@@ -49,15 +49,22 @@ target_share = 3
 
 it('warns of what this version does not do yet', async () => {
   const text =
-    '[settings]\nvac_space = vac01.example.com\n[vacuum_pipe p]\nvacuum_pipe_url = https://x.example/p\ntarget_share = 1\n';
+    '[settings]\nvac_space = vac01.example.com\n[vacuum_pipe p]\nvacuum_pipe_url = https://x.example/p\ntarget_share = 1\ntmp_binds = /x\n';
   expect(await check(text)).toEqual({
     good: true,
     lines: [
-      'warning: vac.conf:4: [vacuum_pipe p] vacuum_pipe_url = "https://x.example/p": not yet supported: this version fetches no vacuum pipes, and makes no machinetypes from this one',
+      'warning: vac.conf:6: [vacuum_pipe p] tmp_binds = "/x": not yet supported: this version makes no containers',
       'configuration is good: 0 machinetypes, 1 vacuum pipe, 0 factories in space vac01.example.com, from vac.conf',
       '  vacuum pipe p: 100.0 % of the space, https://x.example/p',
     ],
   });
+});
+
+it('warns of a pipe whose document anybody on the way may change', async () => {
+  const text = '[settings]\nvac_space = vac01.example.com\n[vacuum_pipe p]\nvacuum_pipe_url = http://x.example/p\n';
+  expect((await check(`${text}target_share = 1\n`)).lines[0]).toMatch(
+    /^warning: vac\.conf:4: \[vacuum_pipe p\] vacuum_pipe_url = "http:.*: without TLS, whoever is on the way can change/,
+  );
 });
 
 it('prints all errors and warnings', async () => {

@@ -53,6 +53,7 @@ describe('a good configuration', () => {
         draining: false,
         volumeGroup: null,
         diskGbPerProcessor: null,
+        imageCacheGb: null,
         controlGroup: null,
         rootPublicKeyPath: '/root/.ssh/id_rsa.pub',
         libvirtUri: 'qemu:///system',
@@ -95,6 +96,7 @@ describe('a good configuration', () => {
           swapMibPerProcessor: 1024,
           accountingFqan: null,
           imageSigningDn: null,
+          rootImageSha256: null,
           userDataProxy: false,
           legacyProxy: false,
           context: ['metadata', 'one'],
@@ -140,6 +142,7 @@ swap_mb_per_processor = 0
 volume_group = vg0
 disk_gb_per_processor = 20
 hs06_per_processor = 10.5
+share_half_life_hours = 72.5
 control_group = vacadmin
 root_public_key = /k.pub
 libvirt_uri = test:///default
@@ -174,6 +177,7 @@ user_data_file_f = file
       volumeGroup: 'vg0',
       diskGbPerProcessor: 20,
       hs06PerProcessor: 10.5,
+      shareHalfLifeHours: 72.5,
       controlGroup: 'vacadmin',
       rootPublicKeyPath: '/k.pub',
       libvirtUri: 'test:///default',
@@ -504,6 +508,20 @@ describe('warnings', () => {
       ],
     ],
     [
+      'a proxy that goes nowhere',
+      [MINIMAL, `${TYPE}user_data_proxy = true`],
+      [
+        '/etc/1.conf:5: [machinetype a] user_data_proxy = "true": no machine gets its proxy: there is no user_data for it to go into',
+      ],
+    ],
+    [
+      'the form of a proxy that is not made',
+      [MINIMAL, `${TYPE}user_data = u\nlegacy_proxy = true`],
+      [
+        '/etc/1.conf:6: [machinetype a] legacy_proxy = "true": no proxy is made: that takes user_data_proxy = true as well',
+      ],
+    ],
+    [
       'fizzles only',
       [MINIMAL, `${TYPE}max_wallclock_seconds = 600`],
       [
@@ -554,7 +572,6 @@ describe('warnings', () => {
       '/etc/1.conf:5: [vmtype a] vcpu_per_machine: is deprecated; write min_processors and max_processors',
       '/etc/1.conf:6: [vmtype a] machineoutputs_days: is deprecated; write machines_dir_days',
       '/etc/1.conf:7: [vmtype a] cernvm_signing_dn: is deprecated; write image_signing_dn',
-      '/etc/1.conf:7: [machinetype a] image_signing_dn = "CN=x": not yet supported: this version cannot check signatures, and starts no machines of this type',
       '/etc/1.conf:8: [vmtype a] disk_gb_per_cpu: is deprecated; write disk_gb_per_processor',
     ]);
   });

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parsePipeDocument, type PipeDocument, PIPE_LIMITS } from '../../src/config/pipe-document.js';
+import { PIPE_LIMITS, type PipeDocument, parsePipeDocument } from '../../src/config/pipe-document.js';
 import { pipeOptionNames } from '../../src/config/spelling.js';
 
 const data = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'data', name));
-const parse = (value: unknown) => parsePipeDocument(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
+const parse = (value: unknown) =>
+  parsePipeDocument(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
 
 function good(value: unknown): PipeDocument {
   const parsed = parse(value);
@@ -150,13 +151,23 @@ describe('an entry', () => {
   });
 
   it('of a suffix that was there already is refused, and the first holds', () => {
-    const { entries, refused } = good({ machinetypes: [{ suffix: 'a', target_share: 1 }, { suffix: 'a', target_share: 2 }] });
+    const { entries, refused } = good({
+      machinetypes: [
+        { suffix: 'a', target_share: 1 },
+        { suffix: 'a', target_share: 2 },
+      ],
+    });
     expect(entries.map(({ options }) => options.get('target_share'))).toEqual(['1']);
     expect(refused).toEqual([{ entry: 'a', reason: 'number 2 has the suffix of one before it, which holds' }]);
   });
 
   it('may set what the table gives to pipes, and nothing else', () => {
-    const { entries, warnings } = one({ machinegroup: 'x', machines_dir_days: 1, firmware: 'uefi', machineoutputs_days: 3 });
+    const { entries, warnings } = one({
+      machinegroup: 'x',
+      machines_dir_days: 1,
+      firmware: 'uefi',
+      machineoutputs_days: 3,
+    });
     expect([...entries[0]!.options]).toEqual([]);
     expect(warnings).toEqual([
       'machinegroup is not for a pipe to say, and is ignored; a site may set it in its [vacuum_pipe] section (in a)',
@@ -167,7 +178,8 @@ describe('an entry', () => {
   });
 
   it('has no options by names that all objects have', () => {
-    const text = '{"machinetypes": [{"suffix": "a", "__proto__": {"root_image": "/x"}, "constructor": "y", "toString": 1}]}';
+    const text =
+      '{"machinetypes": [{"suffix": "a", "__proto__": {"root_image": "/x"}, "constructor": "y", "toString": 1}]}';
     const { entries, warnings } = good(text);
     expect([...entries[0]!.options]).toEqual([]);
     expect(warnings).toHaveLength(3);
@@ -220,14 +232,17 @@ describe('any document', () => {
           return;
         }
         const { entries, refused, warnings, cacheSeconds } = parsed.document;
-        expect(entries.length + refused.length).toBe((JSON.parse(json) as { machinetypes: unknown[] }).machinetypes.length);
+        expect(entries.length + refused.length).toBe(
+          (JSON.parse(json) as { machinetypes: unknown[] }).machinetypes.length,
+        );
         expect(cacheSeconds).toBeGreaterThanOrEqual(60);
         expect(cacheSeconds).toBeLessThanOrEqual(86_400);
         for (const { suffix, options } of entries) {
           expect(suffix).toMatch(/^[a-z0-9-]{1,64}$/);
           for (const name of options.keys()) expect(name).toMatch(/^[a-z0-9_]+$/);
         }
-        for (const line of [...warnings, ...refused.map(({ reason }) => reason)]) expect(line).toMatch(/^[ -~…]{1,400}$/);
+        for (const line of [...warnings, ...refused.map(({ reason }) => reason)])
+          expect(line).toMatch(/^[ -~…]{1,400}$/);
       }),
       { numRuns: 1000 },
     );
@@ -244,7 +259,7 @@ describe('any document', () => {
   it.each([
     ['100,000 entries', () => `{"machinetypes":[${'1,'.repeat(99_999)}1]}`, /has 100000 machinetypes/],
     ['brackets without end', () => '['.repeat(1_000_000), /is no JSON/],
-    ['a deep nest', () => '{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000), /has no list/],
+    ['a deep nest', () => `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`, /has no list/],
   ])('is refused, and soon: %s', (_, make, problem) => {
     const text = make();
     const began = performance.now();
@@ -256,7 +271,9 @@ describe('any document', () => {
     const deep = `${'['.repeat(300_000)}${']'.repeat(300_000)}`;
     expect(good(`{"machinetypes":[{"suffix":"a","unknown":${deep}}]}`).entries).toHaveLength(1);
     const unknown = (entry: number) =>
-      Object.fromEntries(Array.from({ length: 128 }, (_, index) => [`${entry}_${index}${'maks_processors'.repeat(6)}`, 1]));
+      Object.fromEntries(
+        Array.from({ length: 128 }, (_, index) => [`${entry}_${index}${'maks_processors'.repeat(6)}`, 1]),
+      );
     const machinetypes = Array.from({ length: 64 }, (_, index) => ({ suffix: `s${index}`, ...unknown(index) }));
     const began = performance.now();
     const { entries, warnings } = good({ machinetypes });

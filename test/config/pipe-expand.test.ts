@@ -93,7 +93,9 @@ describe('a machinetype of a pipe', () => {
     const alone = ofEntries([], local);
     expect(alone.config.machinetypes).toMatchObject([{ name: 'p-a', directoryName: 'p-a', backoffSeconds: 10 }]);
     const joined = ofEntries([{ suffix: 'a', ...RAW, backoff_seconds: 99 }], local);
-    expect(joined.config.machinetypes).toMatchObject([{ name: 'p-a', directoryName: 'p', backoffSeconds: 99, targetShare: 1 }]);
+    expect(joined.config.machinetypes).toMatchObject([
+      { name: 'p-a', directoryName: 'p', backoffSeconds: 99, targetShare: 1 },
+    ]);
   });
 
   it('may leave its image to the section of the pipe', () => {
@@ -143,25 +145,49 @@ describe('an entry is refused', () => {
     [{ root_image: '..' }, `root_image = "..": from a pipe it must be ${IMAGE}`],
     [{ root_image: 'sub/a' }, `root_image = "sub/a": from a pipe it must be ${IMAGE}`],
     [{ root_image: 'file:///etc/shadow' }, `root_image = "file:///etc/shadow": from a pipe it must be ${IMAGE}`],
-    [{ root_image: 'json:{"driver":"file"}' }, `root_image = "json:{\\u0022driver\\u0022:\\u0022file\\u0022}": from a pipe it must be ${IMAGE}`],
+    [
+      { root_image: 'json:{"driver":"file"}' },
+      `root_image = "json:{"driver":"file"}": from a pipe it must be ${IMAGE}`,
+    ],
     [{ user_data: 'docker://a' }, `user_data = "docker://a": from a pipe it must be ${IMAGE}`],
     [{ user_data: '/root/.ssh/id_rsa' }, `user_data = "/root/.ssh/id_rsa": from a pipe it must be ${IMAGE}`],
-    [{ user_data_file_x: '/root/.ssh/id_rsa' }, `user_data_file_x = "/root/.ssh/id_rsa": from a pipe it must be ${FILE}`],
+    [
+      { user_data_file_x: '/root/.ssh/id_rsa' },
+      `user_data_file_x = "/root/.ssh/id_rsa": from a pipe it must be ${FILE}`,
+    ],
     [{ user_data_file_x: '..' }, `user_data_file_x = "..": from a pipe it must be ${FILE}`],
     [{ user_data_file_x: '' }, `user_data_file_x = "": from a pipe it must be ${FILE}`],
     [{ heartbeat_file: '../../x' }, 'heartbeat_file = "../../x": expected a file name without /'],
-    [{ root_device: 'vda/../x' }, 'root_device = "vda/../x": expected a device name of letters a-z and digits, such as vdb'],
+    [
+      { root_device: 'vda/../x' },
+      'root_device = "vda/../x": expected a device name of letters a-z and digits, such as vdb',
+    ],
     [{ max_processors: 1e21 }, 'max_processors = "1e+21": expected a whole number from 1 to 1024'],
     [{ max_processors: 2.5 }, 'max_processors = "2.5": expected a whole number from 1 to 1024'],
     [{ max_processors: true }, 'max_processors = "true": expected a whole number from 1 to 1024'],
     [{ user_data_proxy: 'maybe' }, 'user_data_proxy = "maybe": expected yes or no (or true/false, on/off, 1/0)'],
-    [{ min_processors: 4 }, 'min_processors = "4": min_processors is 4 but max_processors only 1; raise max_processors or lower min_processors'],
-    [{ root_image: '' }, "root_image = \"\": expected an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)"],
-    [{ root_image: null }, "root_image: is required; give an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)"],
-    [{ accounting_fqan: `/${'x'.repeat(300)}` }, `accounting_fqan = "/${'x'.repeat(59)}…": from a pipe it must be no more than 255 characters`],
-    [{ max_processors: 0, fizzle_seconds: -1 }, 'max_processors = "0": expected a whole number from 1 to 1024 (and 1 more)'],
+    [
+      { min_processors: 4 },
+      'min_processors = "4": min_processors is 4 but max_processors only 1; raise max_processors or lower min_processors',
+    ],
+    [
+      { root_image: '' },
+      'root_image = "": expected an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype\'s files/ (without ..)',
+    ],
+    [
+      { root_image: null },
+      "root_image: is required; give an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)",
+    ],
+    [
+      { accounting_fqan: `/${'x'.repeat(300)}` },
+      `accounting_fqan = "/${'x'.repeat(59)}…": from a pipe it must be no more than 255 characters`,
+    ],
+    [
+      { max_processors: 0, fizzle_seconds: -1 },
+      'max_processors = "0": expected a whole number from 1 to 1024 (and 1 more)',
+    ],
   ])('for %j', (entry, reason) => {
-    expect(refusalOf(entry)?.replaceAll('\\u0022', '\\u0022')).toBe(reason.replace('root_image: is', 'root_image: is'));
+    expect(refusalOf(entry)).toBe(reason);
   });
 
   it('where it does not go with what is said here, by the place that says it', () => {
@@ -183,7 +209,8 @@ describe('an entry is refused', () => {
   });
 
   it('whose name belongs to another pipe, or is longer than messages can tell', () => {
-    const other = '[vacuum_pipe p-a]\nvacuum_pipe_url = https://y.example/p\ntarget_share = 1\n[machinetype p-a-b]\nbackoff_seconds = 5\n';
+    const other =
+      '[vacuum_pipe p-a]\nvacuum_pipe_url = https://y.example/p\ntarget_share = 1\n[machinetype p-a-b]\nbackoff_seconds = 5\n';
     const entries = ['a', 'a-b', 'ab'].map((suffix) => ({ suffix, ...RAW, target_share: 1 }));
     const { config, of } = expanded(configOf(`${SETTINGS}${PIPE}${other}`), {
       p: { machinetypes: entries },
@@ -208,16 +235,33 @@ describe('an entry is refused', () => {
     expect(refusalOf({ image_signing_dn })).toBeUndefined();
   });
 
-  const wild = ['(a+)+$', '(a|a)*', 'a?a?a?aaa', '.*.*.*x', '(a)\\1', '(?=a)', '(?<!a)b', 'a{1,999}', '[](a+)+]', '(', 'a|b|c|d|e|f'];
-  it.each([...wild, 'x'.repeat(257)])('for a pattern that may take for ever, or is none: %.20s', (image_signing_dn) => {
-    expect(refusalOf({ image_signing_dn })).toMatch(/^image_signing_dn = ".*": from a pipe it must be a regular expression of/);
+  const wild = [
+    '(a+)+$',
+    '(a|a)*',
+    'a?a?a?aaa',
+    '.*.*.*x',
+    '(a)\\1',
+    '(?=a)',
+    '(?<!a)b',
+    'a{1,999}',
+    '[](a+)+]',
+    '(',
+    'a|b|c|d|e|f',
+  ];
+  it.each([...wild, 'x'.repeat(257)])('for a pattern that may take for ever, or is none: %s', (image_signing_dn) => {
+    expect(refusalOf({ image_signing_dn })).toMatch(
+      /^image_signing_dn = ".*": from a pipe it must be a regular expression of/,
+    );
   });
 });
 
 describe('warnings', () => {
   it('of what this host says are not repeated, those of the document are told', () => {
     const text = 'mjf_form = urls\ncontainer_command = /x\n';
-    const { of } = ofEntries([{ suffix: 'a', ...RAW, target_share: 1, cvmfs_repositories: 'x.example', colour: 1 }], text);
+    const { of } = ofEntries(
+      [{ suffix: 'a', ...RAW, target_share: 1, cvmfs_repositories: 'x.example', colour: 1 }],
+      text,
+    );
     expect(warningsOf(of('p'))).toEqual([
       'https://x.example/p: [vacuum_pipe p] "colour" is no option of a machinetype, and is ignored (in a)',
       'https://x.example/p: [machinetype p-a] cvmfs_repositories = "x.example": not yet supported: this version makes no containers',
@@ -263,18 +307,48 @@ it("a whole site's configuration with two pipes", () => {
 });
 
 describe('any document', () => {
-  const name = fc.constantFrom(...pipeOptionNames().map((each) => each.replace('XXX', 'x')), 'vm_model', 'cpu_per_machine');
+  const name = fc.constantFrom(
+    ...pipeOptionNames().map((each) => each.replace('XXX', 'x')),
+    'vm_model',
+    'cpu_per_machine',
+  );
   const value = fc.oneof(
-    fc.constantFrom<unknown>('../x', '/etc/passwd', 'a', 'a/b', '..', 'https://x.example/i', 'docker://x', 'file:///x', 'vm-raw'),
-    fc.constantFrom<unknown>('true', 'true ', '8', 1, 0, -1, 1e308, 8.5, true, null, '__proto__', 'vda', '/x/Role=NULL'),
+    fc.constantFrom<unknown>(
+      '../x',
+      '/etc/passwd',
+      'a',
+      'a/b',
+      '..',
+      'https://x.example/i',
+      'docker://x',
+      'file:///x',
+      'vm-raw',
+    ),
+    fc.constantFrom<unknown>(
+      'true',
+      'true ',
+      '8',
+      1,
+      0,
+      -1,
+      1e308,
+      8.5,
+      true,
+      null,
+      '__proto__',
+      'vda',
+      '/x/Role=NULL',
+    ),
     fc.string({ unit: 'binary', maxLength: 10 }),
     fc.jsonValue({ maxDepth: 1 }),
   );
-  const suffix = fc.constantFrom<unknown>('a', 'b', 'c-1', '../x', 'A', '', 1);
+  const suffix = fc.constantFrom<unknown>('a', 'b', 'c-1', 'd', 'e', '../x', 'A', '', 1);
   const entry = fc
-    .tuple(suffix, fc.dictionary(name, value, { maxKeys: 6 }), fc.boolean())
-    .map(([given, rest, sound]) => ({ suffix: given, ...rest, ...(sound ? RAW : {}) }));
-  const config = configOf(`${SETTINGS}${PIPE}[machinetype p-c-1]\nmax_processors = 4\n[machinetype q]\nroot_image = /q\n`);
+    .tuple(suffix, fc.dictionary(name, value, { maxKeys: 3 }), fc.boolean())
+    .map(([given, rest, sound]) => ({ suffix: given, target_share: 1, ...RAW, ...(sound ? {} : rest) }));
+  const config = configOf(
+    `${SETTINGS}${PIPE}[machinetype p-c-1]\nmax_processors = 4\n[machinetype q]\nroot_image = /q\n`,
+  );
 
   it('makes no machinetype outside the rules, and never an exception', () => {
     let made = 0;

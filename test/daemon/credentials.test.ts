@@ -54,8 +54,11 @@ async function install(issued: Issued, directoryName = 'prod'): Promise<Issued> 
 
 const problems = () => factoryStatus(factory.memory, new DecisionLog(), '').problems;
 
+const typeOf = (uuid: string) =>
+  [...factory.memory.machines.values()].find(({ entry }) => entry.record.uuid === uuid)?.entry.record.machinetype;
+
 /** As time passes, with a look as the daemon has them. */
-async function after(milliseconds: number): Promise<void> {
+async function pass(milliseconds: number): Promise<void> {
   vi.advanceTimersByTime(milliseconds);
   await credentials.look();
 }
@@ -73,7 +76,7 @@ describe('a machinetype with proxies', () => {
   test('is told of before its certificate ends: log, status, vac check, metrics', async () => {
     await have({ userDataProxy: true });
     const { certificate } = await install(weekly);
-    await after(5 * DAY_MS);
+    await pass(5 * DAY_MS);
     const line = `prod: ${certificate} ends at `;
     expect(factory.log.lines).toEqual([expect.stringContaining(`warning: ${line}`)]);
     expect(problems()).toEqual([expect.stringContaining(line)]);
@@ -96,12 +99,12 @@ describe('a machinetype with proxies', () => {
   test('is told of once a day, when it gets worse, and when it is well again', async () => {
     await have({ userDataProxy: true });
     const { certificate } = await install(weekly);
-    await after(4.8 * DAY_MS);
-    for (let minutes = 0; minutes < 20; minutes += 1) await after(60_000);
+    await pass(4.8 * DAY_MS);
+    for (let minutes = 0; minutes < 20; minutes += 1) await pass(60_000);
     expect(factory.log.lines).toHaveLength(1);
-    await after(DAY_MS);
+    await pass(DAY_MS);
     expect(factory.log.lines).toHaveLength(2);
-    await after(DAY_MS / 2);
+    await pass(DAY_MS / 2);
     expect(factory.log.lines[2]).toContain('none starts; renew it');
     await install(yearly);
     await credentials.look();
@@ -154,6 +157,21 @@ describe('a machinetype with proxies', () => {
   });
 });
 
+test('a machine whose certificate ends before it does not start, `vac why` tells the reason, and other types go on', async () => {
+  await have({ userDataProxy: true, maxWallclockSeconds: 8 * 86_400 }, { name: 'user', targetShare: 0.001 });
+  const { certificate } = await install(weekly);
+  factory.pass();
+  await factory.settle();
+  await factory.settle();
+  const { decisions } = factory.pass();
+  const why = decisions.find(({ machinetype, slot }) => machinetype === 'prod' && slot === null);
+  expect(why).toMatchObject({ code: 'creation-failed' });
+  expect(why!.reason).toContain(`(proxy: ${certificate} ends too early: it ends at `);
+  expect(factory.log.with('PRIVATE')).toEqual([]);
+  const { domains } = factory.hypervisor;
+  expect(new Set([...domains.values()].map(({ uuid }) => typeOf(uuid)))).toEqual(new Set(['user']));
+});
+
 describe('files of user_data', () => {
   test('that hold a certificate of somebody are looked after, those of authorities, and all else, are not', async () => {
     await have({});
@@ -167,7 +185,7 @@ describe('files of user_data', () => {
     const [type] = factory.memory.config.machinetypes;
     const userDataFiles = { hostcert, proxy: 'proxy.pem', ca: 'ca.pem', script: 'script', none: 'none' };
     factory.memory.reconfigure(config([{ ...type!, userDataFiles }]));
-    await after(6 * DAY_MS);
+    await pass(6 * DAY_MS);
     expect(factory.memory.credentials.map(({ file }) => file)).toEqual([
       'user_data_file_hostcert',
       'user_data_file_proxy',

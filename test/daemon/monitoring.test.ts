@@ -50,6 +50,7 @@ test('what the configuration asks for begins, changes and ends, and a machine’
   const space = {
     others: () => [],
     counts: addCounts(),
+    gossip: () => null,
     report: () => ({ alone: true, peers: [{ factory: 'wn2.example.com', outcome: 'none', heardSecondsAgo: 7 }] }),
   };
   const monitoring = new Monitoring({

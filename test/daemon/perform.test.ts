@@ -81,9 +81,12 @@ describe('a creation', () => {
     expect(seen).toEqual([
       'intent',
       'slot machine.json',
+      'proxy machine.json',
+      'image machine.json',
       'disks machine.json',
       'features machine.json',
       'user-data machine.json',
+      'context machine.json',
       'logs machine.json',
       'exports machine.json',
       'domain-xml machine.json',

@@ -73,8 +73,7 @@ export class SpaceNetwork {
     return {
       ...transport,
       send: (datagram, ...to) => passes(datagram) && transport.send(datagram, ...to),
-      onDatagram: (listener) =>
-        transport.onDatagram((datagram, from) => passes(datagram) && listener(datagram, from)),
+      onDatagram: (listener) => transport.onDatagram((datagram, from) => passes(datagram) && listener(datagram, from)),
     };
   }
 
@@ -98,17 +97,16 @@ export class SpaceNetwork {
     this.made.push(space);
     /** As the loop does after each pass. */
     const run = (slot: number) => {
-      const found = memory.remember(
-        { ...machine({}, { slot, id: `1700000000_prod_${name}-${slot}` }) },
-        clock.nowMs(),
-      );
+      const found = memory.remember({ ...machine({}, { slot, id: `1700000000_prod_${name}-${slot}` }) }, clock.nowMs());
       space.announce();
       return found;
     };
     for (let slot = 0; slot < running; slot += 1) run(slot);
-    const reconfigure = (changed: Settings) => {
+    /** What it knows is then as it is at once; resolves when it gossips, and has read its keys. */
+    const reconfigure = async (changed: Settings) => {
       memory.config = configOf({ ...settings, ...changed });
       space.configure();
+      await space.settled();
     };
     const peer = (of: string) => space.report().peers.find(({ factory }) => factory === of);
     /** Machines that each of the others runs, as far as it is known to. */

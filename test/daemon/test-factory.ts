@@ -14,6 +14,7 @@ import { Performer, type PerformerParts } from '../../src/daemon/perform.js';
 import type { Service } from '../../src/daemon/services.js';
 import { decide } from '../../src/factory/decide.js';
 import type { MachineRecord, Plan, ServiceName } from '../../src/factory/types.js';
+import { RootImages } from '../../src/host/images/root-images.js';
 import { Lvm } from '../../src/host/lvm.js';
 import { NoNfs } from '../../src/host/nfs.js';
 import type { JournalEntry } from '../../src/machines/journal.js';
@@ -85,6 +86,12 @@ export function machineTools(
     hypervisor,
     nfs: new NoNfs({ address: METADATA_IP }),
     logs: NULL_LOGS,
+    images: new RootImages({
+      directory: layout.imageCache(),
+      log: { info() {}, warn() {} },
+      limitBytes: () => null,
+      reserveBytes: 0,
+    }),
     volumes: new MachineVolumes(new Lvm({ activate: false })),
     guestOwner: { uid: 65534, gid: 65534 },
     networkName: NETWORK_NAME,

@@ -79,7 +79,10 @@ beforeEach(async () => {
   newVacd();
 });
 
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  await history.close();
+  await rm(directory, { recursive: true, force: true });
+});
 
 /** Counts for an hour in which one machine of prod runs, and writes that down. */
 async function anHour(): Promise<MachineMemory> {
@@ -346,5 +349,6 @@ test('a crash between any two steps leaves the old history or the new one, and n
     await history.restore();
     expect(useOf('prod')).toBeCloseTo(expected, 3);
     expect(log.lines).toEqual([]);
+    await history.close();
   }
 });

@@ -163,14 +163,6 @@ describe('other reasons against a type', () => {
     expect(judge([], { machineModel: 'docker' })).toBe('unsupported-model'));
 
   it.each([
-    ['an image signature to be checked', { imageSigningDn: '/CN=cernvm.cern.ch' }],
-    ['a proxy', { userDataProxy: true }],
-    ['an image to be fetched', { rootImage: 'https://example.com/root.img' }],
-  ])('a promise that this version cannot keep: %s', (_, changes) => {
-    expect(judge([], changes)).toBe('unsupported-option');
-  });
-
-  it.each([
     [-1, 'min-wallclock'],
     [999, 'min-wallclock'],
     [1000, 'eligible'],

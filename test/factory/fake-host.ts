@@ -180,6 +180,8 @@ export class FakeHost {
         if (this.chance(this.failurePercent)) return;
         this.domains.delete(action.uuid);
         return;
+      case 'fetchImage':
+        return;
       case 'ensureService':
         if (this.monotonic >= this.nfsDownUntil) this.nfsReadySince = this.monotonic;
         return;
@@ -248,7 +250,7 @@ export class FakeHost {
   }
 
   private effectsOf(
-    action: Exclude<Action, { kind: 'createMachine' | 'ensureService' | 'destroyZombie' }>,
+    action: Exclude<Action, { kind: 'createMachine' | 'fetchImage' | 'ensureService' | 'destroyZombie' }>,
     directory: Directory,
   ): (() => void)[] {
     const { id, uuid } = directory.record;

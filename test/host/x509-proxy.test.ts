@@ -197,10 +197,10 @@ describe('a legacy proxy', () => {
     const [old, rfc] = [await credential(true), await credential(false)];
     expect(certificatesIn(await made({ legacy: true }, old))[0]).toMatchObject({ kind: 'legacy-proxy' });
     await expect(made({ legacy: false }, old)).rejects.toThrow(
-      'legacy-true.pem is a legacy proxy, and so must be those made of it: set legacy_proxy, or put another one there',
+      'legacy-true.pem is a legacy proxy, and so must be those made of it; set legacy_proxy (--legacy), or put another one there',
     );
     await expect(made({ legacy: true }, rfc)).rejects.toThrow(
-      'legacy-false.pem is an RFC 3820 proxy, of which no legacy one can be made: take legacy_proxy back, or put another one',
+      'legacy-false.pem is an RFC 3820 proxy, of which no legacy one can be made; leave out legacy_proxy (--legacy), or put another one there',
     );
   });
 });

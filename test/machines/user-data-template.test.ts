@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ErrorCode, isVacError } from '../../src/errors.js';
 import { bootFilesPart } from '../../src/machines/boot-files.js';
@@ -137,6 +136,39 @@ describe('a template', () => {
     expect((await loadUserDataTemplate(type(`${url}/fits`), files()))?.content.length).toBe(MAX_USER_DATA_BYTES);
     expect(await failure(loadUserDataTemplate(type(`${url}/endless`), files()))).toContain('larger than 1048576 bytes');
     await expect.poll(() => closed).toBe(true);
+  });
+
+  it('and the files in it are no devices, and not larger than a machine is given', async () => {
+    const large = join(files(), 'large');
+    await writeFile(large, '');
+    await truncate(large, 10_000_000);
+    const refused = (userData: string, userDataFiles = {}) =>
+      failure(loadUserData(type(userData, { userDataFiles }), files(), MACHINE));
+    expect(await refused('large')).toContain(`${large}: it has 10000000 bytes, more than ${MAX_USER_DATA_BYTES}`);
+    expect(await refused('/dev/zero')).toContain('/dev/zero: it is no file');
+    await writeFile(join(files(), 'user_data'), '##user_data_file_a##');
+    expect(await refused('user_data', { a: 'large' })).toContain('user_data_file_a of machinetype prod cannot be read');
+    const url = await serve((_request, response) => response.end(Buffer.alloc(10_000_000)));
+    expect(await refused(url)).toContain('larger than 1048576 bytes');
+  });
+
+  it('is refused where all that goes into it is too large together', async () => {
+    await writeFile(join(files(), 'user_data'), '##user_data_file_a####user_data_file_a##');
+    await writeFile(join(files(), 'a'), Buffer.alloc(600_000, 'x'));
+    const made = type('user_data', { userDataFiles: { a: 'a' } });
+    expect(await failure(loadUserData(made, files(), MACHINE), 'user-data-unusable')).toBe(
+      'user_data of machinetype prod has 1200000 bytes with all that goes into it, and a machine is given 1048576 at most; let the machine fetch what is large by itself',
+    );
+  });
+
+  it('that is packed passes unchanged, unless a part is added', async () => {
+    const packed = gzipSync('#!/bin/sh\n# ##user_data_uuid##\n');
+    await writeFile(join(files(), 'user_data'), packed);
+    expect(await loadUserData(type('user_data'), files(), MACHINE)).toEqual(packed);
+    const part = bootFilesPart({ 'etc/a': 'b' });
+    const added = gunzipSync((await loadUserData(type('user_data'), files(), MACHINE, part))!).toString();
+    expect(added).toContain('text/cloud-boothook');
+    expect((await loadUserData(type(null), files(), MACHINE, part))?.toString()).toContain('text/cloud-boothook');
   });
 
   it.each(['/silent', '/stalls'])('do not hold a start up for ever (%s)', async (path) => {

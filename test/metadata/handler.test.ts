@@ -38,7 +38,8 @@ async function* pieces(...parts: (string | Buffer | Error)[]): AsyncGenerator<Ui
 }
 
 describe('EC2 metadata', () => {
-  const LISTING = 'ami-id\nhostname\ninstance-id\nlocal-hostname\nlocal-ipv4\npublic-keys/';
+  const LISTING =
+    'ami-id\nami-launch-index\nhostname\ninstance-id\ninstance-type\nlocal-hostname\nlocal-ipv4\nplacement/\npublic-keys/';
 
   it.each([
     ['', '1.0\n2009-04-04\nlatest'],
@@ -50,6 +51,8 @@ describe('EC2 metadata', () => {
     ['latest/meta-data/local-hostname', 'factory1-02.example.com'],
     ['latest/meta-data/hostname', 'factory1-02.example.com'],
     ['latest/meta-data/local-ipv4', MACHINE_IP],
+    ['latest/meta-data/placement/', 'availability-zone'],
+    ['latest/meta-data/placement/availability-zone', 'factory1.example.com'],
     ['latest/meta-data/public-keys', '0=vac'],
     ['latest/meta-data/public-keys/', '0=vac'],
     ['latest/meta-data/public-keys/0', 'openssh-key'],
@@ -90,6 +93,10 @@ describe('EC2 metadata', () => {
 });
 
 describe('OpenStack metadata', () => {
+  const VERSIONS =
+    '2012-08-10\n2013-04-04\n2013-10-17\n2015-10-15\n2016-06-30\n2016-10-06\n2017-02-22\n2018-08-27\nlatest';
+  const DOCUMENTS = 'meta_data.json\nuser_data\nvendor_data.json\nvendor_data2.json';
+
   it.each(['/openstack/latest/meta_data.json', '/openstack/2012-08-10/meta-data.json'])('%s', async (path) => {
     const { status, type, body } = await get(path);
     expect({ status, type }).toEqual({ status: 200, type: 'application/json' });
@@ -97,6 +104,7 @@ describe('OpenStack metadata', () => {
       uuid: '0b5c7d8e-1f2a-4b3c-8d4e-5f60718293a4',
       name: 'factory1-02.example.com',
       hostname: 'factory1-02.example.com',
+      launch_index: 0,
       availability_zone: 'factory1.example.com',
       public_keys: { vac: 'ssh-rsa AAAA root@factory1' },
       meta: { machinefeatures: 'http://169.254.169.253/machinefeatures', machinetype: 'prod' },
@@ -104,13 +112,14 @@ describe('OpenStack metadata', () => {
   });
 
   it.each([
-    ['', '2012-08-10\n2013-04-04\n2013-10-17\n2015-10-15\nlatest'],
-    ['/', '2012-08-10\n2013-04-04\n2013-10-17\n2015-10-15\nlatest'],
-    ['/latest', 'meta_data.json\nuser_data\nvendor_data.json'],
-    ['/2013-04-04/', 'meta_data.json\nuser_data\nvendor_data.json'],
+    ['', VERSIONS],
+    ['/', VERSIONS],
+    ['/latest', DOCUMENTS],
+    ['/2013-04-04/', DOCUMENTS],
     ['/latest/user_data', '#!/bin/sh\n# of 127.0.0.2 \xff\n'],
     ['/2015-10-15/user-data', '#!/bin/sh\n# of 127.0.0.2 \xff\n'],
     ['/latest/vendor_data.json', '{}'],
+    ['/2018-08-27/vendor_data2.json', '{}'],
   ])('/openstack%s', async (path, body) => {
     expect(await get(`/openstack${path}`)).toMatchObject({ status: 200, body });
   });
@@ -121,6 +130,30 @@ describe('OpenStack metadata', () => {
     'content/0000',
   ])('/openstack/%s is not there', async (path) => {
     expect((await get(`/openstack/${path}`)).status).toBe(404);
+  });
+});
+
+describe('NoCloud by URL', () => {
+  it('has meta-data, which is YAML, user-data and an empty vendor-data', async () => {
+    expect(JSON.parse((await get('/nocloud/meta-data')).body)).toEqual({
+      'instance-id': '0b5c7d8e-1f2a-4b3c-8d4e-5f60718293a4',
+      'local-hostname': 'factory1-02.example.com',
+      'availability-zone': 'factory1.example.com',
+      'public-keys': { vac: 'ssh-rsa AAAA root@factory1' },
+      meta: { machinefeatures: 'http://169.254.169.253/machinefeatures', machinetype: 'prod' },
+    });
+    expect(await get('/nocloud/user-data')).toMatchObject({ status: 200, body: '#!/bin/sh\n# of 127.0.0.2 \xff\n' });
+    expect(await get('/nocloud/vendor-data')).toMatchObject({ status: 200, body: '' });
+    expect((await get('/nocloud/')).body).toBe('meta-data\nuser-data\nvendor-data');
+  });
+
+  it('has user-data in any case: cloud-init would give up without', async () => {
+    await rm(join(machine.directory, 'user_data'));
+    expect(await get('/nocloud/user-data')).toMatchObject({ status: 200, body: '' });
+  });
+
+  it.each(['network-config', 'meta-data/x', '..'])('/nocloud/%s is not there', async (path) => {
+    expect((await get(`/nocloud/${path}`)).status).toBe(404);
   });
 });
 

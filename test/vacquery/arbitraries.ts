@@ -67,6 +67,7 @@ const machinetypeFacts = {
   max_processors: maybe(count),
   target_share: maybe(amount),
   machinegroup: maybe(text),
+  decayed_use: maybe(amount),
 };
 
 const size = maybe(fc.maxSafeNat());

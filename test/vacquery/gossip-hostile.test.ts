@@ -1,47 +1,10 @@
 /** Peers that lie, hosts that pretend, and what is not to come of it. */
 
 import { describe, expect, it } from 'vitest';
-import type { Change } from '../../src/vacquery/entry.js';
-import type { GossipMessage, SentChange } from '../../src/vacquery/wire02.js';
 import { MAX_VERSION } from '../../src/vacquery/wire02.js';
-import { encodeGossip } from '../../src/vacquery/wire02-encode.js';
+import { forged, gossipDatagram, spaceWithLiar } from './gossip-liar.js';
 import { addressOf, GossipSpace, nameOf, running } from './gossip-space.js';
 import { SPACE } from './snapshot.js';
-
-/** Runs factories 1 and up; what factory 0 says the test makes up. */
-function spaceWithLiar(factories = 5, seed = 1): GossipSpace {
-  const space = new GossipSpace({ factories, seed, absent: [0] });
-  for (let index = 1; index < factories; index += 1) space.announce(index, running('lhcb', 1));
-  space.runUntil(() => space.hasConverged(), 20);
-  return space;
-}
-
-function messageOf(space: GossipSpace, parts: Partial<GossipMessage>): GossipMessage {
-  return {
-    space: SPACE,
-    factory: nameOf(0),
-    vacVersion: null,
-    timeSent: Math.floor(space.now().unixSeconds),
-    sync: null,
-    answer: null,
-    ages: null,
-    changes: [],
-    ...parts,
-  };
-}
-
-function datagramOf(space: GossipSpace, parts: Partial<GossipMessage>): Uint8Array {
-  return encodeGossip(messageOf(space, parts), space.gossip(1).roster);
-}
-
-/** That `machines` run on a factory, by a state of its entry that it was never in. */
-function forged(space: GossipSpace, index: number, machines: number, change: Partial<Change>): SentChange {
-  const { roster } = space.gossip(1);
-  const to = change.to ?? 50;
-  const slice = { ...running('lhcb', machines), end: null, decayedUse: null, changedDs: 100, version: to };
-  const base = { id: roster.ids[roster.indexOf(nameOf(index))]!, incarnation: 1, from: 0, to, changedDs: 100 };
-  return { ageDs: 0, change: { ...base, head: null, slices: [slice], ...change } };
-}
 
 describe('one bad datagram', () => {
   it.each([
@@ -53,7 +16,7 @@ describe('one bad datagram', () => {
     const space = spaceWithLiar();
     const own = space.gossip(2).stampOf(nameOf(2))!.incarnation;
     const change = forged(space, 2, 999, changeOf(space.now().unixSeconds, own));
-    space.deliver(3, datagramOf(space, { changes: [change] }), addressOf(0));
+    space.deliver(3, gossipDatagram(space, { changes: [change] }), addressOf(0));
     space.run(60);
     for (const index of [1, 3, 4]) {
       expect(
@@ -72,7 +35,7 @@ describe('one bad datagram', () => {
   it('from further in the future is not believed at all', () => {
     const space = spaceWithLiar();
     const incarnation = Math.floor(space.now().unixSeconds) + 90_000;
-    space.deliver(3, datagramOf(space, { changes: [forged(space, 2, 999, { incarnation })] }), addressOf(0));
+    space.deliver(3, gossipDatagram(space, { changes: [forged(space, 2, 999, { incarnation })] }), addressOf(0));
     expect(
       space
         .gossip(3)
@@ -115,7 +78,7 @@ describe('one bad datagram', () => {
       const change = forged(space, 2, 1, at);
       const slices = change.change.slices.map((slice) => ({ ...slice, machinetype: `type-${part}` }));
       const sent = { ...change, change: { ...change.change, slices } };
-      space.deliver(3, datagramOf(space, { changes: [sent] }), addressOf(0));
+      space.deliver(3, gossipDatagram(space, { changes: [sent] }), addressOf(0));
     }
     expect(space.gossip(3).newsOf(nameOf(2), space.now()).length).toBeLessThanOrEqual(256);
     space.run(120);
@@ -131,7 +94,7 @@ describe('one bad datagram', () => {
 
   it('is looked at only from where its factory is', () => {
     const space = spaceWithLiar();
-    const good = datagramOf(space, { changes: [forged(space, 0, 5, { incarnation: 1_700_000_000 })] });
+    const good = gossipDatagram(space, { changes: [forged(space, 0, 5, { incarnation: 1_700_000_000 })] });
     expect(space.deliver(1, good, '192.0.2.1')).toBe('stranger');
     expect(space.deliver(1, good, addressOf(3))).toBe('wrong-factory');
     const text = new TextDecoder().decode(good);
@@ -177,7 +140,7 @@ describe('who asks', () => {
   }
 
   const asking = (space: GossipSpace, nonce: number) =>
-    datagramOf(space, {
+    gossipDatagram(space, {
       sync: { nonce, bits: 0, first: 0, digests: [0], known: [], stamps: [{ bucket: 0, stamps: [] }] },
     });
 
@@ -218,7 +181,7 @@ describe('who asks', () => {
     const wanted = ids.map((id) => ({ id, incarnation: 0, version: 0 }));
     const answer = { nonce: 7, differing: [0], lacking: [1, 2, 3], wanted, hasMore: true };
     const { sent } = space.gossip(1).counts;
-    for (let times = 0; times < 50; times += 1) space.deliver(1, datagramOf(space, { answer }), addressOf(0));
+    for (let times = 0; times < 50; times += 1) space.deliver(1, gossipDatagram(space, { answer }), addressOf(0));
     space.run(0.01);
     expect(space.gossip(1).counts.sent - sent).toBeLessThan(5);
   });

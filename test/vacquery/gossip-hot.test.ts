@@ -57,12 +57,36 @@ describe('a change that is being spread', () => {
     expect(hot.isEmpty).toBe(true);
   });
 
-  it('is passed on before those that were already, and these not at all where there is no room', () => {
+  it('is passed on before those that were already, the newest first, and these not at all where there is no room', () => {
     for (let index = 1; index <= 3; index += 1) add(index, 0, entryOf(1));
-    expect(taken(2)).toEqual(['1: 0-1 1', '2: 0-1 1']);
+    expect(taken(2)).toEqual(['3: 0-1 1', '2: 0-1 1']);
     add(4, 0, entryOf(1));
-    expect(taken(2)).toEqual(['3: 0-1 1', '4: 0-1 1']);
+    expect(taken(2)).toEqual(['4: 0-1 1', '1: 0-1 1']);
     expect(hot.count).toBe(4);
+    expect(hot.countUnsent).toBe(0);
+  });
+
+  it('joins one of the same factory that was not passed on yet, and no other', () => {
+    add(1, 0, entryOf(1));
+    add(1, 1, entryOf(2));
+    expect(taken()).toEqual(['1: 0-2 2']);
+    add(1, 2, entryOf(3));
+    expect(taken()).toEqual(['1: 2-3 1', '1: 0-2 2']);
+  });
+
+  it('joins none where something between them is missing: who has the first would think he had all', () => {
+    add(1, 0, entryOf(1));
+    const gap: Entry = { incarnation: 7, version: 1, head: null, slices: [slice(1), slice(3)] };
+    entries.set(1, gap);
+    const change = { id: 'id-1', incarnation: 7, from: 2, to: 3, changedDs: 3, head: null, slices: [slice(3)] };
+    hot.add(1, change);
+    expect(taken()).toEqual(['1: 2-3 1', '1: 0-1 1']);
+    for (let version = 4; version < 20; version += 1) {
+      const slices = [...entries.get(1)!.slices, slice(version + 1)];
+      entries.set(1, { ...gap, slices });
+      hot.add(1, { ...change, from: version, to: version + 1, slices: [slice(version + 1)] });
+    }
+    expect(taken()).not.toContainEqual(expect.stringMatching(/^1: [01]-\d\d/));
   });
 
   it('is passed on less when others pass it on', () => {
@@ -96,6 +120,15 @@ describe('a change that is being spread', () => {
     old.add(1);
     expect(taken()).toEqual(['2: 0-1 1']);
     expect(hot.count).toBe(1);
+  });
+
+  it('that is old is forgotten although there was never room for it', () => {
+    add(1, 0, entryOf(1));
+    add(2, 0, entryOf(1));
+    old.add(1);
+    hot.prune();
+    expect(hot.count).toBe(1);
+    expect(taken()).toEqual(['2: 0-1 1']);
   });
 
   it('too large for a datagram is sent in parts, each so many times', () => {

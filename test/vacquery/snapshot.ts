@@ -68,6 +68,7 @@ export function snapshotOf(factory: string, slots: number, machinetypes: number)
       max_processors: 8,
       target_share: index + 0.5,
       machinegroup: '/lhcb/Role=NULL/Capability=NULL',
+      decayed_use: null,
     })),
   };
 }

@@ -1,6 +1,7 @@
 /** `vac factories`: a line for each factory of the space, with what is wrong with it. */
 
 import type { FactoryStatus, PeerAnswer } from '../../vacquery/index.js';
+import type { FactoryNews } from '../space-facts.js';
 import { factoryNames, heardOf, inOrder } from './answers.js';
 import { type FactoryProblem, factoryProblems, heartbeatAge, kibToBytes, statusOf } from './factory-problems.js';
 import { type Column, table } from './table.js';
@@ -26,6 +27,10 @@ export type FactoryOrder = (typeof FACTORY_ORDERS)[number];
 export interface FactoriesOptions extends PollViewOptions {
   readonly order?: FactoryOrder;
   readonly problemsOnly?: boolean;
+  /** How each factory's news came to the vacd here, by their names. */
+  readonly news?: ReadonlyMap<string, FactoryNews>;
+  /** What the vacd here calls wrong with itself as a member of the space, or what to do next; a sentence each. */
+  readonly hints?: readonly string[];
 }
 
 const LISTED_FACTORIES = 20;
@@ -35,12 +40,14 @@ interface Row {
   /** Null: it did not answer. */
   readonly status: FactoryStatus | null;
   readonly problems: readonly FactoryProblem[];
+  readonly news: FactoryNews | null;
 }
 
 /**
  * Processors and machines are those in use of those there may be; HS06 is the power in use; LOAD is the average of 15
  * minutes; STATE and ROOT are free on the disks of the state directory and of /; BEAT is the age of the older of the
- * factory's and its responder's heartbeat, on the factory's own clock.
+ * factory's and its responder's heartbeat, on the factory's own clock; NEWS is by which way, and how long ago, the vacd here
+ * heard it last.
  */
 export function factoriesView(answers: readonly PeerAnswer<FactoryStatus>[], options: FactoriesOptions): string[] {
   if (answers.length === 0) return [line('there is no factory to ask', options)];
@@ -49,6 +56,7 @@ export function factoriesView(answers: readonly PeerAnswer<FactoryStatus>[], opt
     factory: short(answer.factory),
     status: statusOf(answer),
     problems: factoryProblems(answer, options),
+    news: options.news?.get(answer.factory) ?? null,
   }));
   const troubled = all.filter(({ problems }) => problems.length > 0).length;
   const shown = options.problemsOnly ? all.filter(({ problems }) => problems.length > 0) : all;
@@ -61,6 +69,7 @@ export function factoriesView(answers: readonly PeerAnswer<FactoryStatus>[], opt
       options,
     ),
     ...problemLines(all, options),
+    ...(options.hints ?? []).flatMap((hint) => wrapped(`this host: ${hint}`, options, 4)),
   ];
 }
 
@@ -112,6 +121,7 @@ function columnsFor(rows: readonly Row[]): Column<Row>[] {
     number('MEMORY', memory, { drop: 7 }),
     number('UP', (s) => duration(secondsBetween(s.boot_time, s.time_sent)), { drop: 5 }),
     number('BEAT', (s) => duration(heartbeatAge(s)), { drop: 4 }),
+    { title: 'NEWS', text: ({ news }) => (news === null ? '' : newsText(news)), drop: 7, max: 24 },
     number('VERSION', (s) => version(s.vac_version), { align: 'left', drop: 8, max: 24 }),
   ];
 }
@@ -141,6 +151,11 @@ function problemLines(rows: readonly Row[], options: ViewOptions): string[] {
 function problemStyle({ problems }: Row): Style | null {
   if (problems.length === 0) return null;
   return problems[0]!.severity === 'critical' ? 'red' : 'yellow';
+}
+
+/** That a factory does not sign is told in a space that has keys. */
+function newsText({ way, ageSeconds, signs }: FactoryNews): string {
+  return `${way} ${duration(ageSeconds)}${signs === false ? ' unsigned' : ''}`;
 }
 
 /** With its decimal always, so that loads can be compared down the column. */

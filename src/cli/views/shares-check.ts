@@ -32,6 +32,11 @@ const FACTS: readonly (readonly [name: string, of: (status: MachinetypeStatus) =
     ({ bytes_per_processor: value }) => (value === null ? null : `${decimal(value / 2 ** 20)} MiB`),
   ],
   ['accounting_fqan', ({ fqan }) => fqan ?? 'none'],
+  // Factories that tell no shares are the predecessor's, which cannot keep any.
+  [
+    'use history (share_half_life_hours)',
+    ({ target_share: share, decayed_use: use }) => (share === null ? null : use === null ? 'not kept' : 'kept'),
+  ],
 ];
 
 /** Shares that differ by less, relative to their size, are the same number written in another way. */

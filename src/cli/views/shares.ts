@@ -13,6 +13,7 @@ interface Row {
   readonly isGroup: boolean;
   readonly now: number;
   readonly wanted: number | null;
+  readonly longTerm: number | null;
   readonly runningProcessors: number;
   readonly runningHs06: number;
 }
@@ -25,6 +26,9 @@ const NOTED_DIFFERENCE = 0.05;
 /**
  * Shares are parts of all running power, as the decision counts them (SPEC 4). `#` is what runs now, `|` what is wanted,
  * PROC and HS06 are how much more than wanted runs.
+ *
+ * LONG TERM is the part of all that was used, the past counting less and less; shown where history is kept
+ * (share_half_life_hours), since the decision then goes by it.
  *
  * What is wanted of a group is the sum of its types' target shares (factory/shares.ts).
  */
@@ -72,6 +76,7 @@ function groupRow(name: string, members: readonly SpaceType[]): Row {
     isGroup: true,
     now: sum(({ now }) => now),
     wanted: members.every(({ wanted }) => wanted === null) ? null : sum(({ wanted }) => wanted ?? 0),
+    longTerm: members.every(({ longTerm }) => longTerm === null) ? null : sum(({ longTerm }) => longTerm ?? 0),
     runningProcessors: sum(({ runningProcessors }) => runningProcessors),
     runningHs06: sum(({ runningHs06 }) => runningHs06),
   };
@@ -105,6 +110,9 @@ function columnsFor(space: SpaceTypes, columns: number): Column<Row>[] {
     { title: 'SHARE', text: ({ now, wanted }) => bar(now, wanted, cells), drop: 3 },
     { title: 'NOW', text: ({ now }) => percent(now), align: 'right' },
     { title: 'WANTED', text: ({ wanted }) => percent(wanted), align: 'right' },
+    ...(space.types.some(({ longTerm }) => longTerm !== null)
+      ? [{ title: 'LONG TERM', text: ({ longTerm }: Row) => percent(longTerm), align: 'right' as const }]
+      : []),
     {
       title: 'DIFF',
       text: ({ now, wanted }) => (wanted === null ? UNKNOWN : signed((now - wanted) * 100, ' %')),

@@ -24,6 +24,8 @@ export interface SpaceType {
   readonly wanted: number | null;
   /** Part of all running power. */
   readonly now: number;
+  /** Part of all that was used, the past decayed; null: no factory keeps a history (share_half_life_hours). */
+  readonly longTerm: number | null;
   readonly runningMachines: number;
   readonly runningProcessors: number;
   readonly runningHs06: number;
@@ -64,10 +66,12 @@ export function spaceTypes(
     .map((name) => summedUp(name, told.get(name) ?? [], own.get(name)));
   const sum = (of: (type: Summed) => number) => summed.reduce((total, type) => total + of(type), 0);
   const allShares = sum(({ targetShare }) => targetShare ?? 0);
+  const allUse = sum(({ decayedUse }) => decayedUse ?? 0);
   const runningHs06 = sum((type) => type.runningHs06);
   return {
-    types: summed.map((type) => ({
+    types: summed.map(({ decayedUse, ...type }) => ({
       ...type,
+      longTerm: allUse > 0 ? (decayedUse ?? 0) / allUse : null,
       wanted: type.targetShare === null || allShares <= 0 ? null : type.targetShare / allShares,
       now: runningHs06 > 0 ? type.runningHs06 / runningHs06 : 0,
     })),
@@ -105,10 +109,12 @@ export function mostCommon<T>(values: readonly T[]): T | undefined {
   return best;
 }
 
-type Summed = Omit<SpaceType, 'wanted' | 'now'>;
+/** `decayedUse`: HS06 × seconds; null: no factory tells. */
+type Summed = Omit<SpaceType, 'wanted' | 'now' | 'longTerm'> & { readonly decayedUse: number | null };
 
 function summedUp(name: string, statuses: readonly MachinetypeStatus[], own: ShareOf | undefined): Summed {
   const shares = statuses.flatMap(({ target_share: share }) => (share === null ? [] : [share]));
+  const uses = statuses.flatMap(({ decayed_use: use }) => (use === null ? [] : [use]));
   const groups = statuses.map(({ machinegroup, fqan }) => machinegroup ?? fqan ?? name);
   const sum = (of: (status: MachinetypeStatus) => number) => statuses.reduce((total, each) => total + of(each), 0);
   let lastEnd: TypeEnd | null = null;
@@ -120,6 +126,7 @@ function summedUp(name: string, statuses: readonly MachinetypeStatus[], own: Sha
     name,
     machinegroup: own?.machinegroup ?? mostCommon(groups) ?? name,
     targetShare: own?.targetShare ?? mostCommon(shares) ?? null,
+    decayedUse: uses.length === 0 ? null : uses.reduce((total, use) => total + use, 0),
     runningMachines: sum(({ running_machines }) => running_machines),
     runningProcessors: sum(({ running_processors }) => running_processors),
     runningHs06: sum(({ running_hs06 }) => running_hs06),

@@ -1,6 +1,7 @@
 /** `vac watch`: a space on one screen; never more lines than it has rows, never wider than it. */
 
 import type { MachineStatus as LocalMachine, FactoryStatus as LocalStatus } from '../../daemon/status.js';
+import type { LoggedDecision } from '../../factory/decision-log.js';
 import type { ShareOf } from '../../factory/shares.js';
 import type { FactoryStatus, MachinetypeStatus, PeerAnswer } from '../../vacquery/index.js';
 import { factoryNames, inOrder } from './answers.js';
@@ -77,7 +78,9 @@ function heading({ space, factories }: WatchFacts): string {
 function typesSection({ types }: SpaceTypes, local: LocalStatus | null, options: WatchOptions): Section {
   if (types.length === 0) return { title: line('no machinetypes are known', options, 'dim'), lines: [] };
   const short = shortener(types.flatMap(({ lastEnd }) => (lastEnd === null ? [] : [lastEnd.hostname])));
-  const waits = new Map((local?.machinetypeDecisions ?? []).map(({ machinetype, code }) => [machinetype, code]));
+  const waits = new Map(
+    (local?.machinetypeDecisions ?? []).map((decision) => [decision.machinetype, waiting(decision)]),
+  );
   const cells = options.columns < 100 ? BAR_CELLS.narrow : BAR_CELLS.wide;
   const columns: Column<SpaceType>[] = [
     { title: 'MACHINETYPE', text: ({ name }) => name, min: 11, max: 32 },
@@ -86,7 +89,7 @@ function typesSection({ types }: SpaceTypes, local: LocalStatus | null, options:
     { title: 'WANTED', text: ({ wanted }) => percent(wanted), align: 'right', drop: 3 },
     { title: 'MACH', text: ({ runningMachines }) => decimal(runningMachines), align: 'right' },
     { title: 'NEW', text: ({ beforeFizzle }) => decimal(beforeFizzle), align: 'right', drop: 6 },
-    { title: 'HERE', text: ({ name }) => WAITING[waits.get(name) ?? ''] ?? '', drop: 2, style: () => 'yellow' },
+    { title: 'HERE', text: ({ name }) => waits.get(name) ?? '', drop: 2, style: () => 'yellow' },
     ...endColumns<SpaceType>(({ lastEnd }) => lastEnd, short),
   ];
   const [title, ...lines] = table(types, columns, options);
@@ -100,8 +103,15 @@ const WAITING: Readonly<Record<string, string>> = {
   'creation-failed': 'fails',
   'black-hole': 'black hole',
   'unsupported-model': 'cannot',
-  'unsupported-option': 'cannot',
+  'image-checking': 'image',
+  'image-unavailable': 'no image',
 };
+
+/** Of an image on its way how much is here, where its size is known. */
+function waiting({ code, reason }: Pick<LoggedDecision, 'code' | 'reason'>): string {
+  if (code === 'image-fetching') return `image ${/\d+ %/.exec(reason)?.[0] ?? ''}`.trimEnd();
+  return WAITING[code] ?? '';
+}
 
 function problemsSection(answers: readonly PeerAnswer<FactoryStatus>[], options: WatchOptions): Section {
   const short = factoryNames(answers);

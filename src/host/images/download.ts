@@ -11,13 +11,13 @@ import { VacError } from '../../errors.js';
 import { redacted } from '../http-errors.js';
 import { type HttpStream, openHttp } from '../http-fetch.js';
 import { type ServerDigest, serverDigest } from './digest.js';
-import type { ImageStore, Part } from './store.js';
+import type { Copy, ImageStore, Part } from './store.js';
 
 export interface DownloadRequest {
   readonly store: ImageStore;
   readonly url: string;
   /** What the copy that is here is known by; null: there is none. */
-  readonly known: { readonly etag: string | null; readonly lastModified: string | null } | null;
+  readonly known: Pick<Copy, 'etag' | 'lastModified' | 'bytes'> | null;
   /** That it must have (hexadecimal); null: any. */
   readonly sha256: string | null;
   readonly maxBytes: number;
@@ -55,7 +55,7 @@ export async function download(request: DownloadRequest): Promise<Download> {
   const part = await store.readPart(url);
   try {
     const answer = await ask(request, part);
-    if (answer.status === 304 && request.known !== null) {
+    if (request.known !== null && isUnchanged(answer, request.known)) {
       answer.close();
       await store.removePart(url);
       return { kind: 'unchanged' };
@@ -95,6 +95,14 @@ async function ask({ url, known, ...request }: DownloadRequest, part: PartOnDisk
     signal: request.signal,
     ...(request.caDirectory === undefined ? {} : { caDirectory: request.caDirectory }),
   });
+}
+
+/** There are servers that send it all again, whatever is asked. */
+function isUnchanged({ status, headers }: HttpStream, known: NonNullable<DownloadRequest['known']>): boolean {
+  if (status !== 200) return status === 304;
+  if (known.etag !== null) return headers.get('etag') === known.etag;
+  const isSameTime = known.lastModified !== null && headers.get('last-modified') === known.lastModified;
+  return isSameTime && headers.get('content-length') === String(known.bytes);
 }
 
 type PartOnDisk = Part & { readonly bytes: number };

@@ -119,6 +119,10 @@ export class ImageStore {
     return path;
   }
 
+  async release(machineId: string): Promise<void> {
+    await rm(this.inUse(machineId), { force: true });
+  }
+
   /** Links of copies to machines; 0 of a copy that is gone. */
   async machinesOn(url: string, copy: Copy): Promise<number> {
     return await stat(this.copyPath(url, copy)).then(

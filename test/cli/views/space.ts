@@ -117,6 +117,7 @@ export function type(factory: string, name: string, changes: Partial<Machinetype
     max_processors: 8,
     target_share: 1,
     machinegroup: name,
+    decayed_use: null,
     ...changes,
   };
 }

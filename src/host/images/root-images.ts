@@ -1,0 +1,98 @@
+/**
+ * Root images as machines' makers see them, whether they come by URL or are files of this host: checked as their
+ * machinetype asks, and theirs for as long as the machine lives.
+ */
+
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { VacError } from '../../errors.js';
+import type { ImageState } from '../../factory/types.js';
+import { readCernvmSignature, whyNotSignedBy } from '../cernvm-signature.js';
+import { ImageCache, type ImageCacheParts } from './cache.js';
+import { imageFile, imageWish, type RootImage } from './source.js';
+
+export class RootImages {
+  readonly cache: ImageCache;
+  /** Files that were found as they should be, by all that would change with them; a large one takes a while to read. */
+  readonly #checked = new Map<string, Promise<string | null>>();
+
+  constructor(readonly parts: ImageCacheParts) {
+    this.cache = new ImageCache(parts);
+  }
+
+  /** By machinetype, of those whose image is a URL. */
+  states(types: readonly (RootImage & { readonly name: string })[]): ReadonlyMap<string, ImageState> {
+    const states = new Map<string, ImageState>();
+    for (const type of types) {
+      const wish = imageWish(type);
+      if (wish !== null) states.set(type.name, this.cache.stateOf(wish));
+    }
+    return states;
+  }
+
+  retryNow(): void {
+    this.cache.retryNow();
+  }
+
+  /** Compares with the server's, and fetches what is newer. Never rejects. */
+  async refresh(type: RootImage): Promise<void> {
+    const wish = imageWish(type);
+    if (wish !== null) await this.cache.refresh(wish);
+  }
+
+  /** Where the image of a machine is, once `take` was called for it. */
+  pathFor(type: RootImage, filesDirectory: string, machineId: string): string {
+    return imageWish(type) === null ? imageFile(type, filesDirectory) : this.cache.store.inUse(machineId);
+  }
+
+  /**
+   * Makes an image a machine's: one by URL stays as it is for it, whatever the server has next.
+   *
+   * @throws VacError `image-missing`, `image-unusable` when it has not the SHA-256 or the signature that it should have
+   */
+  async take(type: RootImage, filesDirectory: string, machineId: string): Promise<void> {
+    const wish = imageWish(type);
+    if (wish !== null) await this.cache.take(wish, machineId);
+    else await this.#checkFile(imageFile(type, filesDirectory), type);
+  }
+
+  /** What a machine held is the cache's alone again. */
+  async release(machineId: string): Promise<void> {
+    await this.cache.store.release(machineId);
+  }
+
+  async #checkFile(path: string, { rootImageSha256, imageSigningDn }: RootImage): Promise<void> {
+    if (rootImageSha256 === null && imageSigningDn === null) return;
+    const info = await stat(path, { bigint: true }).catch((cause: Error) => {
+      throw new VacError('image-missing', `image ${path} cannot be read: ${cause.message}`, { cause });
+    });
+    // By the hour: a certificate may end.
+    const hour = Math.floor(Date.now() / 3_600_000);
+    const key = [path, info.dev, info.ino, info.size, info.mtimeNs, hour, rootImageSha256, imageSigningDn].join('\0');
+    let problem = this.#checked.get(key);
+    if (problem === undefined) {
+      this.#checked.clear();
+      problem = whyUnfit(path, rootImageSha256, imageSigningDn, this.parts.caDirectory);
+      this.#checked.set(key, problem);
+      problem.catch(() => this.#checked.delete(key));
+    }
+    const why = await problem;
+    if (why !== null) throw new VacError('image-unusable', `image ${path} cannot be used: ${why}`);
+  }
+}
+
+async function whyUnfit(
+  path: string,
+  sha256: string | null,
+  signingDn: string | null,
+  caDirectory: string | undefined,
+): Promise<string | null> {
+  if (sha256 !== null) {
+    const hash = createHash('sha256');
+    for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+    const found = hash.digest('hex');
+    if (found !== sha256) return `it has the SHA-256 ${found}, and not that of root_image_sha256`;
+  }
+  return signingDn === null ? null : whyNotSignedBy(await readCernvmSignature(path, caDirectory), signingDn);
+}

@@ -1,0 +1,48 @@
+#!/bin/bash
+# Pid 1 of the cloud guest: cloud-init's stages as its systemd units run them, and then its findings to joboutputs.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+exec < /dev/console > /dev/console 2>&1
+say() { echo "[$(cut -d ' ' -f 1 /proc/uptime)] $*"; }
+
+# put FILE NAME: by plain HTTP, for there is no curl.
+put() {
+  exec 3<> /dev/tcp/169.254.169.253/80
+  printf 'PUT /joboutputs/%s HTTP/1.0\r\nContent-Length: %s\r\n\r\n' "$2" "$(stat -c %s "$1")" >&3
+  cat "$1" >&3
+  head -n 1 <&3
+  exec 3>&-
+}
+
+ip link set lo up
+say 'ds-identify, as the systemd generator runs it'
+/usr/lib/cloud-init/ds-identify
+say "ds-identify: $? $(tr '\n' ' ' < /run/cloud-init/cloud.cfg)"
+say 'cloud-init-local.service'
+cloud-init init --local
+say 'network'
+ip link set eth0 up
+until ip -4 addr show dev eth0 | grep -q 'inet '; do
+  dhclient -1 -4 eth0 || say 'no address yet'
+done
+say 'cloud-init.service'
+cloud-init init
+say 'cloud-config.service'
+cloud-init modules --mode=config
+say 'cloud-final.service'
+cloud-init modules --mode=final
+say 'findings'
+cloud-init query --all > /tmp/query.json
+cat /run/cloud-init/cloud.cfg > /tmp/datasource
+lsblk -r -n -o NAME,LABEL,RO,SERIAL > /tmp/disks
+for file in query.json datasource disks; do put /tmp/$file $file; done
+put /var/log/cloud-init.log cloud-init.log
+put /run/cloud-init/ds-identify.log ds-identify.log
+for file in /var/lib/vac-test/*; do [ ! -e "$file" ] || put "$file" "$(basename "$file")"; done
+[ ! -e /home/debian/.ssh/authorized_keys ] || put /home/debian/.ssh/authorized_keys authorized_keys
+echo '200 Success' > /tmp/shutdown_message
+put /tmp/shutdown_message shutdown_message
+say 'power off'
+echo o > /proc/sysrq-trigger
+sleep 60
