@@ -349,6 +349,22 @@ export const COMMANDS = {
     ],
     exitCodes: ANSWERED,
   },
+  images: {
+    group: 'factory',
+    arguments: [],
+    options: {},
+    json: true,
+    summary: 'the images that this host has of URLs',
+    help: [
+      "Read from the state directory, so vacd need not run. FETCHED and CHECKED are how long ago the copy came and was found to be the server's newest; BY is what it was checked by. STATE is fresh; stale while the server is away and the copy serves (the reason is below the table); fetching or broken off, with how much has come; or missing. MACHINES run on the copy. Older copies are kept for the machines that run on them.",
+      COLUMNS_HELP,
+    ],
+    examples: [['vac images', 'what is here, and what is on its way']],
+    exitCodes: [
+      [0, 'they are listed'],
+      [1, 'an error, such as that the state directory cannot be read'],
+    ],
+  },
   check: {
     group: 'tools',
     arguments: [FACTORIES],
@@ -410,6 +426,37 @@ export const COMMANDS = {
       [0, 'it ran to its end'],
       [1, 'an error; or a rule was broken in the simulated space'],
       [130, 'Ctrl-C ended it'],
+    ],
+  },
+  'cernvm-signature': {
+    group: 'tools',
+    arguments: [{ name: 'FILE', count: 'one', words: 'files' }],
+    options: {
+      dn: {
+        type: 'string',
+        value: 'REGEX',
+        help: 'What the DN of the signer must match, as image_signing_dn has it.',
+      },
+      'ca-dir': {
+        type: 'string',
+        value: 'DIR',
+        default: '/etc/grid-security/certificates',
+        words: 'directories',
+        help: 'Certificates of the authorities that are trusted.',
+      },
+    },
+    json: true,
+    summary: 'who signed a CernVM image, and whether it is still what was signed',
+    help: [
+      'Prints the version that the image says it has, the DN of its signer, whether the signature is of this very file, and whether an authority that this host trusts stands for the signer.',
+    ],
+    examples: [
+      ['vac cernvm-signature ucernvm-prod.iso', 'whoever signed it'],
+      ["vac cernvm-signature --dn '/CN=signer.example.org' ucernvm-prod.iso", 'as image_signing_dn would'],
+    ],
+    exitCodes: [
+      [0, 'the image is whole, and its signer trusted and the one that was asked for'],
+      [1, 'it is not, or has no signature; or an error'],
     ],
   },
   'squid-conf': {

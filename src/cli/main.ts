@@ -8,6 +8,7 @@ import { type CommandName, isCommand, VISIBLE_COMMANDS } from './commands.js';
 import { completionWords } from './completion-words.js';
 import { drain, shutdownAt, stop, undrain, whyCommand } from './factory-commands.js';
 import { commandHelp, vacHelp } from './help.js';
+import { cernvmSignatureCommand, imagesCommand } from './images-command.js';
 import type { Io } from './io.js';
 import { type CommandLine, namedCommand, parseCommandLine, unknownName } from './parse.js';
 import { proxyInit } from './proxy-command.js';
@@ -30,6 +31,8 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   undrain,
   stop,
   'shutdown-at': shutdownAt,
+  images: imagesCommand,
+  'cernvm-signature': cernvmSignatureCommand,
   check,
   simulate: simulateCommand,
   'squid-conf': squidConfCommand,

@@ -32,6 +32,11 @@ export function readMachinetype(
   const swapDevice = values.swap_device ?? freeDevice([values.root_device, values.scratch_device], values.disk_bus);
   checkLimits(read, settings);
   checkHeartbeat(read);
+  read.advise(
+    !values.early_syslog || settings.syslog !== null,
+    ['early_syslog'],
+    'has no effect, because syslog is empty in [settings]',
+  );
   checkProxy(read);
   checkDevices(read, swapMibPerProcessor > 0 ? swapDevice : null);
   read.demand(

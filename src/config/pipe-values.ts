@@ -150,6 +150,8 @@ const PIPE_TYPES: Readonly<Record<string, ValueType<unknown>>> = {
   },
 };
 
+const NEVER_EMPTY = ['root_image', 'user_data_file_XXX'];
+
 /**
  * Why a pipe may not give this value, as "expected …"; null when it may. The empty text takes an option back, as in files.
  *
@@ -158,5 +160,5 @@ const PIPE_TYPES: Readonly<Record<string, ValueType<unknown>>> = {
 export function notForPipes(pattern: string, text: string): string | null {
   const type = Object.hasOwn(PIPE_TYPES, pattern) ? PIPE_TYPES[pattern]! : null;
   if (type === null || type.parse(text) !== undefined) return null;
-  return text === '' && pattern !== 'user_data_file_XXX' ? null : type.expected;
+  return text === '' && !NEVER_EMPTY.includes(pattern) ? null : type.expected;
 }

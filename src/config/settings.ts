@@ -46,6 +46,12 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     "is in 169.254.0.0/16, the machines' network, and machines must not read it; give another address of this host, or 127.0.0.1",
   );
 
+  advise(
+    values.space_key_file !== null || values.space_key_mode === 'mixed',
+    ['space_key_mode', 'space_key_file'],
+    'space_key_mode has no effect without space_key_file: nothing is signed, and what is not signed is believed',
+  );
+
   const settings: Settings = {
     vacSpace: values.vac_space,
     factories,

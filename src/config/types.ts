@@ -13,7 +13,7 @@ export interface ConfigFile {
 
 export interface Config {
   readonly settings: Settings;
-  /** In the order of the files. Machinetypes that vacuum pipes make are not among them. */
+  /** In the order of the files, then those of vacuum pipes once their documents are there (`withPipes`). */
   readonly machinetypes: readonly MachinetypeConfig[];
   readonly vacuumPipes: readonly VacuumPipeConfig[];
   /** Paths of the files that were read, in that order. */

@@ -168,7 +168,8 @@ export const urlOrPath: ValueType<string> = {
 /** The same, and a path in the form of a URL. */
 export const imageLocation: ValueType<string> = {
   ...urlOrPath,
-  expected: `${urlOrPath.expected}, or a file:/// URL`,
+  expected:
+    "an http(s):// or file:/// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)",
   parse: (value) =>
     /^file:/i.test(value)
       ? /^file:\/\/\/(?!\/)\S+$/i.test(value) && URL.canParse(value) && !/%(?:00|2f)/i.test(value)

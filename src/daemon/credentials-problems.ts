@@ -23,9 +23,10 @@ export interface CredentialFact {
 }
 
 export interface CredentialProblem {
-  /** Those who are told of it again tomorrow know it by kind and path. */
+  /** By kind, path and machinetypes it is known to be the same one tomorrow, in other words. */
   readonly kind: 'unusable' | 'ended' | 'ending' | 'careless';
   readonly path: string;
+  readonly machinetypes: readonly string[];
   /** One line, with the machinetypes. */
   readonly text: string;
 }
@@ -37,18 +38,18 @@ const LAST_PART = 1 / 4;
 
 /** The worst first. */
 export function credentialProblems(facts: readonly CredentialFact[], nowSeconds: number): CredentialProblem[] {
-  const found = new Map<string, { problem: Omit<CredentialProblem, 'text'>; words: string; types: string[] }>();
+  const found = new Map<string, { kind: CredentialProblem['kind']; path: string; words: string; types: string[] }>();
   for (const fact of facts) {
     for (const [kind, words] of judge(fact, nowSeconds)) {
       const key = `${kind} ${words}`;
-      const known = found.get(key) ?? { problem: { kind, path: fact.path }, words, types: [] };
+      const known = found.get(key) ?? { kind, path: fact.path, words, types: [] };
       known.types.push(fact.machinetype);
       found.set(key, known);
     }
   }
   const order = ['unusable', 'ended', 'ending', 'careless'];
   return [...found.values()]
-    .map(({ problem, words, types }) => ({ ...problem, text: `${types.join(', ')}: ${words}` }))
+    .map(({ kind, path, words, types }) => ({ kind, path, machinetypes: types, text: `${types.join(', ')}: ${words}` }))
     .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
 }
 

@@ -66,8 +66,8 @@ export class Credentials {
   private tell(problems: readonly CredentialProblem[], nowMs: number): void {
     const { log } = this.parts;
     const present = new Set<string>();
-    for (const { kind, path, text } of problems) {
-      const key = `${kind} ${path}`;
+    for (const { kind, path, machinetypes, text } of problems) {
+      const key = `${kind} ${path} ${machinetypes.join(' ')}`;
       present.add(key);
       const toldAtMs = this.told.get(key)?.atMs;
       if (toldAtMs !== undefined && nowMs < toldAtMs + TELL_AGAIN_MS) continue;

@@ -54,7 +54,7 @@ export class UseHistory {
     const { steadyMs, unixSeconds } = now();
     this.tally = new UseTally(halfLifeSeconds, kept === null ? new Map() : withHalfLife(kept, halfLifeSeconds));
     if (kept !== null) {
-      this.tally.advance(Math.max(0, unixSeconds - kept.savedTimeSeconds), new Map());
+      this.tally.advance(unixSeconds - kept.savedTimeSeconds, new Map());
       for (const { entry } of [...memory.machines.values(), ...memory.cleared.values()]) {
         const { id, createdTimeSeconds } = entry.record;
         if ((entry.end?.timeSeconds ?? unixSeconds) <= kept.savedTimeSeconds) continue;

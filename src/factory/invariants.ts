@@ -77,6 +77,10 @@ function checkTypes(
   ];
   for (const { machinetype, processors } of creations) {
     const type = config.machinetypes.find(({ name }) => name === machinetype);
+    const image = state.images.get(machinetype);
+    if (image !== undefined && image.phase !== 'ready') {
+      problems.push(`${machinetype} is started, and its image ${image.doing}`);
+    }
     if (type === undefined) {
       problems.push(`${machinetype} is started and not configured`);
       continue;

@@ -5,8 +5,8 @@
  *
  * Keys and signatures are OpenSSL's, through node:crypto, and not of the command `openssl`: so a machine's key is never in
  * a file, an argument list or a pipe, nothing can be left behind, the issuer's name is copied byte by byte (the
- * command writes it anew, maybe in other types of string), and the end is exact to the second (the command's is whole
- * days). What is left for us to write is the certificate around them.
+ * command writes it anew, maybe in other types of string), and the end is exact to the second (`openssl x509` counts
+ * whole days). What is left for us to write is the certificate around them.
  */
 
 import { generateKeyPair, type KeyObject, randomBytes, sign } from 'node:crypto';

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../host/files.js';
 import { VERSION } from '../version.js';
 import { bootFilesPart, earlySyslogFiles, packBootFiles } from './boot-files.js';
-import { machineFacts, type MjfPlaces, mjfPlaces } from './context/facts.js';
+import { type MjfPlaces, machineFacts, mjfPlaces } from './context/facts.js';
 import { checkUserDataFits, contextWays, makeContextDisks } from './context/index.js';
 import type { Creation } from './create.js';
 import { loadUserData } from './user-data-template.js';

@@ -120,7 +120,10 @@ function unpacked(userData: Buffer): Buffer {
   try {
     return gunzipSync(userData, { maxOutputLength: MAX_UNPACKED_BYTES });
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? `more than ${MAX_UNPACKED_BYTES} bytes` : (cause as Error).message;
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+        ? `more than ${MAX_UNPACKED_BYTES} bytes`
+        : (cause as Error).message;
     throw unusable(`it is gzip that cannot be unpacked (${why}), and so no part can be added to it`, cause);
   }
 }

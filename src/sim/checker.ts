@@ -22,11 +22,19 @@ export interface CheckerOptions {
   readonly newsSeconds: number;
   /** Of passes, one in so many is looked at: all in tests, fewer where there are millions. */
   readonly everyPasses: number;
+  /** Of looks at all hosts and views, one in so many. */
+  readonly everyLooks: number;
   /** More problems than this are not kept. */
   readonly maxProblems: number;
 }
 
-export const STRICT: CheckerOptions = { calmSeconds: 150, newsSeconds: 40, everyPasses: 1, maxProblems: 20 };
+export const STRICT: CheckerOptions = {
+  calmSeconds: 150,
+  newsSeconds: 40,
+  everyPasses: 1,
+  everyLooks: 1,
+  maxProblems: 20,
+};
 
 /** What the space as a whole knows of a type, if everybody knew everything. */
 interface Common {
@@ -43,6 +51,7 @@ export class Checker {
   readonly problems: string[] = [];
   readonly #newsSeconds: number;
   #passes = 0;
+  #looks = 0;
   #troubleSeconds = 0;
   readonly #up: boolean[];
   readonly #common: Map<string, Common>;
@@ -114,6 +123,8 @@ export class Checker {
     const { simulation } = this;
     const { scenario, nowSeconds } = simulation;
     if (simulation.cuts.isCut(nowSeconds)) this.trouble();
+    this.#looks += 1;
+    if (this.#looks % this.options.everyLooks !== 0) return;
     for (const daemon of simulation.daemons) this.#add(this.#checkHost(daemon.index));
     if (nowSeconds - this.#troubleSeconds < this.options.calmSeconds || this.#up.includes(false)) return;
     this.#add(this.#checkLeftovers());

@@ -3,6 +3,7 @@
  * Synchronous and without side effects but for what it reports, so it may run in a thread of its own.
  */
 
+import { STRICT } from './checker.js';
 import type { GossipPolicy } from './gossip.js';
 import type { Measures, Sample } from './measures.js';
 import type { PolicyName } from './policy.js';
@@ -66,6 +67,7 @@ const RESTARTED = 10;
 const MAX_MEASURED_FACTORIES = 1_000;
 /** Of all passes of all loops, one in so many is checked in a large run. */
 const CHECK_EVERY_PASSES = 20;
+const CHECK_EVERY_LOOKS = 10;
 const PROGRESS_MS = 200;
 
 export function runJob({ scenario, policy, exact }: Job, onProgress: (progress: RunProgress) => void): RunResult {
@@ -75,7 +77,7 @@ export function runJob({ scenario, policy, exact }: Job, onProgress: (progress: 
   const expected = factories * DATAGRAMS_PER_SECOND * scenario.durationSeconds;
   const isMeasured = policy === 'gossip' && !exact && expected > MAX_EXACT_DATAGRAMS;
   const delays = isMeasured ? measureSpread(scenario, (part) => report('measuring', part)) : null;
-  const check = { calmSeconds: 150, newsSeconds: 60, everyPasses: CHECK_EVERY_PASSES, maxProblems: 20 };
+  const check = { ...STRICT, newsSeconds: 60, everyPasses: CHECK_EVERY_PASSES, everyLooks: CHECK_EVERY_LOOKS };
   const simulation = new Simulation(scenario, policy, { check, ...(delays === null ? {} : { delays: delays.delays }) });
   while (simulation.step()) report('running', simulation.nowSeconds / scenario.durationSeconds);
   const measures = simulation.measures((performance.now() - beganMs) / 1000);

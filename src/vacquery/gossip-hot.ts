@@ -55,11 +55,6 @@ export class HotChanges {
     return this.#levels.reduce((sum, level) => sum + level.size, 0);
   }
 
-  /** Those of them that were not passed on at all. */
-  get countUnsent(): number {
-    return this.#levels[0]!.size;
-  }
-
   add(index: number, { incarnation, from, to }: Change): void {
     const known = this.#byFactory.get(index) ?? [];
     // Only where nothing between them is missing: a change says that who has all up to its beginning has all with it.

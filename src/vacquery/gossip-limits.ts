@@ -5,7 +5,7 @@ import type { GossipLimits } from './gossip-types.js';
 export const GOSSIP_LIMITS: GossipLimits = {
   newsIntervalMs: 600,
   announceDelayMs: 50,
-  busyAnnounceDelayMs: 10_000,
+  busyAnnounceDelayMs: 5_000,
   firstHopPeers: 3,
   transmitFactor: 1,
   syncIntervalMs: 4_000,

@@ -37,9 +37,6 @@ const LEGACY_PART = 0.02;
 const MAX_TRIES = 20;
 /** When more was sent than `bytesPerSecond` allows. */
 const HOLD_MS = 250;
-/** Each change of others beyond so many that waits to be passed on delays our own by so much. */
-const UNHURRIED_UNSENT = 64;
-const UNSENT_DELAY_MS = 20;
 /** Of a datagram of news, when ages are due; and what a change takes on average. */
 const MIN_AGES_BYTES = 400;
 const CHANGE_BYTES = 90;
@@ -81,15 +78,9 @@ export class Outbox {
     return Math.min(this.#firstHopMs, newsMs, this.#nextSyncMs);
   }
 
-  /**
-   * There is news of our own: to some peers soon, with what else changes until then. The more there is to be passed on of
-   * others, the later: when all change at once, each is to tell what came of it, not each step.
-   */
+  /** There is news of our own: to some peers soon, with what else changes until then. */
   noteOwnNews(nowMs: number): void {
-    const { announceDelayMs, busyAnnounceDelayMs } = this.#options.limits;
-    const waiting = this.#space.knowledge.hot.countUnsent;
-    const delayMs = Math.min(busyAnnounceDelayMs, Math.max(announceDelayMs, (waiting - UNHURRIED_UNSENT) * UNSENT_DELAY_MS));
-    this.#firstHopMs = Math.min(this.#firstHopMs, nowMs + delayMs);
+    this.#firstHopMs = Math.min(this.#firstHopMs, nowMs + this.#pace.ownDelayMs(this.#space.knowledge.hot.count));
   }
 
   /** There is news again after a time without: others have it from the same, and do not all pass it on at one moment. */
@@ -178,8 +169,9 @@ export class Outbox {
 
   #syncIntervalMs(): number {
     const { syncIntervalMs, busySyncIntervalMs } = this.#options.limits;
-    if (this.#space.sync.isBusy) return busySyncIntervalMs;
-    return this.#space.sync.isInDoubt ? Math.min(syncIntervalMs, busySyncIntervalMs * 4) : syncIntervalMs;
+    const { sync, knowledge } = this.#space;
+    if (sync.isBusy || this.#pace.isFlooded(knowledge.hot.count)) return busySyncIntervalMs;
+    return sync.isInDoubt ? Math.min(syncIntervalMs, busySyncIntervalMs * 4) : syncIntervalMs;
   }
 
   /** Puts what somebody missed into the first datagram and as many more as the limits, and `maxBytes` in all, allow. */

@@ -42,9 +42,7 @@ describe('vac proxy-init', () => {
     expect((await stat(out)).mode & 0o777).toBe(0o600);
     const pem = await readFile(out, 'utf8');
     expect(certificatesIn(pem)[0]!.endTimeSeconds).toBe(NOW + 1800);
-    expect(stdout).toMatch(
-      /^\S+out\.pem is written: a proxy for \/DC=com\/DC=example\/O=.*\/CN=\d{19} until 20/,
-    );
+    expect(stdout).toMatch(/^\S+out\.pem is written: a proxy for \/DC=com\/DC=example\/O=.*\/CN=\d{19} until 20/);
     expect(stdout).not.toContain('KEY');
   });
 

@@ -10,6 +10,23 @@ const FILES = { 'vac.conf': configOf(SHAPE), 'bad.conf': '[settings]\nvac_spaec 
 const MISSING =
   /^vac: 2 of 4 factories did not answer within 1 s: wn02, wn03 \(its name was not resolved within 0\.3 s\)\n$/;
 
+/** What vacd knows of a factory that it never heard. */
+const SILENT = {
+  way: null,
+  signs: null,
+  outcome: 'none',
+  heardSecondsAgo: null,
+  clockAheadSeconds: null,
+  vacVersion: null,
+  site: null,
+  machinetypes: 0,
+  machinetypesExpected: null,
+  runningMachines: 0,
+  runningProcessors: 0,
+  runningHs06: 0,
+  problems: [],
+} as const;
+
 describe('vac on a host with a configuration, but no vacd to ask', () => {
   const COMMANDS = {
     machines: ['machines', '--config', '@vac.conf'],
@@ -379,23 +396,23 @@ describe('vac on a host whose vacd can be asked', () => {
     expect(words).toMatchObject({ code: 0, stdout: 'good-1\n', stderr: '' });
   });
 
+  it('tells programs by which way, and how long ago, vacd here heard each factory', async () => {
+    const heard = { ...SILENT, way: 'gossip', outcome: 'complete', heardSecondsAgo: 1.5 } as const;
+    const shape = { factories: 3 };
+    const space = reportOf(shape, { peers: [{ ...heard, factory: 'wn02.example.com' }] });
+    const [said] = await runVac({ shape, files: FILES, space }, [['factories', '--json', '--state-dir', '@state']]);
+    const told = (JSON.parse(said!.stdout) as Record<string, unknown>[]).map(
+      ({ factory, news_way, news_age_seconds }) => ({ factory, news_way, news_age_seconds }),
+    );
+    expect(told).toEqual([
+      { factory: 'wn00.example.com' },
+      { factory: 'wn01.example.com' },
+      { factory: 'wn02.example.com', news_way: 'gossip', news_age_seconds: 1.5 },
+    ]);
+  });
+
   it('waits only shortly for factories that do not answer vacd either, unless they are named', async () => {
-    const peer = {
-      factory: 'wn02.example.com',
-      way: null,
-      signs: null,
-      outcome: 'none' as const,
-      heardSecondsAgo: null,
-      clockAheadSeconds: null,
-      vacVersion: null,
-      site: null,
-      machinetypes: 0,
-      machinetypesExpected: null,
-      runningMachines: 0,
-      runningProcessors: 0,
-      runningHs06: 0,
-      problems: [],
-    };
+    const peer = { ...SILENT, factory: 'wn02.example.com' };
     const shape = { ...SHAPE, factories: 3, nameless: [] };
     const space = reportOf(shape, { peers: [peer], udpTimeoutSeconds: 6 });
     const [all, named] = await runVac({ shape, files: FILES, space }, [

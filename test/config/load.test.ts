@@ -143,6 +143,7 @@ volume_group = vg0
 disk_gb_per_processor = 20
 hs06_per_processor = 10.5
 share_half_life_hours = 72.5
+image_cache_gb = 200
 control_group = vacadmin
 root_public_key = /k.pub
 libvirt_uri = test:///default
@@ -178,6 +179,7 @@ user_data_file_f = file
       diskGbPerProcessor: 20,
       hs06PerProcessor: 10.5,
       shareHalfLifeHours: 72.5,
+      imageCacheGb: 200,
       controlGroup: 'vacadmin',
       rootPublicKeyPath: '/k.pub',
       libvirtUri: 'test:///default',
@@ -325,7 +327,7 @@ describe('errors', () => {
       '/etc/0.conf:1: the line "stray = 1" stands before any section; put a line such as [settings] above it',
       '/etc/0.conf:3: [settings] udp_timeout_seconds = "soon": expected a number from 0.1 to 300',
       '/etc/0.conf:5: [machinetype lhcb-prod] max_processors = "eigth": expected a whole number from 1 to 1024',
-      '/etc/0.conf:6: [machinetype lhcb-prod] root_image = "../x": expected an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype\'s files/ (without ..)',
+      '/etc/0.conf:6: [machinetype lhcb-prod] root_image = "../x": expected an http(s):// or file:/// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype\'s files/ (without ..)',
       '/etc/1.conf:1: [Settings] unknown section; did you mean [settings]?',
       '/etc/1.conf:2: [machinetyp a] unknown section; did you mean [machinetype a]?',
       '/etc/1.conf:3: [machinetype A_b] the section needs a name of letters a-z, digits and "-", as in [machinetype my-name]',
@@ -336,7 +338,7 @@ describe('errors', () => {
       '/etc/2.conf:2: [settings] total_procesors: unknown option; did you mean total_processors?',
       '/etc/2.conf:3: [settings] frobnicate: unknown option; see vac.conf(5) for all options',
       '/etc/2.conf:4: [settings] user_data_option_a-b: what follows user_data_option_ must be of letters a-z, digits and "_", and not empty',
-      "/etc/2.conf:5: [machinetype b] root_image: is required; give an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)",
+      "/etc/2.conf:5: [machinetype b] root_image: is required; give an http(s):// or file:/// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)",
       '/etc/2.conf:6: [machinetype b] max-processors: unknown option; did you mean max_processors?',
       '/etc/2.conf:7: the line "nonsense" is neither a [section] nor "option = value", nor does it continue the line above by an indent',
     ]);

@@ -170,14 +170,8 @@ describe('an entry is refused', () => {
       { min_processors: 4 },
       'min_processors = "4": min_processors is 4 but max_processors only 1; raise max_processors or lower min_processors',
     ],
-    [
-      { root_image: '' },
-      'root_image = "": expected an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype\'s files/ (without ..)',
-    ],
-    [
-      { root_image: null },
-      "root_image: is required; give an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)",
-    ],
+    [{ root_image: '' }, `root_image = "": from a pipe it must be ${IMAGE}`],
+    [{ root_image: null }, expect.stringMatching(/^root_image: is required; give an http/)],
     [
       { accounting_fqan: `/${'x'.repeat(300)}` },
       `accounting_fqan = "/${'x'.repeat(59)}…": from a pipe it must be no more than 255 characters`,
@@ -187,7 +181,7 @@ describe('an entry is refused', () => {
       'max_processors = "0": expected a whole number from 1 to 1024 (and 1 more)',
     ],
   ])('for %j', (entry, reason) => {
-    expect(refusalOf(entry)).toBe(reason);
+    expect(refusalOf(entry)).toEqual(reason);
   });
 
   it('where it does not go with what is said here, by the place that says it', () => {
@@ -204,7 +198,9 @@ describe('an entry is refused', () => {
     expect(config.machinetypes.map(({ name }) => name)).toEqual(['p-a']);
     expect(warningsOf(of('p'))).toEqual([
       'https://x.example/p: [vacuum_pipe p] number 3 is refused: has the suffix "../x"; it must be text of letters a-z, digits and "-"',
-      "https://x.example/p: [vacuum_pipe p] b is refused: root_image: is required; give an http(s):// URL (docker:// for containers), a path that begins with /, or a file name under the machinetype's files/ (without ..)",
+      expect.stringMatching(
+        /^https:\/\/x\.example\/p: \[vacuum_pipe p\] b is refused: root_image: is required; give an http/,
+      ),
     ]);
   });
 

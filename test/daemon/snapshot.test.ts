@@ -113,3 +113,20 @@ describe('one machine by itself', () => {
     }
   });
 });
+
+describe('the use history of a machinetype', () => {
+  test('is told where one is kept, in whole HS06 × seconds that readers take', async () => {
+    const factory = await TestFactory.create({ machinetypes: [{ name: 'prod' }, { name: 'vast' }, { name: 'fresh' }] });
+    const told = async () => {
+      const snapshot = factorySnapshot(factory.memory, await readHostStatus('/tmp'), nowSeconds());
+      return snapshot.machinetypes.map(({ decayed_use: use }) => use);
+    };
+    try {
+      expect(await told()).toEqual([null, null, null]);
+      factory.memory.ownUses = () => new Map(Object.entries({ prod: 1234.56, vast: 1e19 }));
+      expect(await told()).toEqual([1235, 1e12, 0]);
+    } finally {
+      await factory.dispose();
+    }
+  });
+});

@@ -6,6 +6,7 @@ import type {
   EarlyDeaths,
   FactoryState,
   HostFacts,
+  ImageState,
   LastEnd,
   Machine,
   MachinetypeNews,
@@ -173,6 +174,13 @@ const anyOrders: fc.Arbitrary<RunOrders> = fc
   })
   .map(({ drains, drain, ...changes }) => orders({ ...changes, drain: drains ? drain : null }));
 
+const anyImage: fc.Arbitrary<ImageState> = fc.record({
+  phase: fc.constantFrom('ready', 'ready', 'checking', 'fetching', 'unavailable'),
+  busy: fc.boolean(),
+  doing: fc.constant('is looked at'),
+  retryInSeconds: fc.constantFrom(0, 0, 10),
+});
+
 export const anyState: fc.Arbitrary<FactoryState> = fc
   .record({
     slots: fc.integer({ min: 0, max: 16 }),
@@ -201,6 +209,7 @@ export const anyState: fc.Arbitrary<FactoryState> = fc
         fc.record({ count: fc.integer({ min: 1, max: 40 }), timeSeconds: time, message: fc.constant('no image') }),
       )
       .map((failures) => new Map(Object.entries(failures))),
+    images: fc.dictionary(fc.constantFrom(...NAMES), anyImage).map((images) => new Map(Object.entries(images))),
     earlyDeaths: fc.dictionary(fc.constantFrom(...NAMES), anyEarlyDeaths).map((runs) => new Map(Object.entries(runs))),
     spaceHeard: fc.nat({ max: 9 }).map((n) => n > 0),
     queryProblem: fc.nat({ max: 9 }).map((n) => (n > 0 ? null : 'the port is taken')),

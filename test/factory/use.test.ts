@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decayUse as counted, type KeptUse, meanPowers, pastUse, sumUses, UseTally } from '../../src/factory/use.js';
 import { decayUse as gossiped } from '../../src/vacquery/entry.js';
-import { machinetype } from './builders.js';
+import { actionsOf, config, machine, machinetype, plan, state, typeDecision } from './builders.js';
 
 const HALF_LIFE = 72 * 3600;
 const seconds = fc.double({ min: 0, max: 1e6, noNaN: true });
@@ -174,5 +174,32 @@ describe('weighing by shares', () => {
         }
       }),
     );
+  });
+});
+
+describe('the decision', () => {
+  const types = [machinetype('fed'), machinetype('starved')];
+  const facts = state({
+    slots: 4,
+    totalProcessors: 4,
+    machines: [machine({}, { machinetype: 'starved', hs06: 1, processors: 1 })],
+    uses: new Map(Object.entries({ fed: (3 * HALF_LIFE) / Math.LN2, starved: (1 * HALF_LIFE) / Math.LN2 })),
+  });
+
+  it('starts what was starved in the long term, and says so', () => {
+    const made = plan(facts, config(types, { shareHalfLifeHours: 72, maxStartingMachines: 1 }));
+    const [start] = actionsOf(made, 'createMachine');
+    expect(start).toMatchObject({ machinetype: 'starved' });
+    expect(start!.reason).toMatch(
+      /^least power per share, nine tenths of which is the mean of the past: starved 1\.00, fed 2\.70; /,
+    );
+    expect(typeDecision(made, 'fed')?.reason).toContain('number 2 of 2 in line by share');
+  });
+
+  it('goes by what runs now where no history is kept, whatever others tell', () => {
+    const made = plan(facts, config(types, { shareHalfLifeHours: 0, maxStartingMachines: 1 }));
+    const [start] = actionsOf(made, 'createMachine');
+    expect(start).toMatchObject({ machinetype: 'fed' });
+    expect(start!.reason).toMatch(/^least power per share: fed 0\.00, starved 1\.00; /);
   });
 });

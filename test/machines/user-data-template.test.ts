@@ -117,7 +117,9 @@ describe('a template', () => {
       `user_data of machinetype prod: ${url}/x cannot be fetched: the server answered 404; try the URL by hand`,
     );
     await new Promise((resolve) => server?.close(resolve));
-    expect(await failure(loadUserData(type(`${url}/x`), files(), MACHINE))).toMatch(/^user_data of machinetype prod: http:.* cannot be fetched: /);
+    expect(await failure(loadUserData(type(`${url}/x`), files(), MACHINE))).toMatch(
+      /^user_data of machinetype prod: http:.* cannot be fetched: /,
+    );
   });
 
   it('are never more than 1 MiB, however they are sent', async () => {

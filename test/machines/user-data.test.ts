@@ -82,18 +82,29 @@ describe('substituteUserData', () => {
   it('does what one replacement after the other would do, the options first', () => {
     const piece = fc.oneof(
       { weight: 3, arbitrary: fc.constantFrom('##', '#', 'user_data_', ' ', '\n', 'x', '##user_data___##') },
-      { weight: 3, arbitrary: fc.constantFrom('uuid', 'option_a', 'file_b', 'space', 'option_none').map((name) => `##user_data_${name}##`) },
+      {
+        weight: 3,
+        arbitrary: fc
+          .constantFrom('uuid', 'option_a', 'file_b', 'space', 'option_none')
+          .map((name) => `##user_data_${name}##`),
+      },
     );
     // No # in values that come late: what they bring is removed by both, but may join with what is beside it.
     const text = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
     fc.assert(
-      fc.property(text, fc.constantFrom('##user_data_uuid##', 'A', ''), fc.constantFrom('##user_data_space##!', 'B'), (template, a, b) => {
-        const after = (of: string, name: string, value: string) => of.replaceAll(`##user_data_${name}##`, () => value);
-        let expected = after(after(template, 'option_a', a), 'file_b', b);
-        expected = after(after(expected, 'uuid', VALUES.uuid), 'space', VALUES.space);
-        expected = expected.replace(/##user_data_[a-z0-9_,]*##/g, '');
-        expect(fill(template, { options: { a, b } })).toBe(expected);
-      }),
+      fc.property(
+        text,
+        fc.constantFrom('##user_data_uuid##', 'A', ''),
+        fc.constantFrom('##user_data_space##!', 'B'),
+        (template, a, b) => {
+          const replaced = (of: string, name: string, value: string) =>
+            of.replaceAll(`##user_data_${name}##`, () => value);
+          let expected = replaced(replaced(template, 'option_a', a), 'file_b', b);
+          expected = replaced(replaced(expected, 'uuid', VALUES.uuid), 'space', VALUES.space);
+          expected = expected.replace(/##user_data_[a-z0-9_,]*##/g, '');
+          expect(fill(template, { options: { a, b } })).toBe(expected);
+        },
+      ),
     );
   });
 
@@ -115,4 +126,3 @@ describe('substituteUserData', () => {
     expect(filled).toEqual(Buffer.concat([Buffer.from([0xe9]), Buffer.from('é€', 'utf8')]));
   });
 });
-

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { configOf, DEFAULT_RECIPE, type Recipe, scenarioOf } from '../../src/sim/recipe.js';
+import { requestOf } from '../../src/sim/request.js';
 import type { Scenario } from '../../src/sim/scenario.js';
 import { withShares } from '../../src/sim/scenario.js';
 import { Simulation } from '../../src/sim/simulation.js';
@@ -86,5 +87,14 @@ describe('history by the real gossip', () => {
     const simulation = new Simulation(scenario({ factories: 2, hours: 0.1 }, 0), 'gossip');
     while (simulation.step());
     expect(simulation.daemons.map((daemon) => daemon.spaceUses().size)).toEqual([0, 0]);
+  });
+});
+
+describe('vac simulate --half-life', () => {
+  it('stands for share_half_life_hours', () => {
+    const hours = (values: Parameters<typeof requestOf>[0]) =>
+      requestOf(values, null).scenario.config.settings.shareHalfLifeHours;
+    expect([hours({}), hours({ 'half-life': '72.5' })]).toEqual([0, 72.5]);
+    expect(() => hours({ 'half-life': 'long' })).toThrow('--half-life "long": expected a number from 0 up to 10000');
   });
 });

@@ -110,15 +110,15 @@ function columnsFor(space: SpaceTypes, columns: number): Column<Row>[] {
     { title: 'SHARE', text: ({ now, wanted }) => bar(now, wanted, cells), drop: 3 },
     { title: 'NOW', text: ({ now }) => percent(now), align: 'right' },
     { title: 'WANTED', text: ({ wanted }) => percent(wanted), align: 'right' },
-    ...(space.types.some(({ longTerm }) => longTerm !== null)
-      ? [{ title: 'LONG TERM', text: ({ longTerm }: Row) => percent(longTerm), align: 'right' as const }]
-      : []),
     {
       title: 'DIFF',
       text: ({ now, wanted }) => (wanted === null ? UNKNOWN : signed((now - wanted) * 100, ' %')),
       align: 'right',
       style: ({ now, wanted }) => (wanted === null || Math.abs(now - wanted) < NOTED_DIFFERENCE ? null : 'yellow'),
     },
+    ...(space.types.some(({ longTerm }) => longTerm !== null)
+      ? [{ title: 'LONG TERM', text: ({ longTerm }: Row) => percent(longTerm), align: 'right' as const }]
+      : []),
     {
       title: 'PROC',
       text: excess(({ runningProcessors }) => runningProcessors, space.runningProcessors),

@@ -140,8 +140,7 @@ async function receive(request: DownloadRequest, answer: HttpStream, offset: num
     // A weak ETag may be that of other bytes too (RFC 9110 8.8.1).
     const strong = etag?.startsWith('W/') ? null : etag;
     if (offset === 0) {
-      await store.removePart(url);
-      file = await open(store.partPath(url), 'wx', 0o644);
+      file = await store.openPart(url);
       if (strong !== null || lastModified !== null) {
         await store.writePart({ url, etag: strong, lastModified: strong === null ? lastModified : null, totalBytes });
       }

@@ -11,7 +11,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTextIfThere, removeTemporaries, removeTree, writeFileAtomic } from '../files.js';
 
@@ -100,6 +100,13 @@ export class ImageStore {
     const info = await stat(this.partPath(url)).catch(() => null);
     if (info === null || part === null || part.url !== url) return null;
     return { ...part, bytes: info.size };
+  }
+
+  /** A file for a download that begins. */
+  async openPart(url: string): Promise<FileHandle> {
+    await mkdir(this.entry(url), { recursive: true, mode: 0o755 });
+    await this.removePart(url);
+    return await open(this.partPath(url), 'wx', 0o644);
   }
 
   async writePart(part: Part): Promise<void> {

@@ -12,9 +12,7 @@ export const configDrive: ContextWay = {
       'openstack/latest/meta_data.json': JSON.stringify(openstackMetadata(facts)),
       'openstack/latest/vendor_data.json': '{}',
       'openstack/latest/vendor_data2.json': '{}',
-      ...(userData === null
-        ? {}
-        : { 'ec2/latest/user-data': userData, 'openstack/latest/user_data': userData }),
+      ...(userData === null ? {} : { 'ec2/latest/user-data': userData, 'openstack/latest/user_data': userData }),
     },
   }),
 };

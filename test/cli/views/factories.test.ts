@@ -58,6 +58,23 @@ describe('vac factories', () => {
     );
   });
 
+  test('with how their news comes to this host, and what is to be done about keys', () => {
+    const news = new Map([
+      ['wn1.example.com', { way: 'gossip', ageSeconds: 2.4, signs: true }],
+      ['wn3.example.com', { way: 'gossip', ageSeconds: 71, signs: null }],
+      ['wn10.example.com', { way: 'poll', ageSeconds: 0.3, signs: false }],
+    ] as const);
+    const lines = factoriesView(FACTORIES, { ...WIDE, news, hints: ['set space_key_mode = required'] });
+    const at = lines[0]!.indexOf('NEWS');
+    expect(lines.slice(1, 5).map((each) => each.slice(at, at + 16).trim())).toEqual([
+      'gossip 2s',
+      '',
+      'gossip 1m',
+      'poll 0s unsigned',
+    ]);
+    expect(lines.at(-1)).toBe('this host: set space_key_mode = required');
+  });
+
   test('may be sorted, factories that did not answer last', () => {
     expect(order(VIEW)).toEqual(['wn1', 'wn2', 'wn3', 'wn10']);
     expect(order({ ...VIEW, order: 'used' })).toEqual(['wn2', 'wn1', 'wn10', 'wn3']);

@@ -36,6 +36,11 @@ describe('vac shares --check', () => {
   test.each<[string, Changes, string]>([
     ['a share', { target_share: 25 }, 'b: target_share is 25 on wn10; 20 on 2 other factories'],
     ['a share of nothing', { target_share: 0 }, 'b: target_share is 0 on wn10; 20 on 2 other factories'],
+    [
+      'a history',
+      { decayed_use: 0 },
+      'b: use history (share_half_life_hours) is kept on wn10; not kept on 2 other factories',
+    ],
     ['a group', { machinegroup: 'g' }, 'b: machinegroup is g on wn10; b on 2 other factories'],
     ['max_processors', { max_processors: 1 }, 'b: max_processors is 1 on wn10; 8 on 2 other factories'],
     [

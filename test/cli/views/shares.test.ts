@@ -87,6 +87,27 @@ describe('vac shares', () => {
     `);
   });
 
+  test('shows what was used in the long term where history is kept', () => {
+    const lhcb = { machinegroup: 'lhcb' };
+    const answers = [
+      answer('wn1', [
+        type('wn1', 'a', { ...lhcb, running_hs06: 30, running_processors: 3, decayed_use: 100_000 }),
+        type('wn1', 'b', { ...lhcb, running_hs06: 10, running_processors: 1, decayed_use: 50_000 }),
+        type('wn1', 'c', { decayed_use: 150_000 }),
+      ]),
+      answer('wn2', [type('wn2', 'c', { decayed_use: 100_000 })]),
+      answer('wn3', [type('wn3', 'c')]),
+    ];
+    expect(shown(VIEW, answers)).toMatchInlineSnapshot(`
+      "GROUP, TYPE  SHARE               NOW  WANTED     DIFF  LONG TERM  PROC   HS06
+      c            ....|...........    0 %    33 %  -33.3 %       63 %  -1.3  -13.3
+      lhcb         ##########|#####  100 %    67 %  +33.3 %       38 %  +1.3  +13.3
+        a          ####|#######....   75 %    33 %  +41.7 %       25 %  +1.7  +16.7
+        b          ####|...........   25 %    33 %   -8.3 %       13 %  -0.3   -3.3
+      4 processors, 40 HS06 in use on 3 of 3 factories"
+    `);
+  });
+
   test('of nobody, and of a space without types', () => {
     expect(shown(VIEW, [])).toBe('there is no factory to ask');
     expect(shown(VIEW, [answer('wn1', [])])).toBe('0 processors, 0 HS06 in use on 0 of 1 factory');

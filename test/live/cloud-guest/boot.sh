@@ -22,10 +22,8 @@ say "ds-identify: $? $(tr '\n' ' ' < /run/cloud-init/cloud.cfg)"
 say 'cloud-init-local.service'
 cloud-init init --local
 say 'network'
-ip link set eth0 up
-until ip -4 addr show dev eth0 | grep -q 'inet '; do
-  dhclient -1 -4 eth0 || say 'no address yet'
-done
+# What it has written to /etc/network/interfaces.d.
+until ifup -a; do say 'no network yet'; done
 say 'cloud-init.service'
 cloud-init init
 say 'cloud-config.service'
@@ -35,7 +33,9 @@ cloud-init modules --mode=final
 say 'findings'
 cloud-init query --all > /tmp/query.json
 cat /run/cloud-init/cloud.cfg > /tmp/datasource
-lsblk -r -n -o NAME,LABEL,RO,SERIAL > /tmp/disks
+for disk in /sys/block/vd*; do
+  echo "${disk##*/} $(cat "$disk/serial") ro=$(cat "$disk/ro") $(blkid -s LABEL -o value "/dev/${disk##*/}")"
+done > /tmp/disks
 for file in query.json datasource disks; do put /tmp/$file $file; done
 put /var/log/cloud-init.log cloud-init.log
 put /run/cloud-init/ds-identify.log ds-identify.log
@@ -45,4 +45,5 @@ echo '200 Success' > /tmp/shutdown_message
 put /tmp/shutdown_message shutdown_message
 say 'power off'
 echo o > /proc/sysrq-trigger
-sleep 60
+# The disks go before the power does: nothing can be read from them any more.
+read -r -t 60 < /dev/console

@@ -13,7 +13,7 @@ cache=${VAC_DEMO_CACHE:-/var/cache/vac-demo}
 output=$1
 # What cloud-init runs beside what it depends on.
 packages=(cloud-init base-passwd python3 bash dash coreutils sed grep mawk findutils util-linux mount login passwd hostname iproute2
-  isc-dhcp-client procps kmod gzip tar openssh-client)
+  ifupdown isc-dhcp-client e2fsprogs procps kmod gzip tar openssh-client)
 initramfsModules=(virtio_pci virtio_net virtio_blk ata_piix sd_mod sr_mod isofs button evdev)
 
 fail() {
@@ -40,7 +40,7 @@ if [ -z "$version" ]; then
   apt-get -q update > "$work/apt.log" 2>&1 || fail "apt-get update failed: $(grep -m 1 '^E:' "$work/apt.log")"
   version=$(candidate)
 fi
-key=$( (echo "$kernelTree $version" && cat "$here"/{build.sh,boot.sh,initramfs.sh}) | sha256sum | cut -c 1-16)
+key=$( (echo "$kernelTree $version" && cat "$here"/{build.sh,boot.sh,cloud.cfg,initramfs.sh}) | sha256sum | cut -c 1-16)
 guest=$cache/cloud-guest-$key.qcow2
 
 # An empty status file makes apt fetch the packages with all that they depend on, whatever this host has.
@@ -66,9 +66,12 @@ build_root() {
   chroot "$root" /usr/sbin/pwconv
   echo localhost > "$root/etc/hostname"
   echo '127.0.0.1 localhost' > "$root/etc/hosts"
+  echo 'source /etc/network/interfaces.d/*' > "$root/etc/network/interfaces"
+  : > "$root/etc/fstab"
   ln -sf dash "$root/bin/sh"
   ln -sf mawk "$root/usr/bin/awk"
   chroot "$root" /usr/bin/python3 -m compileall -q /usr/lib/python3 /usr/lib/python3.11 > /dev/null || true
+  install -m 644 "$here/cloud.cfg" "$root/etc/cloud/cloud.cfg.d/90-guest.cfg"
   install -m 755 "$here/boot.sh" "$root/sbin/vac-boot"
 }
 

@@ -1,13 +1,12 @@
 /** What each way of contextualization makes for a machine, the disks read back from the image that a guest would see. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ContextName } from '../../../src/config/types.js';
 import { isVacError } from '../../../src/errors.js';
-import { makeIso, removeIsos } from '../../../src/host/iso.js';
 import { machineFacts, mjfPlaces } from '../../../src/machines/context/facts.js';
 import {
   CONTEXT_WAYS,
@@ -18,8 +17,9 @@ import {
   contextWays,
   makeContextDisks,
 } from '../../../src/machines/context/index.js';
-import type { DomainDisk } from '../../../src/machines/domain-xml.js';
+import { type DomainDisk, domainXml } from '../../../src/machines/domain-xml.js';
 import { StateLayout } from '../../../src/machines/layout.js';
+import { domainSchemaProblem } from '../libvirt-schema.js';
 import { testRecord } from '../record.js';
 
 const RECORD = testRecord();
@@ -252,42 +252,38 @@ describe('context disks of a domain', () => {
     ]);
   });
 
+  it('and firmware tables are valid for libvirt', async () => {
+    for (const machineType of ['pc', 'q35'] as const) {
+      const disks = [disk('vda'), disk('vdb')];
+      const type = { machineType, diskBus: 'auto' } as const;
+      const document = domainXml(RECORD, {
+        domainType: 'qemu',
+        machineType,
+        firmware: 'bios',
+        networkName: 'n',
+        consolePath: '/c',
+        nvramPath: '/n',
+        disks: [...disks, ...contextDomainDisks(layout, RECORD, type, ways(...all), disks)],
+        smbios: contextSmbios(ways(...all)),
+        space: 'vac01.example.com',
+        factory: 'factory1.example.com',
+      });
+      expect(await domainSchemaProblem(document)).toBeNull();
+      expect(document).toContain("<smbios mode='sysinfo'/>");
+      expect(document).toContain("<entry name='serial'>ds=nocloud;s=http://169.254.169.254/nocloud/</entry>");
+      expect(document).toContain("<entry name='asset'>OpenStack Compute</entry>");
+      expect(document.match(/<readonly\/>/g)).toHaveLength(3);
+    }
+  });
+
   it('are none for ways without', () => {
     expect(of([disk('vda')], ['metadata', 'nocloud-smbios'])).toEqual([]);
   });
 });
 
-describe('images', () => {
-  const CONTENT = { label: 'cidata', files: { 'meta-data': 'a', 'openstack/latest/x': Buffer.from('b') } };
-
-  it('of the same content are the same, whenever they were made, and root’s alone', async () => {
-    const paths = ['a.iso', 'b.iso'].map((name) => join(layout.root, name));
-    await makeIso(paths[0]!, CONTENT);
-    // The second in which it is made must not be in it.
-    const { mtimeMs } = await stat(paths[0]!);
-    await expect.poll(() => Date.now() - mtimeMs, { timeout: 5000 }).toBeGreaterThan(1100);
-    await makeIso(paths[1]!, CONTENT);
-    expect(await readFile(paths[1]!)).toEqual(await readFile(paths[0]!));
-    expect((await stat(paths[0]!)).mode & 0o777).toBe(0o600);
-  });
-
-  it('are made anew over what is there, also over what a crash left, and removed with it', async () => {
-    const path = join(layout.root, 'a.iso');
-    await mkdir(`${path}.tmp/tree`, { recursive: true });
-    await writeFile(path, 'old');
-    await utimes(path, 1, 1);
-    await makeIso(path, CONTENT);
-    expect((await stat(path)).size).toBeGreaterThan(2048);
-    expect((await readdir(layout.root)).sort()).toEqual(['a.iso', 'machines']);
-    await mkdir(`${path}.tmp/tree`, { recursive: true });
-    await removeIsos([path, join(layout.root, 'never-made.iso')]);
-    expect(await readdir(layout.root)).toEqual(['machines']);
-  });
-
-  it('of a machine are all known by their paths, so that none is left at its end', async () => {
-    const content = { facts: FACTS, userData: USER_DATA, places: mjfPlaces(null, 'paths') };
-    await makeContextDisks(layout, RECORD, ways(...CONTEXT_WAYS.keys()), content);
-    const made = (await readdir(layout.machine(RECORD.id))).map((name) => layout.inMachine(RECORD.id, name));
-    expect(made.sort()).toEqual(contextDiskPaths(layout, RECORD).sort());
-  });
+it('all disks of a machine are known by their paths, so that none is left at its end', async () => {
+  const content = { facts: FACTS, userData: USER_DATA, places: mjfPlaces(null, 'paths') };
+  await makeContextDisks(layout, RECORD, ways(...CONTEXT_WAYS.keys()), content);
+  const made = (await readdir(layout.machine(RECORD.id))).map((name) => layout.inMachine(RECORD.id, name));
+  expect(made.sort()).toEqual(contextDiskPaths(layout, RECORD).sort());
 });
