@@ -226,7 +226,7 @@ export const COMMANDS = {
     asks: 'all',
     summary: 'what each group and machinetype has now of the space, and what it should have',
     help: [
-      'Running power (HS06) by machinegroup and machinetype beside the target shares, summed over the factories. With --check, the differences between their configurations, by which a space never comes to its shares. In the bars # is what runs now, and | what is wanted; PROC and HS06 are how much more than wanted runs. --json prints the machinetype_status messages that either is made from.',
+      'Running power (HS06) by machinegroup and machinetype beside the target shares, summed over the factories. With --check, the differences between their configurations, by which a space never comes to its shares. In the bars # is what runs now, and | what is wanted; PROC and HS06 are how much more than wanted runs. Where factories keep a history (share_half_life_hours), LONG TERM is what was used, the past counting less and less. --json prints the machinetype_status messages that either is made from.',
     ],
     examples: [
       ['vac shares', 'now, wanted, and the difference'],

@@ -29,7 +29,7 @@ export const GOSSIP_COUNTERS: readonly Series[] = [
   },
   {
     name: 'vac_gossip_bytes_total',
-    help: 'Bytes of these datagrams, without headers and signatures.',
+    help: 'Bytes of these datagrams, without headers; of those sent, without signatures.',
     labels: ['direction'],
     read: (facts) =>
       ofGossip(facts, ({ counts, receivedBytes }) => [

@@ -49,6 +49,8 @@ export function standingProblems(state: FactoryState, config: Config): string[] 
     if (failure !== undefined && failure.count >= MIN_CREATION_FAILURES) {
       problems.push(`${type.name}: creating it failed ${failure.count} times in a row (${failure.message})`);
     }
+    const image = state.images.get(type.name);
+    if (type.targetShare > 0 && image?.phase === 'unavailable') problems.push(`${type.name}: its image ${image.doing}`);
     const hole = blackHole(type, state);
     if (hole !== null) problems.push(`${type.name}: ${blackHoleText(hole)}; fewer are started until one lives`);
   }

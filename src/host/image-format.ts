@@ -91,7 +91,7 @@ function standaloneSize(path: string, head: Buffer): number {
   }
   const refersToOther =
     head.readBigUInt64BE(8) !== 0n
-      ? 'a backing file'
+      ? backingFile(head)
       : version === 3 && (head.readBigUInt64BE(INCOMPATIBLE_FEATURES_AT) & EXTERNAL_DATA_FILE) !== 0n
         ? 'an external data file'
         : null;
@@ -102,6 +102,13 @@ function standaloneSize(path: string, head: Buffer): number {
   }
   if (head.readUInt32BE(32) !== 0) throw unusable(`image ${path} is encrypted; give one that is not`);
   return Number(head.readBigUInt64BE(24));
+}
+
+/** Its name, for people; nothing is done with it. */
+function backingFile(head: Buffer): string {
+  const [from, bytes] = [Number(head.readBigUInt64BE(8)), head.readUInt32BE(16)];
+  const name = head.toString('utf8', from, from + bytes).replace(/\p{C}/gu, '?');
+  return name === '' ? 'a backing file' : name;
 }
 
 /**

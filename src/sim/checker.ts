@@ -49,6 +49,7 @@ interface Common {
 
 export class Checker {
   readonly problems: string[] = [];
+  readonly #found = new Set<string>();
   readonly #newsSeconds: number;
   #passes = 0;
   #looks = 0;
@@ -247,7 +248,10 @@ export class Checker {
   #add(problems: readonly string[]): void {
     const at = this.simulation.nowSeconds.toFixed(3);
     for (const problem of problems) {
-      if (this.problems.length < this.options.maxProblems) this.problems.push(`${at} s: ${problem}`);
+      // What stays wrong is found again each time.
+      if (this.#found.has(problem) || this.problems.length >= this.options.maxProblems) continue;
+      this.#found.add(problem);
+      this.problems.push(`${at} s: ${problem}`);
     }
   }
 }

@@ -72,7 +72,7 @@ export const SIMULATE_OPTIONS = {
   'half-life': {
     type: 'string',
     value: 'HOURS',
-    help: "share_half_life_hours, instead of the configuration's or 0.",
+    help: "share_half_life_hours, instead of the configuration's or 0. Errors of shares are of what runs now all the same, so a type that catches up is one: longTermShares of --json tells what came of it.",
   },
   empty: { type: 'boolean', help: 'Begin with empty hosts, and not with a space in full operation.' },
   polling: {

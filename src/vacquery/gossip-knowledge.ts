@@ -32,6 +32,8 @@ export type TakeOutcome = 'news' | 'known' | 'useless';
 const MAX_GAP_DS = 3_000;
 /** Use is carried on between two counts from all entries. */
 const RECOUNT_USE_DS = 300;
+/** Sooner where a factory has become known since: nothing of its use is in what is carried on. */
+const FIRST_COUNT_DS = 10;
 
 export class Knowledge {
   readonly own: number;
@@ -48,6 +50,7 @@ export class Knowledge {
   readonly #gaps = new Map<number, number>();
   #nowDs = 0;
   #usesCountedDs = Number.NEGATIVE_INFINITY;
+  #hasUncounted = false;
 
   constructor(
     readonly roster: Roster,
@@ -190,7 +193,8 @@ export class Knowledge {
   decayedUses(nowDs: number): DecayedUse[] {
     const { halfLifeSeconds } = this.options;
     if (halfLifeSeconds <= 0) return [];
-    if (nowDs >= this.#usesCountedDs + RECOUNT_USE_DS) {
+    if (nowDs >= this.#usesCountedDs + (this.#hasUncounted ? FIRST_COUNT_DS : RECOUNT_USE_DS)) {
+      this.#hasUncounted = false;
       this.#usesCountedDs = nowDs;
       this.#totals.setUses(this.#countUses(nowDs, halfLifeSeconds), nowDs);
     }
@@ -212,6 +216,7 @@ export class Knowledge {
 
   #replace(index: number, before: Entry | null, entry: Entry, change: Change, nowDs: number): void {
     this.#entries[index] = entry;
+    if (before === null) this.#hasUncounted = true;
     const sameLife = before !== null && before.incarnation === entry.incarnation ? before : null;
     this.settled.changed(index, sameLife, entry, change, this.#offsets[index]!, nowDs);
     this.#noteGap(index, entry, change.from > (sameLife?.version ?? 0), nowDs);

@@ -204,8 +204,8 @@ export class Gossip {
   }
 }
 
-/** Looked at of one factory, in what it may send in all: news and answers twice over. */
-const INFLOW_FACTOR = 4;
+/** Of one factory as much is looked at as it may send in all: news, and answers. */
+const INFLOW_FACTOR = 2;
 
 /** What to start with: later than every earlier start, even where the clock was set back meanwhile. */
 export function nextIncarnation(persisted: number | null, unixSeconds: number): number {

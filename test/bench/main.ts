@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { type Figure, formatFigure, jsonFigure } from './figure.js';
 import { fillFigures } from './fill.js';
+import { imagesFigures } from './images.js';
 import { machineFigures } from './machine.js';
 import { proxyFigures } from './proxy.js';
 import { vacqueryFigures } from './vacquery.js';
@@ -14,6 +15,7 @@ import { vacqueryFigures } from './vacquery.js';
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   machine: machineFigures,
   fill: fillFigures,
+  images: imagesFigures,
   proxy: proxyFigures,
   vacquery: vacqueryFigures,
 };

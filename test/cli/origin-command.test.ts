@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.js';
+import { spaceFacts } from '../../src/cli/space-facts.js';
 import { parsePipeDocument } from '../../src/config/pipe-document.js';
 import { pipesDirectory, writePipeCopy } from '../../src/daemon/pipe-copies.js';
 import { recorded } from './recorded-io.js';
@@ -206,6 +207,21 @@ describe('vac check-config', () => {
       '  vacuum pipe p: 50.0 % of the space, https://x.example/p (no vacd here has fetched its document yet)',
     );
   });
+});
+
+it('shares are by all machinetypes, or, where pipes are not known here, by what the factories tell', async () => {
+  const configured = async () => {
+    await writeFile(join(root, 'vac.conf'), CONF);
+    const request = { configPaths: [join(root, 'vac.conf')], stateDir: root, stateDirGiven: true };
+    return (await spaceFacts(request, () => {})).configured?.map(({ name, targetShare }) => [name, targetShare]);
+  };
+  expect(await configured()).toBeUndefined();
+  await keep();
+  expect(await configured()).toEqual([
+    ['own', 4],
+    ['p-prod', 3],
+    ['p-test', 1],
+  ]);
 });
 
 it('machinetypes of pipes are offered to shells', async () => {

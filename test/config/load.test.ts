@@ -151,6 +151,8 @@ nfs = ganesha
 fix_networking = off
 forward_dev = eth0
 udp_timeout_seconds = 5
+space_key_file = /etc/vac.space.key
+space_key_mode = required
 query_networks = 192.0.2.0/24
   2001:db8::1
 vacmon_hostport = m.example.com:8884
@@ -191,6 +193,8 @@ user_data_file_f = file
         { address: '192.0.2.0', prefix: 24, family: 'ipv4' },
         { address: '2001:db8::1', prefix: 128, family: 'ipv6' },
       ],
+      spaceKeyFile: '/etc/vac.space.key',
+      spaceKeyMode: 'required',
       vacmonHostports: [{ host: 'm.example.com', port: 8884 }],
       metricsListen: { host: '::', port: 9100 },
       gocdbSitename: 'UKI-SITE',

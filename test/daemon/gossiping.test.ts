@@ -189,6 +189,23 @@ describe('one of the predecessor’s', () => {
   });
 });
 
+describe('what machines have used', () => {
+  it('comes from those that gossip and those that are polled, and each counts once', async () => {
+    const history = { shareHalfLifeHours: 24 };
+    net.legacy.add(WN3);
+    const [second, third] = [net.make(WN2, 0, history), net.make(WN3, 0, history)];
+    second.memory.ownUses = () => new Map([['prod', 1e6]]);
+    third.memory.ownUses = () => new Map([['prod', 5e6]]);
+    await third.space.start();
+    await second.space.start();
+    const first = await net.start(WN1, 0, history);
+    await net.pass(4);
+    expect(first.ways()).toEqual({ [WN2]: 'gossip', [WN3]: 'poll' });
+    expect(first.memory.peerUses.get('prod')).toBeGreaterThan(5.99e6);
+    expect(first.memory.peerUses.get('prod')).toBeLessThanOrEqual(6e6);
+  });
+});
+
 describe('addresses', () => {
   it('a factory with one that does not work is heard by the other', async () => {
     await net.start(WN2, 2);

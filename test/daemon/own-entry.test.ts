@@ -1,7 +1,9 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Memory } from '../../src/daemon/memory.js';
 import { OwnEntryMaker } from '../../src/daemon/own-entry.js';
 import { config, drainOrder, machine, machinetype, NOW } from '../factory/builders.js';
+import { nowSeconds, TestFactory } from './test-factory.js';
 
 function made() {
   const memory = new Memory('wn1.example.com', config([machinetype('prod'), machinetype('user')]));
@@ -34,6 +36,20 @@ describe('what a factory tells of itself by gossip', () => {
       beforeFizzle: 1,
     });
     expect(at().machinetypes.map((type) => type.machinetype)).toEqual(['prod', 'user']);
+  });
+
+  it('has a start at the end of the pass that decided it, when nothing of the machine is there yet', async () => {
+    const factory = await TestFactory.create({ slots: 2 });
+    try {
+      factory.pass();
+      const { machinetypes } = new OwnEntryMaker(factory.memory).entry(nowSeconds(), performance.now());
+      expect(machinetypes).toEqual([expect.objectContaining({ runningMachines: 2, beforeFizzle: 2 })]);
+      expect(readdirSync(factory.layout.machines())).toEqual([]);
+      await factory.settle();
+      expect(readdirSync(factory.layout.machines())).toHaveLength(2);
+    } finally {
+      await factory.dispose();
+    }
   });
 
   it('has types that the configuration lacks as long as they run', () => {

@@ -148,6 +148,7 @@ export class TestFactory {
     ) as unknown as Record<ServiceName, Service>;
     const tools = machineTools(layout, hypervisor, () => this.memory.config.settings, options.tools);
     this.journal = tools.journal;
+    this.memory.images = tools.images;
     const wake = () => {
       this.wakes += 1;
     };

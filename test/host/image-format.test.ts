@@ -147,6 +147,11 @@ describe('an image that cannot be used is refused, by name', () => {
     await expect(inspectImage(path)).rejects.toMatchObject(refused(path));
   });
 
+  test('a qcow2 on top of another file, with its name', async () => {
+    qemuImg('create', '-q', '-u', '-f', 'qcow2', '-b', '/etc/shadow', '-F', 'raw', at('backed'), '1M');
+    await expect(inspectImage(at('backed'))).rejects.toThrow('refers to another file (/etc/shadow)');
+  });
+
   test('none at all', async () => {
     await expect(inspectImage(at('nowhere'))).rejects.toMatchObject({
       code: 'image-missing',

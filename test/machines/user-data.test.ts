@@ -81,7 +81,7 @@ describe('substituteUserData', () => {
 
   it('does what one replacement after the other would do, the options first', () => {
     const piece = fc.oneof(
-      { weight: 3, arbitrary: fc.constantFrom('##', '#', 'user_data_', ' ', '\n', 'x', '##user_data___##') },
+      { weight: 3, arbitrary: fc.constantFrom(' ## ', ' # ', 'user_data_', ' ', '\n', 'x', '##user_data___##') },
       {
         weight: 3,
         arbitrary: fc
@@ -89,7 +89,7 @@ describe('substituteUserData', () => {
           .map((name) => `##user_data_${name}##`),
       },
     );
-    // No # in values that come late: what they bring is removed by both, but may join with what is beside it.
+    // Patterns that share their ## are no template's: which of them counts would depend on the order.
     const text = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
     fc.assert(
       fc.property(

@@ -116,6 +116,25 @@ describe('the checker', () => {
     expect(found).toMatch(/factory 1 holds of factory 0: /);
   });
 
+  it('finds sums that are not those of what is known', () => {
+    const found = problemsAfter((space) => {
+      const agent = space.daemons[1]!.agent!;
+      const peers = agent.peers.bind(agent);
+      agent.peers = () => peers().map((news) => ({ ...news, beforeFizzle: news.beforeFizzle + 1 }));
+    });
+    expect(found).toMatch(/factory 1 decides by sums of type01 that are not those of what it knows/);
+  });
+
+  it('finds domains that have more processors than there are', () => {
+    const found = problemsAfter((space) => {
+      const { host } = space.daemons[0]!;
+      // Its daemon would end it at once.
+      space.daemons[0]!.listSoon = () => {};
+      host.createDomain(strayDirectory(space, 7));
+    });
+    expect(found).toMatch(/factory 0: domains have 3 of 2 processors/);
+  });
+
   it('finds a slot that stays empty', () => {
     const found = problemsAfter((space) => {
       const { agent } = space.daemons[0]!;
@@ -140,7 +159,7 @@ describe('the checker', () => {
   });
 
   it('finds a plan that breaks its own rules', () => {
-    const space = simulation(NO_WORK);
+    const space = simulation({ ...NO_WORK, hours: 0.2 });
     while (space.nowSeconds < 20) space.step();
     const agent = space.daemons[2]!.agent!;
     agent.plan = (state) => {

@@ -11,6 +11,8 @@ import { PollExchange } from '../../src/vacquery/exchange.js';
 import { type QueryType, STATUS_TYPE_OF } from '../../src/vacquery/messages.js';
 import { PeerMemory } from '../../src/vacquery/peer-memory.js';
 import { Responder } from '../../src/vacquery/responder.js';
+import { looksLikeGossip } from '../../src/vacquery/wire02-encode.js';
+import { gossipWayOf } from './gossip-way.js';
 import { COOKIE } from './mutations.js';
 import { NOW_SECONDS, SPACE, snapshotOf } from './snapshot.js';
 
@@ -82,6 +84,7 @@ export function responderOf(onRefusal: () => void = () => {}): Responder {
 
 /** In which way a datagram ends at parts that have seen no other. */
 export function wayOf(datagram: Uint8Array): string {
+  if (looksLikeGossip(datagram)) return gossipWayOf(datagram);
   const decoded = decode(datagram);
   if (!decoded.ok) return decoded.field === undefined ? decoded.reason : `${decoded.reason} ${decoded.field}`;
   const { message } = decoded;

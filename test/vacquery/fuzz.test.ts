@@ -11,7 +11,8 @@ it.each([1, 2, 3])('mutated datagrams neither throw, grow nor get believed (seed
 });
 
 it('the same seed gives the same mutants', () => {
-  expect(new Fuzzer(4).feed(500)).toEqual(new Fuzzer(4).feed(500));
+  const { slowestMs: _, ...first } = new Fuzzer(4).feed(500);
+  expect(new Fuzzer(4).feed(500)).toMatchObject(first);
 });
 
 it('every datagram of the corpus ends in the way that it is kept for', () => {

@@ -21,6 +21,8 @@ export interface FuzzResult {
   readonly decoded: number;
   readonly answered: number;
   readonly accepted: number;
+  /** What one datagram took at most: the host's other work is in it. */
+  readonly slowestMs: number;
 }
 
 /** Datagrams that one poll gets, each in a millisecond of its own. */
@@ -59,12 +61,14 @@ export class Fuzzer {
 
   /** Feeds so many mutants. Throws when one breaks a rule, with the datagram in the message. */
   feed(datagrams: number): FuzzResult {
-    const result = { datagrams, decoded: 0, answered: 0, accepted: 0 };
+    const result = { datagrams, decoded: 0, answered: 0, accepted: 0, slowestMs: 0 };
     for (let index = 0; index < datagrams; index += 1) {
       const [name, mutate] = pick(this.#mutations, this.#rng);
       const datagram = mutate(this.#seedText(this.#rng), this.#rng);
+      const beganMs = performance.now();
       try {
         this.#feedOne(datagram, result);
+        result.slowestMs = Math.max(result.slowestMs, performance.now() - beganMs);
       } catch (error) {
         throw new Error(`${name}: ${(error as Error).message}: ${Buffer.from(datagram).toString('latin1')}`, {
           cause: error,

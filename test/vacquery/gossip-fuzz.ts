@@ -1,17 +1,19 @@
 /**
- * `npx tsx test/vacquery/gossip-fuzz.ts [--seconds N] [--seed N]`: gossip datagrams, mutated in every way that comes to
- * mind, against a factory that gossips, with and without signatures. Nothing may throw, grow, or be believed of others
- * than they say.
+ * Gossip datagrams, mutated in every way that comes to mind, against a factory that gossips, with and without signatures.
+ * Nothing may throw, grow, or be believed of others than they say; nothing altered or sent twice is taken where it is
+ * signed. `npm run fuzz` runs it for long (fuzz-main.ts).
  */
 
-import { parseArgs } from 'node:util';
 import { Authenticator } from '../../src/vacquery/auth.js';
 import { parseSpaceKeys } from '../../src/vacquery/auth-keys.js';
 import { nodeHmac } from '../../src/vacquery/auth-node.js';
 import { MAX_RECEIVED_BYTES, MAX_SENT_BYTES } from '../../src/vacquery/codec.js';
+import { GOSSIP_LIMITS } from '../../src/vacquery/gossip-limits.js';
 import { seededRandom } from '../../src/vacquery/random.js';
 import { decodeGossip } from '../../src/vacquery/wire02-decode.js';
-import { encodeGossip } from '../../src/vacquery/wire02-encode.js';
+import { encodeGossip, looksLikeGossip } from '../../src/vacquery/wire02-encode.js';
+import { type CorpusEntry, readCorpus } from './corpus.js';
+import { gossipWayOf } from './gossip-way.js';
 import { addressOf, GossipSpace, LOSSY, nameOf, running } from './gossip-space.js';
 import { NOW_SECONDS } from './snapshot.js';
 
@@ -109,13 +111,14 @@ const MUTATIONS: Readonly<Record<string, (text: string, rng: Rng) => string>> = 
     ),
 };
 
-export interface GossipFuzzResult {
-  readonly datagrams: number;
-  readonly accepted: number;
-  readonly changes: number;
-}
+/** A space that has been fed so much is replaced by a new one: what its factories have been told is all lies by then. */
+const SPACE_DATAGRAMS = 20_000;
+/** Of what is sent signed: altered on its way, sent twice, or not signed at all. */
+const ALTERED_PART = 0.15;
+const REPLAYED_PART = 0.05;
+const UNSIGNED_PART = 0.1;
 
-function check(condition: boolean, what: string, datagram: Uint8Array): void {
+function check(condition: boolean, what: string, datagram: Uint8Array = new Uint8Array(0)): void {
   if (!condition) throw new Error(`${what}: ${JSON.stringify(Buffer.from(datagram).toString('latin1'))}`);
 }
 
@@ -138,83 +141,149 @@ function recorded(seed: number): string[] {
   return texts;
 }
 
-/**
- * Feeds `datagrams` mutants to one factory of a space. Throws when one breaks a rule, with the datagram in the message.
- *
- * @param seed the same seed gives the same mutants
- */
-export function fuzzGossip(seed: number, datagrams: number, isSigned: boolean): GossipFuzzResult {
-  const rng = seededRandom(seed);
-  const texts = recorded(seed);
-  const keys = parseSpaceKeys(KEY, nodeHmac);
-  if (!keys.ok) throw new Error('no key');
-  const authenticator = (audience: string, unixSeconds: number) =>
-    new Authenticator({ mode: 'required', keys: keys.keys, hmac: nodeHmac, audience, unixSeconds, rng });
-  let answered = 0;
-  const space = new GossipSpace({
-    factories: FACTORIES,
-    seed,
-    absent: Array.from({ length: FACTORIES - 1 }, (_, index) => index + 1),
-    ...(isSigned ? { authenticator: (_, unixSeconds) => authenticator(nameOf(0), unixSeconds) } : {}),
-    onSent: (datagram) => {
-      answered += datagram.length;
-      check(datagram.length <= MAX_SENT_BYTES, 'too large a datagram is sent', datagram);
-    },
-  });
-  space.announce(0, running('lhcb', 1));
-  const signer = authenticator('signer.example.com', NOW_SECONDS);
-  const gossip = space.gossip(0);
-  const result = { datagrams, accepted: 0, changes: 0 };
-  const startMs = space.clock.nowMs();
-  for (let index = 0; index < datagrams; index += 1) {
-    const [name, mutate] = pick(Object.entries(MUTATIONS), rng);
-    const text = mutate(pick(texts, rng), rng);
-    const claimed = /"factory": ?"wn(\d{3})\./.exec(text);
-    const from = rng() < 0.9 && claimed !== null ? addressOf(Number(claimed[1])) : pick(ELSEWHERE, rng);
-    let datagram: Uint8Array = new TextEncoder().encode(text);
-    // What is signed by who has a key is looked at in full, and may be as wrong as any other.
-    const skipsSignature = isSigned && (rng() < 0.2 || datagram.length === 0);
-    if (isSigned && !skipsSignature) datagram = signer.sign(datagram, nameOf(0), space.now().unixSeconds);
-    const outcome = space.deliver(0, datagram, from);
-    if (skipsSignature) check(outcome !== 'accepted', `${name} without a signature is accepted`, datagram);
-    if (outcome === 'accepted') {
-      result.accepted += 1;
-      const decoded = decodeGossip(datagram, gossip.roster);
-      check(decoded.ok, `${name} is accepted and not valid`, datagram);
-      if (decoded.ok) {
-        const again = decodeGossip(encodeGossip(decoded.message, gossip.roster), gossip.roster);
-        check(
-          again.ok && JSON.stringify(again.message) === JSON.stringify(decoded.message),
-          `${name} changes when it is sent on`,
-          datagram,
-        );
-      }
-    }
-    if (index % 50 === 0) space.run(0.1);
-  }
-  result.changes = gossip.counts.changes;
-  const nothing = new Uint8Array(0);
-  const seconds = (space.clock.nowMs() - startMs) / 1000;
-  check(answered <= 2 * (256_000 + seconds * 16_000) + 20_000, 'more is sent than the limits allow', nothing);
-  check(gossip.news(space.now()).length <= FACTORIES * 256, 'too much is kept', nothing);
-  check(gossip.totals(space.now()).length <= FACTORIES * 256, 'too many sums are kept', nothing);
-  check(
-    gossip.stampOf(nameOf(0))!.incarnation <= NOW_SECONDS + 90_000,
-    'the own name is driven into the future',
-    nothing,
-  );
-  check(!('polluted' in {}), 'prototypes are polluted', nothing);
-  return result;
+export interface GossipFuzzResult {
+  readonly datagrams: number;
+  readonly accepted: number;
+  readonly changes: number;
+  readonly slowestMs: number;
 }
 
-if (process.argv[1]?.endsWith('gossip-fuzz.ts')) {
-  const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
-  const endMs = Date.now() + Number(values.seconds ?? 60) * 1000;
-  let seed = Number(values.seed ?? Date.now() % 1_000_000);
-  for (let total = 0; Date.now() < endMs; seed += 1) {
-    process.stdout.write(`gossip, seed ${seed}: `);
-    const { datagrams, accepted, changes } = fuzzGossip(seed, 20_000, seed % 2 === 0);
-    total += datagrams;
-    process.stdout.write(`${accepted} accepted, ${changes} changes; ${total} datagrams in all\n`);
+export class GossipFuzzer {
+  /** Datagrams that ended in a way that the corpus does not have. */
+  readonly found: CorpusEntry[] = [];
+  readonly #rng: Rng;
+  readonly #texts: readonly string[];
+  readonly #knownWays: Set<string>;
+  readonly #keys;
+  #space!: GossipSpace;
+  #signer!: Authenticator;
+  #fed = 0;
+  #answeredBytes = 0;
+  #startMs = 0;
+  #taken: Uint8Array | null = null;
+
+  /** @param seed the same seed gives the same mutants */
+  constructor(
+    readonly seed: number,
+    readonly isSigned: boolean,
+    corpus: readonly CorpusEntry[] = readCorpus(),
+  ) {
+    this.#rng = seededRandom(seed);
+    const kept = corpus.filter(({ way }) => way.startsWith('gossip '));
+    const keptTexts = kept.map(({ datagram }) => Buffer.from(datagram).toString('utf8')).filter(isJsonObject);
+    this.#texts = [...recorded(seed), ...keptTexts];
+    this.#knownWays = new Set(kept.map(({ way }) => way));
+    const keys = parseSpaceKeys(KEY, nodeHmac);
+    if (!keys.ok) throw new Error('no key');
+    this.#keys = keys.keys;
+    this.#renew();
+  }
+
+  /** Feeds so many mutants. Throws when one breaks a rule, with the datagram in the message. */
+  feed(datagrams: number): GossipFuzzResult {
+    const result = { datagrams, accepted: 0, changes: 0, slowestMs: 0 };
+    for (let index = 0; index < datagrams; index += 1) {
+      if (this.#fed === SPACE_DATAGRAMS) this.#renew();
+      this.#fed += 1;
+      const before = this.#space.gossip(0).counts.changes;
+      this.#feedOne(result);
+      result.changes += this.#space.gossip(0).counts.changes - before;
+      if (this.#fed % 50 === 0) this.#space.run(0.1);
+    }
+    this.#checkBounds();
+    return result;
+  }
+
+  #feedOne(result: { accepted: number; slowestMs: number }): void {
+    const [name, mutate] = pick(MUTATION_LIST, this.#rng);
+    const text = mutate(pick(this.#texts, this.#rng), this.#rng);
+    const claimed = /"factory": ?"wn(\d{3})\./.exec(text);
+    const from = this.#rng() < 0.9 && claimed !== null ? addressOf(Number(claimed[1])) : pick(ELSEWHERE, this.#rng);
+    const plain = new TextEncoder().encode(text);
+    const { datagram, mayBeTaken } = this.isSigned ? this.#signed(plain) : { datagram: plain, mayBeTaken: true };
+    const beganMs = performance.now();
+    const outcome = this.#space.deliver(0, datagram, from);
+    result.slowestMs = Math.max(result.slowestMs, performance.now() - beganMs);
+    check(mayBeTaken || outcome !== 'accepted', `${name} is accepted, and not rightly signed`, datagram);
+    this.#keepWay(plain);
+    if (outcome !== 'accepted') return;
+    result.accepted += 1;
+    this.#taken = datagram;
+    const { roster } = this.#space.gossip(0);
+    const decoded = decodeGossip(datagram, roster);
+    check(decoded.ok, `${name} is accepted and not valid`, datagram);
+    if (!decoded.ok) return;
+    const again = decodeGossip(encodeGossip(decoded.message, roster), roster);
+    const isSame = again.ok && JSON.stringify(again.message) === JSON.stringify(decoded.message);
+    check(isSame, `${name} changes when it is sent on`, datagram);
+  }
+
+  /** What is signed by who has a key is looked at in full, and may be as wrong as any other. */
+  #signed(plain: Uint8Array): { datagram: Uint8Array; mayBeTaken: boolean } {
+    const chance = this.#rng();
+    if (plain.length === 0 || chance < UNSIGNED_PART) return { datagram: plain, mayBeTaken: false };
+    if (chance < UNSIGNED_PART + REPLAYED_PART && this.#taken !== null) {
+      return { datagram: this.#taken, mayBeTaken: false };
+    }
+    const datagram = this.#signer.sign(plain, nameOf(0), this.#space.now().unixSeconds);
+    if (chance > UNSIGNED_PART + REPLAYED_PART + ALTERED_PART) return { datagram, mayBeTaken: true };
+    const at = Math.floor(this.#rng() * datagram.length);
+    datagram[at] = datagram[at]! ^ (1 + Math.floor(this.#rng() * 255));
+    return { datagram, mayBeTaken: false };
+  }
+
+  #keepWay(datagram: Uint8Array): void {
+    // A closer look at a few is enough: there are not many ways.
+    if (this.#rng() > 0.01 || !looksLikeGossip(datagram)) return;
+    const way = gossipWayOf(datagram);
+    if (this.#knownWays.has(way)) return;
+    this.#knownWays.add(way);
+    this.found.push({ way, datagram });
+  }
+
+  #renew(): void {
+    const signer = (audience: string, unixSeconds: number) =>
+      new Authenticator({ mode: 'required', keys: this.#keys, hmac: nodeHmac, audience, unixSeconds, rng: this.#rng });
+    this.#fed = 0;
+    this.#answeredBytes = 0;
+    this.#taken = null;
+    this.#space = new GossipSpace({
+      factories: FACTORIES,
+      seed: Math.floor(this.#rng() * 2 ** 31),
+      absent: Array.from({ length: FACTORIES - 1 }, (_, index) => index + 1),
+      ...(this.isSigned ? { authenticator: (_, unixSeconds) => signer(nameOf(0), unixSeconds) } : {}),
+      onSent: (datagram) => {
+        this.#answeredBytes += datagram.length;
+        check(datagram.length <= MAX_SENT_BYTES, 'too large a datagram is sent', datagram);
+      },
+    });
+    this.#space.announce(0, running('lhcb', 1));
+    this.#signer = signer('signer.example.com', NOW_SECONDS);
+    this.#startMs = this.#space.clock.nowMs();
+  }
+
+  #checkBounds(): void {
+    const gossip = this.#space.gossip(0);
+    const now = this.#space.now();
+    const { burstBytes, bytesPerSecond } = GOSSIP_LIMITS;
+    const seconds = (this.#space.clock.nowMs() - this.#startMs) / 1000;
+    const maxBytes = 2 * (burstBytes + seconds * bytesPerSecond) + 20_000;
+    check(this.#answeredBytes <= maxBytes, 'more is sent than the limits allow');
+    check(gossip.news(now).length <= FACTORIES * 256, 'too much is kept');
+    check(gossip.totals(now).length <= FACTORIES * 256, 'too many sums are kept');
+    const { incarnation } = gossip.stampOf(nameOf(0))!;
+    check(incarnation <= NOW_SECONDS + 90_000, 'the own name is driven into the future');
+    check(!('polluted' in {}), 'prototypes are polluted');
+  }
+}
+
+const MUTATION_LIST = Object.entries(MUTATIONS);
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
   }
 }

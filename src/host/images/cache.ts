@@ -58,6 +58,8 @@ const PROGRESS_LOG_MS = 30_000;
 /** A signature is looked at again after this: its certificate may have ended. */
 const SIGNATURE_MS = 3_600_000;
 const MAX_PART_AGE_MS = 7 * 86_400_000;
+/** To a minute is enough to tell which image was least recently used. */
+const USE_NOTED_SECONDS = 60;
 const MAX_IMAGE_BYTES = 16 * 2 ** 40;
 
 interface Entry {
@@ -167,7 +169,10 @@ export class ImageCache {
         if (entry.facts.copy === copy) entry.facts = { ...entry.facts, copy: null };
       }
     }
-    await this.#write(entry, { usedTimeSeconds: nowSeconds() });
+    const used = nowSeconds();
+    if (Math.abs(used - (entry.facts.usedTimeSeconds ?? 0)) >= USE_NOTED_SECONDS) {
+      await this.#write(entry, { usedTimeSeconds: used });
+    }
   }
 
   #entry(url: string): Entry {

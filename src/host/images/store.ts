@@ -14,6 +14,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTextIfThere, removeTemporaries, removeTree, writeFileAtomic } from '../files.js';
+import { redacted } from '../http-errors.js';
 
 /** A whole, checked image. */
 export interface Copy {
@@ -88,7 +89,7 @@ export class ImageStore {
   async write(facts: ImageFacts, durable = true): Promise<void> {
     await mkdir(this.entry(facts.url), { recursive: true, mode: 0o755 });
     const text = `${JSON.stringify({ version: FORM_VERSION, ...facts }, null, 1)}\n`;
-    await writeFileAtomic(join(this.entry(facts.url), 'image.json'), text, { durable });
+    await writeFileAtomic(join(this.entry(facts.url), 'image.json'), text, { durable, mode: modeFor(facts.url) });
   }
 
   async remove(url: string): Promise<void> {
@@ -110,7 +111,8 @@ export class ImageStore {
   }
 
   async writePart(part: Part): Promise<void> {
-    await writeFileAtomic(`${this.partPath(part.url)}.json`, JSON.stringify(part), { durable: false });
+    const mode = modeFor(part.url);
+    await writeFileAtomic(`${this.partPath(part.url)}.json`, JSON.stringify(part), { durable: false, mode });
   }
 
   async removePart(url: string): Promise<void> {
@@ -185,6 +187,11 @@ export class ImageStore {
     const info = await stat(join(entry, facts.copy.file)).catch(() => null);
     return info?.size === facts.copy.bytes ? facts : { ...facts, copy: null };
   }
+}
+
+/** A URL may hold a password. */
+function modeFor(url: string): number {
+  return redacted(url) === url ? 0o644 : 0o600;
 }
 
 function parse<T>(text: string | null): T | null {

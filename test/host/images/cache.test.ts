@@ -148,6 +148,23 @@ describe('an image by URL', () => {
     expect(readdirSync(join(directory, '..'))).toEqual(['imagecache']);
   });
 
+  test('whose URL has a password keeps it to itself', async () => {
+    const url = server.serve('/a.img', { content: rawImage(1), ...ETAG, breakAfterBytes: 1000 });
+    const image = wish(url.replace('//', '//me:secret@'));
+    const cache = await open();
+    await cache.refresh(image);
+    const modes = () =>
+      filesOf(cache, image.url)
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => statSync(join(cache.store.entry(image.url), name)).mode & 0o777);
+    expect(modes()).toEqual([0o600, 0o600]);
+    nowMs += 10_000;
+    await cache.refresh(image);
+    expect(cache.stateOf(image).phase).toBe('ready');
+    expect(modes()).toEqual([0o600]);
+    expect(lines.join()).not.toContain('secret');
+  });
+
   test('tells how far it has come', async () => {
     let release = () => {};
     const hold = new Promise<void>((resolve) => {
@@ -239,7 +256,7 @@ describe('what a server sends that is not the image', () => {
       of: { sha256: sha256(GOOD) },
       why: 'and not that of root_image_sha256',
     },
-    'a qcow2 on a file of ours': { served: { content: backedQcow2() }, why: 'refers to another file (a backing file)' },
+    'a qcow2 on a file of ours': { served: { content: backedQcow2() }, why: 'refers to another file (/etc/shadow)' },
     'an unsigned image where one must be signed': {
       served: { content: rawImage(2) },
       of: { signingDn: '/CN=x' },

@@ -31,12 +31,15 @@ cloud-init modules --mode=config
 say 'cloud-final.service'
 cloud-init modules --mode=final
 say 'findings'
-cloud-init query --all > /tmp/query.json
-cat /run/cloud-init/cloud.cfg > /tmp/datasource
 for disk in /sys/block/vd*; do
   echo "${disk##*/} $(cat "$disk/serial") ro=$(cat "$disk/ro") $(blkid -s LABEL -o value "/dev/${disk##*/}")"
 done > /tmp/disks
-for file in query.json datasource disks; do put /tmp/$file $file; done
+put /tmp/disks disks
+put /run/cloud-init/cloud.cfg datasource
+# What `cloud-init query` answers from.
+put /run/cloud-init/instance-data-sensitive.json instance-data.json
+put /var/lib/cloud/instance/user-data.txt user-data
+put /var/lib/cloud/instance/vendor-data.txt vendor-data
 put /var/log/cloud-init.log cloud-init.log
 put /run/cloud-init/ds-identify.log ds-identify.log
 for file in /var/lib/vac-test/*; do [ ! -e "$file" ] || put "$file" "$(basename "$file")"; done
