@@ -39,6 +39,30 @@ _vac() {
         --heartbeat) option=--heartbeat ;;
         --disk-warning) option=--disk-warning ;;
         --disk-critical) option=--disk-critical ;;
+        --factories) option=--factories ;;
+        --slots) option=--slots ;;
+        --types) option=--types ;;
+        --hours) option=--hours ;;
+        --seed) option=--seed ;;
+        --loss) option=--loss ;;
+        --delay) option=--delay ;;
+        --partition) option=--partition ;;
+        --restarts) option=--restarts ;;
+        --skew) option=--skew ;;
+        --black-holes) option=--black-holes ;;
+        --share-change) option=--share-change ;;
+        --work) option=--work ;;
+        --life) option=--life ;;
+        --backoff) option=--backoff ;;
+        --fizzle) option=--fizzle ;;
+        --half-life) option=--half-life ;;
+        --svg) option=--svg ;;
+        --dn) option=--dn ;;
+        --ca-dir) option=--ca-dir ;;
+        --cert | -c) option=--cert ;;
+        --key | -k) option=--key ;;
+        --machinetype) option=--machinetype ;;
+        --out | -o) option=--out ;;
         -*) ;;
         *) if [[ -z $command ]]; then command=$word; else arguments=$((arguments + 1)); fi ;;
         esac
@@ -49,14 +73,20 @@ _vac() {
         --config) _vac_paths -f ;;
         --state-dir) _vac_paths -d ;;
         --sort) _vac_choices 'name used load disk problems' ;;
+        --svg) _vac_paths -f ;;
+        --ca-dir) _vac_paths -d ;;
+        --cert) _vac_paths -f ;;
+        --key) _vac_paths -f ;;
+        --machinetype) _vac_words machinetypes ;;
+        --out) _vac_paths -f ;;
         esac
         return 0
     fi
     if [[ $cur == -* ]]; then
         case $command in
         machines) _vac_choices '--all --json --space --timeout --config --state-dir --no-colour --help --version' ;;
-        machinetypes) _vac_choices '--json --space --timeout --config --state-dir --no-colour --help --version' ;;
-        machinetype) _vac_choices '--json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        machinetypes) _vac_choices '--origin --json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        machinetype) _vac_choices '--origin --json --space --timeout --config --state-dir --no-colour --help --version' ;;
         factories) _vac_choices '--sort --problems --json --space --timeout --config --state-dir --no-colour --help --version' ;;
         shares) _vac_choices '--check --json --space --timeout --config --state-dir --no-colour --help --version' ;;
         watch) _vac_choices '--interval --json --space --timeout --config --state-dir --no-colour --help --version' ;;
@@ -65,8 +95,12 @@ _vac() {
         undrain) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         stop) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         shutdown-at) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        images) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         check) _vac_choices '--heartbeat --disk-warning --disk-critical --json --space --timeout --config --state-dir --no-colour --help --version' ;;
+        simulate) _vac_choices '--factories --slots --types --hours --seed --loss --delay --partition --restarts --skew --black-holes --share-change --work --life --backoff --fizzle --half-life --empty --polling --exact --alone --svg --json --config --state-dir --no-colour --help --version' ;;
+        cernvm-signature) _vac_choices '--dn --ca-dir --json --config --state-dir --no-colour --help --version' ;;
         squid-conf) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        proxy-init) _vac_choices '--cert --key --machinetype --hours --legacy --out --json --config --state-dir --no-colour --help --version' ;;
         check-config) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         help) _vac_choices '--config --state-dir --no-colour --help --version' ;;
         '') _vac_choices '--config --state-dir --no-colour --help --version' ;;
@@ -74,7 +108,7 @@ _vac() {
         return 0
     fi
     if [[ -z $command ]]; then
-        _vac_choices 'machines machinetypes machinetype factories shares watch why drain undrain stop shutdown-at check squid-conf check-config help'
+        _vac_choices 'machines machinetypes machinetype factories shares watch why drain undrain stop shutdown-at images check simulate cernvm-signature squid-conf proxy-init check-config help'
         return 0
     fi
     case $command:$arguments in
@@ -88,6 +122,7 @@ _vac() {
     why:0) _vac_words subjects ;;
     stop:*) _vac_words machines ;;
     check:*) _vac_words factories ;;
+    cernvm-signature:0) _vac_paths -f ;;
     squid-conf:0) _vac_paths -f ;;
     squid-conf:1) _vac_paths -f ;;
     check-config:*) _vac_paths -f ;;

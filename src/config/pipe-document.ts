@@ -11,7 +11,7 @@ import { knownName } from './spelling.js';
 
 /** More than any experiment needs. Status messages can tell of 256 machinetypes of a factory, its own and its pipes'. */
 export const PIPE_LIMITS = {
-  documentBytes: 1_048_576,
+  documentBytes: 262_144,
   machinetypes: 64,
   /** Of one machinetype. */
   options: 128,

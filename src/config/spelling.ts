@@ -1,6 +1,6 @@
 /** From names as found in files, or in vacuum pipes, to options of the table: patterns, old spellings, typing errors. */
 import { nearest } from './nearest.js';
-import { OPTION_TABLES, type Option, type SectionKind } from './options.js';
+import { OPTION_TABLES, type Option, type OptionTable, type SectionKind } from './options.js';
 
 const PATTERN_ENDING = '_XXX';
 
@@ -49,6 +49,32 @@ const RETIRED: Readonly<Record<SectionKind, Readonly<Record<string, string>>>> =
   vacuum_pipe: RETIRED_IN_MACHINETYPE,
 };
 
+interface Spellings {
+  /** The fixed part of each pattern, and its name. */
+  readonly patterns: readonly (readonly [prefix: string, pattern: string])[];
+  /** The options that each deprecated spelling stands for. */
+  readonly old: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Looked up, not searched for: a stranger's document may have thousands of names. */
+const SPELLINGS: Readonly<Record<SectionKind, Spellings>> = {
+  settings: spellingsOf(OPTION_TABLES.settings),
+  machinetype: spellingsOf(OPTION_TABLES.machinetype),
+  vacuum_pipe: spellingsOf(OPTION_TABLES.vacuum_pipe),
+};
+
+function spellingsOf(table: OptionTable): Spellings {
+  const old = new Map<string, string[]>();
+  for (const [name, option] of Object.entries(table)) {
+    for (const spelling of option.old ?? []) old.set(spelling, [...(old.get(spelling) ?? []), name]);
+  }
+  const patterns = Object.keys(table).flatMap((name) => {
+    const prefix = patternPrefix(name);
+    return prefix === null ? [] : [[prefix, name] as const];
+  });
+  return { patterns, old };
+}
+
 /** What the (lower-case) option name means in a section of this kind. */
 export function resolveName(section: SectionKind, name: string): Spelling {
   const known = knownName(section, name);
@@ -61,15 +87,15 @@ export function knownName(section: SectionKind, name: string): Exclude<Spelling,
   const own = Object.hasOwn(table, name) && patternPrefix(name) === null ? table[name] : undefined;
   if (own !== undefined) return { kind: 'known', name, option: own };
 
-  for (const [pattern, option] of Object.entries(table)) {
-    const prefix = patternPrefix(pattern);
-    if (prefix === null || !name.startsWith(prefix)) continue;
+  const { patterns, old } = SPELLINGS[section];
+  for (const [prefix, pattern] of patterns) {
+    if (!name.startsWith(prefix)) continue;
     const known = /^[a-z0-9_]+$/.test(name.slice(prefix.length));
-    return known ? { kind: 'known', name: pattern, option } : { kind: 'badPattern', prefix };
+    return known ? { kind: 'known', name: pattern, option: table[pattern]! } : { kind: 'badPattern', prefix };
   }
 
-  const names = Object.keys(table).filter((key) => table[key]?.old?.includes(name));
-  if (names.length > 0) return { kind: 'old', names };
+  const names = old.get(name);
+  if (names !== undefined) return { kind: 'old', names };
 
   const retired = RETIRED[section];
   return Object.hasOwn(retired, name) ? { kind: 'retired', advice: retired[name] as string } : null;

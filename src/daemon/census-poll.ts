@@ -12,6 +12,7 @@ import {
   PeerMemory,
   Poller,
   type PollPeer,
+  type QuerySigner,
   saltedCookies,
   type Transport,
 } from '../vacquery/index.js';
@@ -22,6 +23,8 @@ export interface CensusPollParts {
   readonly memory: Memory;
   /** The other factories with their addresses, as far as these are known. */
   readonly others: () => readonly PollPeer[];
+  /** Null: nothing is signed. */
+  readonly signer?: () => QuerySigner | null;
   readonly openTransport: () => Promise<Transport>;
   readonly clock: Clock;
 }
@@ -39,7 +42,7 @@ export class CensusPoll {
    * @throws where no socket is to be had
    */
   async ask(): Promise<PeerAnswer<FactoryStatus>[] | null> {
-    const { memory, others, openTransport, clock } = this.parts;
+    const { memory, others, signer, openTransport, clock } = this.parts;
     const peers = others();
     if (peers.length === 0 || this.closed) return null;
     const { vacSpace, udpTimeoutSeconds } = memory.config.settings;
@@ -56,6 +59,7 @@ export class CensusPoll {
         timeoutMs: udpTimeoutSeconds * 1000,
         rng: Math.random,
         memory: new PeerMemory(),
+        signer: signer?.() ?? null,
       });
     } finally {
       this.counts = addCounts(this.counts, poller.counts);

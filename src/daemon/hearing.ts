@@ -6,12 +6,12 @@
  * space of any size.
  */
 
-import { isDeepStrictEqual } from 'node:util';
 import type { MachinetypeNews } from '../factory/types.js';
 import { sumUses, type Uses } from '../factory/use.js';
-import type { FactoryView, NewsWay, PeerSummary } from '../vacquery/index.js';
+import type { NewsWay, PeerSummary } from '../vacquery/index.js';
 import type { Gossiping } from './gossiping.js';
 import type { Names } from './names.js';
+import { byGossip, negated, sameNews } from './peer-news.js';
 import { EXPIRY_SECONDS, type Polling } from './polling.js';
 import type { SpaceParts } from './space.js';
 import type { SpaceKeys } from './space-keys.js';
@@ -195,50 +195,4 @@ export class Hearing {
       wake();
     });
   }
-}
-
-function byGossip(view: FactoryView, polled: PeerSummary): PeerSummary {
-  const sum = (of: (news: MachinetypeNews) => number) => view.news.reduce((total, news) => total + of(news), 0);
-  return {
-    factory: view.factory,
-    way: 'gossip',
-    outcome: 'complete',
-    heardSecondsAgo: view.heardSecondsAgo,
-    clockAheadSeconds: polled.clockAheadSeconds,
-    vacVersion: polled.vacVersion,
-    site: polled.site,
-    machinetypes: view.news.length,
-    machinetypesExpected: null,
-    runningMachines: sum((news) => news.runningMachines),
-    runningProcessors: sum((news) => news.runningProcessors),
-    runningHs06: sum((news) => news.runningHs06),
-    problems: [],
-  };
-}
-
-/** Times are counted back from now, and may come out a second later or earlier each time. */
-function sameNews(before: readonly MachinetypeNews[], now: readonly MachinetypeNews[]): boolean {
-  return (
-    before.length === now.length &&
-    now.every((item, index) => {
-      const { lastEnd, ...rest } = item;
-      const { lastEnd: endBefore, ...restBefore } = before[index]!;
-      const isSameEnd =
-        lastEnd?.hostname === endBefore?.hostname &&
-        lastEnd?.message === endBefore?.message &&
-        Math.abs((lastEnd?.timeSeconds ?? 0) - (endBefore?.timeSeconds ?? 0)) <= 1;
-      return isSameEnd && isDeepStrictEqual(rest, restBefore);
-    })
-  );
-}
-
-function negated(news: MachinetypeNews): MachinetypeNews {
-  return {
-    ...news,
-    runningHs06: -news.runningHs06,
-    runningMachines: -news.runningMachines,
-    runningProcessors: -news.runningProcessors,
-    beforeFizzle: -news.beforeFizzle,
-    lastEnd: null,
-  };
 }

@@ -40,6 +40,7 @@ export class Monitoring {
       memory,
       clock,
       others: () => space.others(),
+      signer: () => space.querySigner,
       openTransport: () => openTransport(0),
     });
     this.censusPoll = poll;

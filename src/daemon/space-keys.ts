@@ -101,7 +101,7 @@ export class SpaceKeys implements Signer {
     this.cancelLook();
   }
 
-  get isOn(): boolean {
+  private get isOn(): boolean {
     return this.path !== null;
   }
 
@@ -147,14 +147,19 @@ export class SpaceKeys implements Signer {
     return verdict;
   }
 
-  /** For polls. */
-  readonly querySigner: QuerySigner = {
+  private readonly querySigner: QuerySigner = {
     sign: (query, factory) => this.sign(query, factory, Date.now() / 1000),
     refusalOf: (answer, factory) => {
       const verdict = this.check(answer, factory, Date.now() / 1000, true);
-      return verdict.ok ? null : verdict.reason;
+      // An answer has the cookie of its question: it is none of another time, however slow the factory's clock is.
+      return verdict.ok || verdict.reason === 'replayed' ? null : verdict.reason;
     },
   };
+
+  /** For polls; null: nothing is signed, and nothing asked to be. */
+  get signer(): QuerySigner | null {
+    return this.isOn ? this.querySigner : null;
+  }
 
   /** Answers to a query, signed if that was signed, and rightly: who does not sign has no use for it. */
   answersTo(query: Uint8Array, sender: string, answers: readonly Uint8Array[]): readonly Uint8Array[] {

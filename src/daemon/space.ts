@@ -15,6 +15,7 @@ import {
   type Liveness,
   looksLikeGossip,
   type PollPeer,
+  type QuerySigner,
   Responder,
   type SnapshotProblem,
   type Transport,
@@ -102,8 +103,7 @@ export class Space {
     const incarnation = new Incarnation(new StateLayout(parts.stateDir).incarnation(), log);
     const { names, keys } = this;
     this.gossiping = new Gossiping({ ...parts, names, signer: keys, incarnation, onNews });
-    const signer = () => (keys.isOn ? keys.querySigner : null);
-    this.polling = new Polling({ ...parts, names, gossiping: this.gossiping, signer, onNews });
+    this.polling = new Polling({ ...parts, names, gossiping: this.gossiping, signer: () => keys.signer, onNews });
     this.hearing = new Hearing({ ...parts, names, keys }, this.gossiping, this.polling);
     this.host = new HostWatch(parts.stateDir, clock, log);
     const askers = new Askers({
@@ -208,6 +208,11 @@ export class Space {
   /** The other factories, each with its addresses as far as they are known: for polls with other queries. */
   others(): PollPeer[] {
     return this.peers.map((factory) => this.polling.pollPeer(factory));
+  }
+
+  /** Signs what is asked of others, and checks what they answer; null: nothing is signed. */
+  get querySigner(): QuerySigner | null {
+    return this.keys.signer;
   }
 
   /** Datagrams in and out since the start, queries and answers of both sides; gossip's are told by `gossip`. */

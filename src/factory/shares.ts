@@ -8,7 +8,7 @@
  * swinging.
  *
  * Why nine: with `k` parts a type that has work half of the time gets `(1 + k) / (2 + k)` of its share, 91 % with nine,
- * 86 % with five, 67 % without history. The larger k is, the more the mean lags behind what it steers. Simulated with a
+ * 86 % with five, half without history. The larger k is, the more the mean lags behind what it steers. Simulated with a
  * type that comes back after two weeks, a half-life of 72 h and machines that all live 23 h, which is the worst case: its
  * power overshoots by 2 % with nine parts, by 16 % with 20. The mean must be slow beside the lives of machines: a
  * half-life of 24 h with such machines swings. Where all types have work the shares are as steady as without history.

@@ -5,7 +5,6 @@
 
 export {
   AUTH_BYTES,
-  AUTH_WINDOW_SECONDS,
   Authenticator,
   type AuthMode,
   type AuthOptions,

@@ -32,8 +32,10 @@ interface Template {
 }
 
 const TIME_BYTES = 10;
-/** Leaves room for the longest cookie in printable ASCII, quotes included, and for a signature. */
-const MAX_TEMPLATE_BYTES = MAX_SENT_BYTES - AUTH_BYTES - (MAX_COOKIE_CHARACTERS + 2) - TIME_BYTES;
+/** Leaves room for the longest cookie in printable ASCII, quotes included. */
+const MAX_TEMPLATE_BYTES = MAX_SENT_BYTES - (MAX_COOKIE_CHARACTERS + 2) - TIME_BYTES;
+/** Leaves room for a signature as well. */
+const WANTED_TEMPLATE_BYTES = MAX_TEMPLATE_BYTES - AUTH_BYTES;
 
 const toUtf8 = new TextEncoder();
 
@@ -150,21 +152,22 @@ function statusOf(snapshot: FactorySnapshot, type: QueryType, facts: Facts, coun
 
 /**
  * The reply's fixed parts. A shutdown message, which a machine wrote itself, is cut to what fits; where even that is not
- * enough, the machinegroup is left out.
+ * enough, the machinegroup is left out. What then is still too large for a signature goes without one.
  */
 function prepare(status: Status): Template | Extract<EncodeResult, { ok: false }> {
   const template = splitAtVariables(status);
   if ('ok' in template) return template;
   const bytes = templateBytes(template);
-  if (bytes <= MAX_TEMPLATE_BYTES) return template;
+  if (bytes <= WANTED_TEMPLATE_BYTES) return template;
   const message = 'shutdown_message' in status ? status.shutdown_message : null;
   if (message !== null && message !== '') {
     // No character is less than one byte: this cuts too little at times, never too much.
-    const kept = Math.min(message.length, MAX_TEXT_CHARACTERS) - Math.ceil((bytes - MAX_TEMPLATE_BYTES) / 6);
+    const kept = Math.min(message.length, MAX_TEXT_CHARACTERS) - Math.ceil((bytes - WANTED_TEMPLATE_BYTES) / 6);
     return prepare({ ...status, shutdown_message: message.slice(0, Math.max(0, kept)) } as Status);
   }
   // Ours alone, and no decision needs it.
   if ('machinegroup' in status && status.machinegroup !== null) return prepare({ ...status, machinegroup: null });
+  if (bytes <= MAX_TEMPLATE_BYTES) return template;
   return { ok: false, reason: 'too-large', bytes, maxBytes: MAX_TEMPLATE_BYTES };
 }
 

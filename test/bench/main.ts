@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { type Figure, formatFigure, jsonFigure } from './figure.js';
 import { fillFigures } from './fill.js';
 import { imagesFigures } from './images.js';
+import { gossipFigures } from './gossip.js';
 import { machineFigures } from './machine.js';
 import { proxyFigures } from './proxy.js';
 import { vacqueryFigures } from './vacquery.js';
@@ -18,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   images: imagesFigures,
   proxy: proxyFigures,
   vacquery: vacqueryFigures,
+  gossip: gossipFigures,
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });

@@ -76,7 +76,7 @@ describe('a document', () => {
     ['{}', 'has no list "machinetypes"'],
     ['{"machinetypes": {"0": {}}}', 'has no list "machinetypes"'],
     [`{"machinetypes": [${'{},'.repeat(64)}{}]}`, 'has 65 machinetypes, a pipe may have 64'],
-    [' '.repeat(PIPE_LIMITS.documentBytes + 1), 'is larger than 1048576 bytes'],
+    [' '.repeat(PIPE_LIMITS.documentBytes + 1), 'is larger than 262144 bytes'],
   ])('that is none is refused as a whole: %.30j', (text, problem) => {
     expect(parse(text)).toEqual({ ok: false, problem });
   });
@@ -258,8 +258,8 @@ describe('any document', () => {
 
   it.each([
     ['100,000 entries', () => `{"machinetypes":[${'1,'.repeat(99_999)}1]}`, /has 100000 machinetypes/],
-    ['brackets without end', () => '['.repeat(1_000_000), /is no JSON/],
-    ['a deep nest', () => `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`, /has no list/],
+    ['brackets without end', () => '['.repeat(250_000), /is no JSON/],
+    ['a deep nest', () => `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`, /has no list/],
   ])('is refused, and soon: %s', (_, make, problem) => {
     const text = make();
     const began = performance.now();
@@ -268,12 +268,10 @@ describe('any document', () => {
   });
 
   it('is read soon however deep what is ignored in it, and however many names nobody knows', () => {
-    const deep = `${'['.repeat(300_000)}${']'.repeat(300_000)}`;
+    const deep = `${'['.repeat(120_000)}${']'.repeat(120_000)}`;
     expect(good(`{"machinetypes":[{"suffix":"a","unknown":${deep}}]}`).entries).toHaveLength(1);
     const unknown = (entry: number) =>
-      Object.fromEntries(
-        Array.from({ length: 128 }, (_, index) => [`${entry}_${index}${'maks_processors'.repeat(6)}`, 1]),
-      );
+      Object.fromEntries(Array.from({ length: 128 }, (_, index) => [`${entry}_${index}maks_processors`, 1]));
     const machinetypes = Array.from({ length: 64 }, (_, index) => ({ suffix: `s${index}`, ...unknown(index) }));
     const began = performance.now();
     const { entries, warnings } = good({ machinetypes });

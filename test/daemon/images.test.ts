@@ -72,7 +72,10 @@ test('where there is no image nothing is started or left, and somebody is told',
     expect.stringContaining('web: its image cannot be used'),
   ]);
   expect(await readdir(factory.layout.machines())).toEqual([]);
+  // A changed configuration may have put it right; the network is looked at first.
   factory.memory.reconfigure(factory.memory.config);
+  factory.pass();
+  await factory.settle();
   expect(typeDecision(factory.pass(), 'web')?.code).toBe('image-fetching');
 });
 

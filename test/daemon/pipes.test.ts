@@ -187,7 +187,7 @@ describe('a pipe that fails', () => {
     ['says 304 to one that has nothing', () => gives('', {}, 304), /answers 304/],
     ['sends HTML', () => gives('<html></html>'), /is HTML or XML, and no JSON$/],
     ['sends half', () => gives('{"machinetypes": ['), /is no JSON/],
-    ['sends too much', () => gives(' '.repeat(2_000_000)), /larger than 1048576 bytes$/],
+    ['sends too much', () => gives(' '.repeat(2_000_000)), /larger than 262144 bytes$/],
     [
       'sends only what cannot be used',
       () => gives(document(entry('a', { root_image: '/x' }))),

@@ -63,6 +63,9 @@ describe('a factory', () => {
 
 it('a list of factories that changes between a question and its answer breaks nothing', () => {
   const space = spaceWithLiar();
+  const end = { timeSeconds: Math.floor(space.now().unixSeconds), message: '200 Success', hostname: nameOf(2) };
+  space.announce(2, running('lhcb', 1, end));
+  space.runUntil(() => space.hasConverged(), 20);
   const gossip = space.gossip(1);
   gossip.receive(gossipDatagram(space, { sync }), addressOf(0), space.now());
   gossip.setFactories([nameOf(1), nameOf(4)], space.now());

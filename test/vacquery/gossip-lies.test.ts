@@ -18,6 +18,7 @@ describe('a part that its owner never told', () => {
     const { incarnation, version } = space.gossip(2).stampOf(nameOf(2))!;
     const change = forged(space, 2, 999, { incarnation, from: version + 1_000, to: version + 1_001 });
     space.deliver(3, gossipDatagram(space, { changes: [{ ...change, ageDs: 600 }] }), addressOf(0));
+    space.run(5);
     expect(machinesOf(space, 3, 2)).toEqual([999]);
     space.announce(2, running('lhcb', 4));
     space.run(60);

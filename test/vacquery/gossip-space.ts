@@ -1,5 +1,5 @@
 import { isAbort } from '../../src/factory/outcome.js';
-import type { Authenticator } from '../../src/vacquery/auth.js';
+import type { Signer } from '../../src/vacquery/auth.js';
 import { Gossip, nextIncarnation } from '../../src/vacquery/gossip.js';
 import type { GossipLimits, OwnEntry, OwnMachinetype } from '../../src/vacquery/gossip-types.js';
 import { MemoryNetwork, type NetworkFaults } from '../../src/vacquery/memory-network.js';
@@ -21,7 +21,7 @@ export interface GossipShape {
   readonly absent?: readonly number[];
   /** Added to the calendar of one factory. */
   readonly skewSeconds?: (index: number) => number;
-  readonly authenticator?: (index: number, unixSeconds: number) => Authenticator | null;
+  readonly authenticator?: (index: number, unixSeconds: number) => Signer | null;
   /** A host that goes by the name of another. */
   readonly impostor?: { readonly index: number; readonly of: number };
   /** Called with each datagram that a factory sends. */

@@ -49,7 +49,7 @@ describe('a change', () => {
     const space = new GossipSpace({ factories: 5, seed: 4, faults: LOSSY });
     const types = everybody(120).map((type) => running(`experiment-${type}`, type + 1));
     space.announce(2, ...types);
-    space.runUntil(() => space.hasConverged(), 60);
+    space.runUntil(() => space.hasConverged(), 180);
     expect(space.gossip(0).newsOf(nameOf(2), space.now())).toHaveLength(120);
     expect(space.machinesSeen(4, 'experiment-119')).toBe(120);
   });

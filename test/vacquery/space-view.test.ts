@@ -152,6 +152,7 @@ describe('summaries', () => {
     expect(viewWith(answer(both)).summaries(later(12))).toEqual([
       {
         factory: 'wn01.example.com',
+        way: 'poll',
         outcome: 'complete',
         heardSecondsAgo: 12,
         clockAheadSeconds: 0,

@@ -132,6 +132,7 @@ describe('an image by URL', () => {
     nowMs += 60_000;
     await first.refresh(image);
     await first.take(image, 'new');
+    expect(filesOf(first, url)).toHaveLength(2);
     await first.close();
     const second = await open({}, ['old', 'new']);
     expect([imageOf(second, 'old'), imageOf(second, 'new')]).toEqual([sha256(rawImage(1)), sha256(rawImage(2))]);
@@ -357,6 +358,7 @@ describe('a download that broke off', () => {
     await cache.take(image, 'machine');
     expect(imageOf(cache, 'machine')).toBe(sha256(rawImage(1)));
     expect(filesOf(cache, image.url)).toHaveLength(2);
+    expect((await cache.store.read(image.url))?.copy?.sha256).toBe(sha256(rawImage(1)));
   });
 
   test('is resumed by the next vacd', async () => {
