@@ -194,7 +194,7 @@ export const SETTINGS_OPTIONS = {
     type: decimal(0.001, 1_000_000),
     unit: 'GB of 10^9 bytes',
     whenUnset: 'no limit but the disk; images that were not used for 30 days are removed',
-    help: 'Limit on the images that are kept of URLs: the least recently used go first, and none that a machine runs on.',
+    help: 'Limit on the images that are kept of URLs: the least recently used go first, and none that a machine runs on. A new version needs room beside the old one.',
   },
   control_group: {
     type: userGroup,

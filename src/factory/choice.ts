@@ -5,11 +5,20 @@
  * all choose it: machines of one type for all slots that came free meanwhile, then all of another, and the space swings.
  * So each draws by lot, and the odds are the parts that the types would get if all that may be free in the space were
  * dealt out at once, each piece to the type with the least power per share: the sum of all choices then comes to just
- * that. Others are taken to be as free as this factory is: nobody knows better in the moment in which many slots come
- * free at once, and where it is too much the odds are only nearer to the shares themselves than they need be.
+ * that.
+ *
+ * How much is free elsewhere nobody knows in the moment in which many slots come free at once. So one in ten of the others
+ * is taken to be as free as this factory is. The more is taken to be free, the nearer are the odds to the shares
+ * themselves, and the less does each choice set right. Simulated: of 1,000 factories with 32 slots that get a free slot each
+ * at one moment all choose one type without lots, which then has 2.6 % of the space too much for hours; with a tenth it is
+ * 0.18 %, with all of them 0.11 %. While the space goes its way the worst error of 320 slots is 0.5 % without lots, 1.0 %
+ * with a tenth, 1.6 % with all; of 32,000 it is below 0.1 % in each case.
  */
 
 import { PRESENT_PART, type Score } from './shares.js';
+
+/** Of the other factories, the part that is taken to be as free as this one. */
+export const FREE_AS_THIS_ONE = 0.1;
 
 /** Chances of less than this are not worth drawing for, nor telling. */
 const LEAST_CHANCE = 0.001;

@@ -4,7 +4,7 @@
  */
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
-import { type Candidate, type Chance, chances, draw } from './choice.js';
+import { type Candidate, type Chance, chances, draw, FREE_AS_THIS_ONE } from './choice.js';
 import { isCredibleTime } from './credible-time.js';
 import {
   creationRetryTime,
@@ -284,10 +284,11 @@ class Starts {
     return types.reduce((sum, { targetShare }) => sum + targetShare, 0);
   }
 
-  /** What may be free in all factories of the space: each is taken to be as free as this one. 0: there is no other. */
+  /** What may be free in all factories of the space together. 0: there is no other. */
   private freeHs06InSpace(): number {
     const { hs06PerProcessor } = this.input.config.settings;
-    return this.others === 0 ? 0 : (this.others + 1) * this.freeProcessors * (hs06PerProcessor ?? 1);
+    if (this.others === 0) return 0;
+    return (1 + this.others * FREE_AS_THIS_ONE) * this.freeProcessors * (hs06PerProcessor ?? 1);
   }
 
   private scores(): Score[] {

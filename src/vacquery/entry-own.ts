@@ -70,7 +70,9 @@ export class OwnEntryKeeper {
       const at = slices.findIndex(({ machinetype }) => machinetype === type.machinetype);
       const known = at < 0 ? null : slices[at]!;
       const slice = this.#slice(type, nowDs, now.unixSeconds);
-      if (known === null ? isEmpty(slice) || slices.length >= MAX_SLICES : !this.#differs(known, slice) && !isOld(known)) {
+      if (
+        known === null ? isEmpty(slice) || slices.length >= MAX_SLICES : !this.#differs(known, slice) && !isOld(known)
+      ) {
         continue;
       }
       version += 1;

@@ -60,8 +60,7 @@ export class HotChanges {
     // Only where nothing between them is missing: a change says that who has all up to its beginning has all with it.
     const isWhole = this.#source.entryOf(index).version >= to;
     const joined = known.filter(
-      (hot) =>
-        isWhole && hot.incarnation === incarnation && (hot.turns === 0 || known.length >= MAX_PER_FACTORY),
+      (hot) => isWhole && hot.incarnation === incarnation && (hot.turns === 0 || known.length >= MAX_PER_FACTORY),
     );
     const first = Math.min(from, ...joined.map((hot) => hot.from));
     for (const hot of known) {

@@ -19,7 +19,7 @@ export const GOSSIP_LIMITS: GossipLimits = {
   suspectSeconds: 90,
   expirySeconds: 300,
   legacyGraceMs: 2_000,
-  legacySilentSeconds: 30,
+  legacySilentSeconds: 60,
 };
 
 /** Incarnations further in the future than this are no Unix time of a right clock, and not believed. */

@@ -59,9 +59,7 @@ export class BusyFactory {
   }
 
   #machinetype(type: number, nowSeconds: number): OwnMachinetype {
-    const running = this.#machines.filter(
-      (machine) => machine.type === type && machine.startedSeconds <= nowSeconds,
-    );
+    const running = this.#machines.filter((machine) => machine.type === type && machine.startedSeconds <= nowSeconds);
     const young = running.filter(({ startedSeconds }) => nowSeconds < startedSeconds + FIZZLE_SECONDS);
     return {
       machinetype: `experiment-${type}`,

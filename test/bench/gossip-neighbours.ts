@@ -74,7 +74,8 @@ class Neighbour {
   receive(datagram: Uint8Array): void {
     const now = this.space.now();
     const measured = nameOf(0);
-    if (!this.#authenticator.check(datagram, measured, now.unixSeconds).ok) throw new Error('a signature is wrong');
+    const verdict = this.#authenticator.check(datagram, measured, now.unixSeconds);
+    if (!verdict.ok) throw new Error(`a datagram of the measured process is refused: ${verdict.reason}`);
     const decoded = decodeGossip(datagram, this.state.roster);
     if (!decoded.ok) throw new Error(`a datagram of the measured process is ${decoded.reason}`);
     this.state.receive(decoded.message, measured, datagram.length, now, true);
@@ -106,7 +107,7 @@ class Neighbours {
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #sockets = new Map<string, Socket>();
   readonly #interned = new Map<string, Entry>();
-  readonly #beganSeconds = Date.now() / 1000;
+  #beganSeconds = Date.now() / 1000;
   #isOpen = false;
 
   constructor(readonly order: NeighboursOrder) {
@@ -182,6 +183,8 @@ class Neighbours {
 
   run(): void {
     const aheadMs = this.clock.nowMs() - performance.now();
+    // Making known what is known takes long.
+    this.#beganSeconds = (Date.now() - this.clock.nowMs()) / 1000;
     setInterval(() => this.clock.runUntil(performance.now() + aheadMs), TICK_MS);
   }
 }

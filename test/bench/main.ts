@@ -6,8 +6,8 @@
 import { parseArgs } from 'node:util';
 import { type Figure, formatFigure, jsonFigure } from './figure.js';
 import { fillFigures } from './fill.js';
-import { imagesFigures } from './images.js';
 import { gossipFigures } from './gossip.js';
+import { imagesFigures } from './images.js';
 import { machineFigures } from './machine.js';
 import { proxyFigures } from './proxy.js';
 import { vacqueryFigures } from './vacquery.js';

@@ -48,10 +48,12 @@ function child(seed: number): void {
     rounds += 1;
     if (rounds === WARM_UP_ROUNDS) warmBytes = heapBytes();
     const measured = rounds > WARM_UP_ROUNDS && rounds % WARM_UP_ROUNDS === 0;
-    const found = [fuzzer, ...gossipFuzzers].flatMap((one) => one.found.splice(0)).map(({ way, datagram }) => ({
-      way,
-      latin1: Buffer.from(datagram).toString('latin1'),
-    }));
+    const found = [fuzzer, ...gossipFuzzers]
+      .flatMap((one) => one.found.splice(0))
+      .map(({ way, datagram }) => ({
+        way,
+        latin1: Buffer.from(datagram).toString('latin1'),
+      }));
     process.send!({
       ...result,
       datagrams: sum('datagrams'),

@@ -498,6 +498,18 @@ describe('room', () => {
     expect(imageOf(cache, 'machine')).toBe(sha256(rawImage(1)));
   });
 
+  test('is not made by the copy that is to be replaced: it serves until then', async () => {
+    const cache = await open({ limitBytes: () => 500_000 });
+    const url = server.serve('/a.img', { content: rawImage(1), etag: '"1"' });
+    await cache.refresh(wish(url));
+    server.serve('/a.img', { content: rawImage(2), etag: '"2"' });
+    nowMs += 60_000;
+    await cache.refresh(wish(url));
+    expect(lines.at(-1)).toContain('100 kB more than image_cache_gb leaves');
+    await cache.take(wish(url), 'machine');
+    expect(imageOf(cache, 'machine')).toBe(sha256(rawImage(1)));
+  });
+
   test('is not taken by images larger than the cache', async () => {
     const image = wish(server.serve('/a.img', { content: rawImage(1), etag: '"1"' }));
     const cache = await open({ limitBytes: () => 100_000 });

@@ -16,6 +16,7 @@ let stranger: Issued;
 let directory: string;
 let server: ImageServer;
 let images: RootImages;
+let nowMs = 1e6;
 
 beforeAll(async () => {
   authority = await TestAuthority.create();
@@ -34,6 +35,7 @@ beforeEach(async () => {
     log: { info() {}, warn() {} },
     limitBytes: () => null,
     reserveBytes: 0,
+    nowMs: () => nowMs,
     caDirectory: authority.path('certificates'),
   });
   await mkdir(join(directory, 'imagecache'));
@@ -99,6 +101,19 @@ describe('an image by URL', () => {
   });
 
   test('of another signer does not replace a good one', async () => {
+    const content = await signedImage(rawImage(1), signer);
+    const image = signed(server.serve('/a.img', { content, etag: '"1"' }));
+    await images.refresh(image);
+    server.serve('/a.img', { content: await signedImage(rawImage(2), stranger), etag: '"2"' });
+    nowMs += 60_000;
+    await images.refresh(image);
+    expect(state(image)).toMatchObject({ phase: 'ready' });
+    await images.take(image, directory, 'machine');
+    expect(sha256(await readFile(images.pathFor(image, directory, 'machine')))).toBe(sha256(content));
+    expect((await images.cache.store.read(image.rootImage))?.trouble?.message).toContain('/DC=org/CN=stranger');
+  });
+
+  test('of another signer is not used', async () => {
     const url = server.serve('/a.img', { content: await signedImage(rawImage(1), stranger), etag: '"1"' });
     await images.refresh(signed(url));
     expect(state(signed(url))).toMatchObject({

@@ -24,6 +24,9 @@ cloud-init init --local
 say 'network'
 # What it has written to /etc/network/interfaces.d.
 until ifup -a; do say 'no network yet'; done
+echo DEBUG; ip addr; ip route; ip rule; ip route get 169.254.169.254; ip route show table all; ip neigh
+for i in 1 2 3; do (exec 3<>/dev/tcp/169.254.169.254/80 && echo OK254); (exec 3<>/dev/tcp/169.254.169.253/80 && echo OK253); sleep 1; done
+ip neigh; python3 -c 'import socket; s=socket.create_connection(("169.254.169.254",80)); print("py ok")'
 say 'cloud-init.service'
 cloud-init init
 say 'cloud-config.service'
