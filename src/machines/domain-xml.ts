@@ -21,6 +21,14 @@ export interface DomainDisk {
   readonly bootOrder?: number;
 }
 
+/** What the firmware tables say beside the usual. */
+export interface Smbios {
+  /** Serial number of the system. */
+  readonly systemSerial?: string;
+  /** Asset tag of the chassis. */
+  readonly chassisAsset?: string;
+}
+
 export interface DomainOptions {
   /** `kvm` where KVM boots ordinary guests, else `qemu`; `test` on libvirt's in-memory driver. */
   readonly domainType: 'kvm' | 'qemu' | 'test';
@@ -35,8 +43,7 @@ export interface DomainOptions {
   /** Where UEFI keeps its variables: the machine's own, gone with its disks. */
   readonly nvramPath: string;
   readonly disks: readonly DomainDisk[];
-  /** What the firmware tables say beside the usual: serial number of the system, asset tag of the chassis. */
-  readonly smbios?: { readonly systemSerial?: string; readonly chassisAsset?: string };
+  readonly smbios?: Smbios;
   readonly space: string;
   readonly factory: string;
 }

@@ -57,7 +57,9 @@ export function networkXml(factory: string, slots: number, forwardDev: string | 
           dhcpHosts(factory, slots).map((h) => xml('host', { mac: h.mac, name: h.name, ip: h.ip })),
         ),
       ),
-      xml('ip', { address: METADATA_IP, prefix: 32 }),
+      // Of the same net: alone (/32) it would be its own broadcast address, dnsmasq would give it to machines as theirs, and
+      // a guest that sets what DHCP says could not connect to it.
+      xml('ip', { address: METADATA_IP, netmask: NETMASK }),
     ),
   );
 }
@@ -104,10 +106,14 @@ export function compareNetwork(
   expect('forward dev', network?.forward?.dev, forwardDev ?? undefined);
   const addresses = new Map((network?.ip ?? []).map((ip) => [ip.address ?? '', ip]));
   const gateway = addresses.get(GATEWAY_IP);
-  if (!gateway) wrong.push(`it lacks the address ${GATEWAY_IP}`);
-  else if (gateway.netmask !== NETMASK && gateway.prefix !== '16')
-    wrong.push(`its netmask is ${gateway.netmask}, not ${NETMASK}`);
-  if (!addresses.has(METADATA_IP)) wrong.push(`it lacks the address ${METADATA_IP}`);
+  for (const address of [GATEWAY_IP, METADATA_IP]) {
+    const ip = addresses.get(address);
+    if (!ip) wrong.push(`it lacks the address ${address}`);
+    else if (ip.netmask !== NETMASK && ip.prefix !== '16') {
+      const which = address === GATEWAY_IP ? 'its netmask' : `the netmask of ${address}`;
+      wrong.push(`${which} is ${ip.netmask ?? `/${ip.prefix}`}, not ${NETMASK}`);
+    }
+  }
   if (!network?.bridge?.name) wrong.push('it has no bridge');
 
   const present = gateway?.dhcp?.host ?? [];

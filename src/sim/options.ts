@@ -25,7 +25,7 @@ export const SIMULATE_OPTIONS = {
   types: {
     type: 'string',
     value: 'N',
-    help: 'How many machinetypes, with shares N, N-1 … 1 (default 10). Not with a configuration, which has its own.',
+    help: 'How many machinetypes, with shares from N down to 1 (default 10). Not with a configuration, which has its own.',
   },
   hours: { type: 'string', value: 'HOURS', default: '24', help: 'How long, in simulated time.' },
   seed: { type: 'string', value: 'N', default: '1', help: 'The same seed gives the same run, event by event.' },

@@ -30,6 +30,8 @@ export type TakeOutcome = 'news' | 'known' | 'useless';
  * their owner, who could not replace them either: the entry is then learnt anew.
  */
 const MAX_GAP_DS = 3_000;
+/** A change is passed on so often at least, or in small spaces comparing would have to bring what loss took. */
+const MIN_SENDS = 5;
 /** Use is carried on between two counts from all entries. */
 const RECOUNT_USE_DS = 300;
 /** Sooner where a factory has become known since: nothing of its use is in what is carried on. */
@@ -61,7 +63,7 @@ export class Knowledge {
     this.own = roster.indexOf(ownFactory);
     this.heard = new Heard(roster);
     this.settled = new Settled(roster, limits.settleMs);
-    this.hot = new HotChanges(Math.max(3, Math.ceil(limits.transmitFactor * Math.log(roster.size))), {
+    this.hot = new HotChanges(Math.max(MIN_SENDS, Math.ceil(limits.transmitFactor * Math.log(roster.size))), {
       entryOf: (index) => this.#entries[index]!,
       idOf: (index) => roster.ids[index]!,
       isOld: (index, { changedDs }) => this.#nowDs - changedDs - this.#offsets[index]! > limits.settleMs / 100,

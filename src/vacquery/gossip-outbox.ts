@@ -35,6 +35,8 @@ export interface OutboxSpace {
 const DEAD_PART = 0.1;
 const LEGACY_PART = 0.02;
 const MAX_TRIES = 20;
+/** Picks for each of the first to be told of a change. */
+const HOP_TRIES = 4;
 /** When more was sent than `bytesPerSecond` allows. */
 const HOLD_MS = 250;
 /** Of a datagram of news, when ages are due; and what a change takes on average. */
@@ -138,7 +140,9 @@ export class Outbox {
 
   #firstHop(sends: GossipSend[], nowDs: number, now: Instant): void {
     const peers = new Set<number>();
-    for (let hop = 0; hop < this.#options.limits.firstHopPeers; hop += 1) {
+    // In a small space the same one is picked again and again: a change that goes to a dead one alone is late everywhere.
+    const wanted = Math.min(this.#options.limits.firstHopPeers, this.#space.knowledge.roster.size - 1);
+    for (let hop = 0; hop < wanted * HOP_TRIES && peers.size < wanted; hop += 1) {
       const peer = this.#pace.budget.has(now.steadyMs) ? this.#pickPeer(nowDs) : null;
       if (peer === null || peers.has(peer)) continue;
       peers.add(peer);

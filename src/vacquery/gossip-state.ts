@@ -11,7 +11,8 @@
  */
 
 import type { MachinetypeNews } from '../factory/types.js';
-import { type Change, changeSince, type Entry, freeProcessors } from './entry.js';
+import { changeSince, freeProcessors } from './entry.js';
+import { isPartOf } from './entry-compare.js';
 import { OwnEntryKeeper } from './entry-own.js';
 import { Calendar } from './gossip-calendar.js';
 import { Knowledge, newestDs } from './gossip-knowledge.js';
@@ -324,25 +325,4 @@ export class GossipState {
       problems: this.problems.of(factory, now),
     };
   }
-}
-
-/** Whether a change tells nothing of our own entry that we did not say. */
-function isPartOf(change: Change, entry: Entry): boolean {
-  const sameHead =
-    change.head === null ||
-    (entry.head !== null && change.head.version < entry.head.version) ||
-    isDeepEqual(change.head, entry.head);
-  return (
-    sameHead &&
-    change.slices.every((slice) => {
-      const ours = entry.slices.find(({ machinetype }) => machinetype === slice.machinetype);
-      if (ours === undefined || slice.version > ours.version) return false;
-      // Use is rounded on its way.
-      return slice.version < ours.version || isDeepEqual({ ...slice, decayedUse: 0 }, { ...ours, decayedUse: 0 });
-    })
-  );
-}
-
-function isDeepEqual(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }

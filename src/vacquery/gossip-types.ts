@@ -142,7 +142,7 @@ export interface GossipLimits {
   /** As long as this when the whole space changes at once: then fewer, larger changes are told. */
   readonly busyAnnounceDelayMs: number;
   readonly firstHopPeers: number;
-  /** How often one factory passes on a change: this × ln(factories), at least 3. */
+  /** How often one factory passes on a change: this × ln(factories), at least 5. */
   readonly transmitFactor: number;
   /** Between two comparisons with a random peer (push-pull), and while much is found to be missing. */
   readonly syncIntervalMs: number;

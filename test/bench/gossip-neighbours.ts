@@ -19,7 +19,7 @@ import {
 import { decodeGossip } from '../../src/vacquery/wire02-decode.js';
 import { encodeGossip } from '../../src/vacquery/wire02-encode.js';
 import { BusyFactory } from './gossip-machines.js';
-import { addressOf, KEY, type NeighboursOrder, nameOf, SPACE } from './gossip-space.js';
+import { addressOf, KEY, type NeighboursOrder, type NeighboursStatus, nameOf, SPACE } from './gossip-space.js';
 
 const TICK_MS = 5;
 const DELAY_MS = 0.5;
@@ -107,8 +107,8 @@ class Neighbours {
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #sockets = new Map<string, Socket>();
   readonly #interned = new Map<string, Entry>();
-  #beganSeconds = Date.now() / 1000;
   #isOpen = false;
+  #worstLagMs = 0;
 
   constructor(readonly order: NeighboursOrder) {
     const keys = parseSpaceKeys(KEY, nodeHmac);
@@ -121,8 +121,8 @@ class Neighbours {
   }
 
   now() {
-    const steadyMs = this.clock.nowMs();
-    return { steadyMs, unixSeconds: this.#beganSeconds + steadyMs / 1000 };
+    // The calendar is the real one, whatever becomes of the rest: signatures are only good for a minute.
+    return { steadyMs: this.clock.nowMs(), unixSeconds: Date.now() / 1000 };
   }
 
   /** One object for each complete state of an entry: the process would need gigabytes otherwise. */
@@ -142,7 +142,7 @@ class Neighbours {
       const { incarnation, version, head, slices } = this.#interned.get(factory)!;
       const id = state.roster.ids[state.roster.indexOf(factory)]!;
       const change = { id, incarnation, from: 0, to: version, changedDs: 0, head, slices };
-      const header = { space: SPACE, factory, vacVersion: null, timeSent: Math.floor(this.#beganSeconds) };
+      const header = { space: SPACE, factory, vacVersion: null, timeSent: Math.floor(this.now().unixSeconds) };
       const changes = [{ change, ageDs: SETTLED_DS }];
       const message = { ...header, sync: null, answer: null, ages: null, changes };
       for (const other of this.#neighbours.values()) {
@@ -176,16 +176,20 @@ class Neighbours {
     }
   }
 
-  /** The latest version of each. */
-  versions(): [factory: string, version: number][] {
-    return [...this.#neighbours].map(([factory, { state }]) => [factory, state.stampOf(factory)!.version]);
+  status(): NeighboursStatus {
+    const versions = [...this.#neighbours].map(
+      ([factory, { state }]) => [factory, state.stampOf(factory)!.version] as const,
+    );
+    return { versions, worstLagSeconds: this.#worstLagMs / 1000 };
   }
 
   run(): void {
     const aheadMs = this.clock.nowMs() - performance.now();
-    // Making known what is known takes long.
-    this.#beganSeconds = (Date.now() - this.clock.nowMs()) / 1000;
-    setInterval(() => this.clock.runUntil(performance.now() + aheadMs), TICK_MS);
+    setInterval(() => {
+      const nowMs = performance.now() + aheadMs;
+      this.#worstLagMs = Math.max(this.#worstLagMs, nowMs - this.clock.nowMs());
+      this.clock.runUntil(nowMs);
+    }, TICK_MS);
   }
 }
 
@@ -195,6 +199,6 @@ process.once('message', (order: NeighboursOrder) => {
   void neighbours.open().then(() => {
     neighbours.run();
     process.send!('ready');
-    process.on('message', () => process.send!(neighbours.versions()));
+    process.on('message', () => process.send!(neighbours.status()));
   });
 });

@@ -12,6 +12,14 @@ export interface NeighboursOrder {
   readonly lossRate: number;
 }
 
+/** From it, when asked. */
+export interface NeighboursStatus {
+  /** The latest of each. */
+  readonly versions: readonly (readonly [factory: string, version: number])[];
+  /** How far it fell behind real time: where it is much, the host was too busy for the figures to mean anything. */
+  readonly worstLagSeconds: number;
+}
+
 /** To the process that is measured (gossip-worker.mjs): the first factory. */
 export type WorkerOrder =
   | {

@@ -12,6 +12,7 @@ import {
   addressOf,
   KEY,
   type NeighboursOrder,
+  type NeighboursStatus,
   nameOf,
   SPACE,
   type WorkerOrder,
@@ -55,8 +56,9 @@ async function measure(worker: ChildProcess, neighbours: ChildProcess): Promise<
     await new Promise((resolve) => setTimeout(resolve, WARM_UP_SECONDS * 1000));
     tell({ do: 'measure', seconds: MEASURED_SECONDS });
     const measured = await resultOf(worker, 'measured');
-    neighbours.send('versions');
-    const latest = new Map((await messageOf(neighbours)) as [string, number][]);
+    neighbours.send('status');
+    const { versions, worstLagSeconds } = (await messageOf(neighbours)) as NeighboursStatus;
+    const latest = new Map(versions);
     const current = measured.versions.filter(([factory, version]) => version >= latest.get(factory)!).length;
     const aim = (value: number) => ({ value, what: 'aim, below' });
     return [
@@ -71,6 +73,7 @@ async function measure(worker: ChildProcess, neighbours: ChildProcess): Promise<
       figure('gossip: datagrams received', measured.receivedPerMinute, '/min'),
       figure('gossip: datagrams refused', measured.refused, 'in all'),
       figure('gossip: factories whose latest state is known', (100 * current) / latest.size, '%'),
+      figure('gossip: simulated factories behind real time', worstLagSeconds, 's at worst'),
       figure('gossip: a factory that starts knows the space after', joinedSeconds, 's'),
     ];
   } finally {

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PERFECT_NETWORK, VACQUERY_PORT } from '../../src/vacquery/index.js';
-import { addressOf, SpaceNetwork, TIMEOUT_SECONDS, WN1, WN2, WN3 } from './space-network.js';
+import { GOSSIP_LIMITS, PERFECT_NETWORK, VACQUERY_PORT } from '../../src/vacquery/index.js';
+import { addressOf, SILENT_SECONDS, SpaceNetwork, TIMEOUT_SECONDS, WN1, WN2, WN3 } from './space-network.js';
 import { until } from './test-factory.js';
 
 let net: SpaceNetwork;
@@ -46,9 +46,10 @@ describe('a change', () => {
     for (let slot = 0; slot < 8; slot += 1) {
       first.run(slot);
       const isKnown = () => second.counted() === slot + 1 && third.counted() === slot + 1;
-      times.push(await net.until(`machine ${slot} is known`, isKnown, 15));
+      times.push(await net.until(`machine ${slot} is known`, isKnown, 60));
     }
-    expect(times.reduce((sum, seconds) => sum + seconds) / times.length).toBeLessThan(3);
+    // Once in a while both copies of one are lost, and found missing some seconds later.
+    expect(times.sort((a, b) => a - b)[times.length / 2]).toBeLessThan(2);
   });
 
   it('wakes the loop of a factory that has room, and no other', async () => {
@@ -138,13 +139,15 @@ describe('a factory that dies', () => {
     await second.reconfigure({ factories: [WN1, WN2] });
     await net.pass(5);
     await first.space.close();
-    expect(await net.until('it is alone', () => second.memory.alone, 60)).toBeLessThan(31 + TIMEOUT_SECONDS + 3);
+    await net.until('it is alone', () => second.memory.alone, SILENT_SECONDS + TIMEOUT_SECONDS + 4);
     expect(second.counted()).toBe(2);
-    await net.pass(240);
+    await net.pass(GOSSIP_LIMITS.expirySeconds - SILENT_SECONDS - TIMEOUT_SECONDS - 10);
     expect(second.counted()).toBe(2);
     await net.until('its news has expired', () => second.counted() === 0, 60);
     expect(second.running()).toEqual({});
-    expect(second.problemsOf(WN1)).toEqual([expect.stringMatching(/^no answer to 1 query, last heard 3\d\d s ago$/)]);
+    expect(second.problemsOf(WN1)).toEqual([
+      expect.stringMatching(/^no answer to \d+ quer(y|ies), last heard 3\d\d s ago$/),
+    ]);
   });
 });
 
@@ -178,7 +181,7 @@ describe('one of the predecessor’s', () => {
     await net.pass(10);
     net.legacy.add(WN3);
     third.run(5);
-    await net.until('it is polled', () => first.ways()[WN3] === 'poll', 40);
+    await net.until('it is polled', () => first.ways()[WN3] === 'poll', SILENT_SECONDS + 10);
     await net.pass(0.1);
     expect(first.running()).toEqual({ [WN2]: 2, [WN3]: 6 });
     // What gossip still holds of it counts no more, nor twice.
@@ -208,11 +211,12 @@ describe('what machines have used', () => {
 
 describe('addresses', () => {
   it('a factory with one that does not work is heard by the other', async () => {
-    await net.start(WN2, 2);
-    const resolve = async (name: string) => (name === WN2 ? ['198.51.100.7', addressOf(WN2)] : [addressOf(name)]);
+    const resolve = async (name: string) => ['198.51.100.7', addressOf(name)];
+    await net.start(WN2, 2, { factories: [WN1, WN2] }, { resolve });
     const first = await net.start(WN1, 1, { factories: [WN1, WN2] }, { resolve });
-    await net.until('it is heard', () => first.counted() === 2, 5);
-    expect(first.ways()).toEqual({ [WN2]: 'gossip' });
+    await net.until('it is heard', () => first.ways()[WN2] === 'gossip', 30);
+    await net.pass(0.1);
+    expect(first.counted()).toBe(2);
   });
 
   it('two names of one address: it is believed to be the one that it says it is', async () => {
@@ -221,6 +225,7 @@ describe('addresses', () => {
     const first = await net.start(WN1, 1, {}, { resolve });
     await net.pass(TIMEOUT_SECONDS + 3);
     expect(first.running()).toEqual({ [WN2]: 2 });
+    expect(first.ways()).toEqual({ [WN2]: 'gossip', [WN3]: null });
     expect(first.problemsOf(WN2)).toEqual([`the host at ${WN3} uses this factory's name, too`]);
   });
 

@@ -10,6 +10,7 @@ import { vi } from 'vitest';
 import { Memory } from '../../src/daemon/memory.js';
 import { Space, type SpaceParts } from '../../src/daemon/space.js';
 import {
+  GOSSIP_LIMITS,
   looksLikeGossip,
   MemoryNetwork,
   seededRandom,
@@ -24,6 +25,8 @@ export const [WN1, WN2, WN3] = ['wn1.example.com', 'wn2.example.com', 'wn3.examp
 export const NAMES: readonly string[] = [WN1, WN2, WN3];
 export const SPACE = 'vac01.example.com';
 export const TIMEOUT_SECONDS = 5;
+/** Who is not heard by gossip for so long is polled. */
+export const SILENT_SECONDS = GOSSIP_LIMITS.legacySilentSeconds;
 
 export type Settings = Parameters<typeof config>[1];
 

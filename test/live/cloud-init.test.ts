@@ -93,6 +93,18 @@ async function checkGuest(site: FaultSite, way: Way, { id, uuid, hostname }: Mac
   expect.soft(await said('script'), way).toBe(`${hostname}\n`);
   expect.soft(await said('early-syslog'), way).toBe('*.* @169.254.169.254:514\n');
 
+  if (way === 'http') {
+    const [metadata, userData] = JSON.parse(await said('ec2.json'));
+    expect.soft(metadata).toMatchObject({
+      'ami-id': 'http',
+      'instance-id': uuid,
+      'local-hostname': hostname,
+      placement: { 'availability-zone': 'f.example.com' },
+      'public-keys': { vac: [KEY] },
+    });
+    expect.soft(userData).toBe(await said('user-data'));
+  }
+
   // Disks are where they belong, the context beyond them, and none is left here.
   const wanted = [' root ro=0 ', ' scratch ro=0 scratch', ' swap ro=0 swap', ...disks.map((disk) => ` ${disk}`)];
   expect

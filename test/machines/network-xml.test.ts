@@ -34,7 +34,7 @@ const FROM_LIBVIRT = `<network connections='1'>
       <host mac='56:4D:A9:FE:A9:01' name='factory1-01.example.com' ip='169.254.169.1'/>
     </dhcp>
   </ip>
-  <ip family='ipv4' address='169.254.169.254' prefix='32'>
+  <ip family='ipv4' address='169.254.169.254' netmask='255.255.0.0'>
   </ip>
 </network>`;
 
@@ -75,6 +75,12 @@ describe('compareNetwork', () => {
     ['without our gateway', '169.254.169.253', '169.254.169.252', 'it lacks the address 169.254.169.253'],
     ['without the metadata address', '169.254.169.254', '169.254.1.1', 'it lacks the address 169.254.169.254'],
     ['smaller', '255.255.0.0', '255.255.255.0', 'its netmask is 255.255.255.0, not 255.255.0.0'],
+    [
+      'one whose metadata address is its own broadcast address',
+      "254' netmask='255.255.0.0'",
+      "254' prefix='32'",
+      'the netmask of 169.254.169.254 is /32, not 255.255.0.0',
+    ],
     ['without a bridge', "<bridge name='vac0' stp='off' delay='0'/>", '', 'it has no bridge'],
   ])('says what is wrong with one that is %s', (_, from, to, problem) => {
     expect(compared(FROM_LIBVIRT.replace(from, to)).wrong).toEqual([problem]);

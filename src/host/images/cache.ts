@@ -17,18 +17,20 @@ import { redacted } from '../http-errors.js';
 import { inspectImage, isIso } from '../image-format.js';
 import { inspectIso } from '../iso-image.js';
 import { type Download, download } from './download.js';
+import {
+  type Entry,
+  type ImageWish,
+  isFresh,
+  isSignatureDue,
+  isUsable,
+  newEntry,
+  noteFailure,
+  stateOf,
+  whyUnfit,
+} from './entry.js';
 import { makeRoom, removeUnused } from './room.js';
 import { type Copy, type ImageFacts, ImageStore } from './store.js';
 import { progressText, sizeText } from './text.js';
-
-/** An image as a machinetype wants it. */
-export interface ImageWish {
-  readonly url: string;
-  /** Hexadecimal; null: any. */
-  readonly sha256: string | null;
-  /** image_signing_dn; null: it need not be signed. */
-  readonly signingDn: string | null;
-}
 
 export interface ImageCacheParts {
   /** `imagecache/`. */
@@ -44,36 +46,11 @@ export interface ImageCacheParts {
   readonly nowMs?: () => number;
 }
 
-/** A copy that was compared with the server's so short a time ago is as good as new: many starts make one check. */
-const FRESH_MS = 60_000;
-/** Of a server that has neither ETag nor Last-Modified all must be fetched to compare it. */
-const FRESH_WITHOUT_VALIDATORS_MS = 3_600_000;
-const FIRST_RETRY_SECONDS = 10;
-/** With a copy that serves there is less haste. */
-const FIRST_RETRY_WITH_COPY_SECONDS = 60;
-const MAX_RETRY_SECONDS = 600;
-/** What a server has in full and is not good is rarely better soon, and is fetched anew each time. */
-const MAX_RETRY_OF_BAD_SECONDS = 3600;
 const PROGRESS_LOG_MS = 30_000;
-/** A signature is looked at again after this: its certificate may have ended. */
-const SIGNATURE_MS = 3_600_000;
 const MAX_PART_AGE_MS = 7 * 86_400_000;
 /** To a minute is enough to tell which image was least recently used. */
 const USE_NOTED_SECONDS = 60;
 const MAX_IMAGE_BYTES = 16 * 2 ** 40;
-
-interface Entry {
-  facts: ImageFacts;
-  busy: 'checking' | 'fetching' | null;
-  bytes: number;
-  totalBytes: number | null;
-  checkedAtMs: number;
-  failures: number;
-  retryAtMs: number;
-  flight: Promise<void> | null;
-  /** Of the copy with this file name. */
-  signature: { readonly file: string; readonly atMs: number; readonly found: CernvmSignature } | null;
-}
 
 export class ImageCache {
   readonly store: ImageStore;
@@ -108,28 +85,7 @@ export class ImageCache {
   }
 
   stateOf(wish: ImageWish): ImageState {
-    const entry = this.#entry(wish.url);
-    const { facts, busy } = entry;
-    const nowMs = this.#nowMs();
-    const retryInSeconds = Math.max(0, (entry.retryAtMs - nowMs) / 1000);
-    const isBusy = busy !== null;
-    if (busy === 'fetching') {
-      const doing = `is being fetched: ${progressText(entry.bytes, entry.totalBytes)}`;
-      return { phase: 'fetching', busy: isBusy, doing, retryInSeconds };
-    }
-    const isUsable = facts.copy !== null && this.#whyUnfit(entry, wish) === null;
-    if (isUsable && (this.#isFresh(entry) || (retryInSeconds > 0 && !isBusy))) {
-      return { phase: 'ready', busy: isBusy, doing: '', retryInSeconds: 0 };
-    }
-    if (!isBusy && retryInSeconds > 0) {
-      const doing = `cannot be used: ${facts.trouble?.message}; next try in ${Math.ceil(retryInSeconds)} s`;
-      return { phase: 'unavailable', busy: false, doing, retryInSeconds };
-    }
-    const [phase, doing] =
-      facts.copy === null
-        ? (['fetching', 'is yet to be fetched'] as const)
-        : (['checking', "is being compared with the server's"] as const);
-    return { phase, busy: isBusy, doing, retryInSeconds: 0 };
+    return stateOf(this.#entry(wish.url), wish, this.#nowMs());
   }
 
   /** Brings the image up to date; what came of it is in `stateOf`. Never rejects. */
@@ -156,7 +112,7 @@ export class ImageCache {
   async take(wish: ImageWish, machineId: string): Promise<void> {
     const entry = this.#entry(wish.url);
     for (let copy = entry.facts.copy; ; copy = entry.facts.copy) {
-      const unfit = copy === null ? 'it is not fetched yet' : this.#whyUnfit(entry, wish);
+      const unfit = whyUnfit(entry, wish);
       if (copy === null || unfit !== null) {
         throw new VacError('image-missing', `the image ${redacted(wish.url)} cannot be used: ${unfit}`);
       }
@@ -181,28 +137,12 @@ export class ImageCache {
     return entry;
   }
 
-  #isFresh({ facts: { copy }, checkedAtMs }: Entry): boolean {
-    const hasValidators = copy?.etag !== null || copy.lastModified !== null;
-    return this.#nowMs() - checkedAtMs < (hasValidators ? FRESH_MS : FRESH_WITHOUT_VALIDATORS_MS);
-  }
-
-  /** Why the copy is not what the machinetype wants; null: it is. */
-  #whyUnfit({ facts: { copy }, signature }: Entry, { sha256, signingDn }: ImageWish): string | null {
-    if (sha256 !== null && copy?.sha256 !== sha256) {
-      return `it has the SHA-256 ${copy?.sha256}, and not that of root_image_sha256`;
-    }
-    if (signingDn === null) return null;
-    if (signature?.file !== copy?.file || signature === null) return 'its signature is not checked yet';
-    return whyNotSignedBy(signature.found, signingDn);
-  }
-
   async #look(entry: Entry, wish: ImageWish): Promise<void> {
     try {
-      if (!this.#isFresh(entry)) await this.#askServer(entry, wish);
+      if (!isFresh(entry, this.#nowMs())) await this.#askServer(entry, wish);
       await this.#readSignature(entry, wish);
-      const unfit = this.#whyUnfit(entry, wish);
-      if (unfit !== null)
-        throw new VacError('image-unusable', `the image ${redacted(wish.url)} cannot be used: ${unfit}`);
+      const unfit = whyUnfit(entry, wish);
+      if (unfit !== null) throw unusable(wish.url, unfit);
       if (entry.facts.trouble !== null) this.parts.log.info(`the image ${redacted(wish.url)} is up to date again`);
       entry.failures = 0;
       entry.retryAtMs = 0;
@@ -252,6 +192,7 @@ export class ImageCache {
   async #replace(entry: Entry, wish: ImageWish, fetched: Extract<Download, { kind: 'fetched' }>): Promise<void> {
     const { url } = wish;
     const part = this.store.partPath(url);
+    const before = entry.facts;
     const { kind: _, ...known } = fetched;
     const copy: Copy = { ...known, file: this.store.newCopyName(), fetchedTimeSeconds: nowSeconds() };
     try {
@@ -260,31 +201,28 @@ export class ImageCache {
       });
       const found = wish.signingDn === null ? null : await this.#signatureOf(part, url);
       const unsigned = found === null ? null : whyNotSignedBy(found, wish.signingDn!);
-      if (unsigned !== null)
-        throw new VacError('image-unusable', `the image ${redacted(url)} cannot be used: ${unsigned}`);
-      const old = entry.facts.copy;
+      if (unsigned !== null) throw unusable(url, unsigned);
       await rename(part, join(this.store.entry(url), copy.file));
       await this.store.removePart(url);
       await syncDirectory(this.store.entry(url));
-      const facts = { ...entry.facts, copy, checkedTimeSeconds: copy.fetchedTimeSeconds, trouble: null };
-      await this.store.write(facts);
-      entry.facts = facts;
+      // From here on machines are made from it; should it not get its name, the old one is what stays.
+      entry.facts = { ...before, copy, checkedTimeSeconds: copy.fetchedTimeSeconds, trouble: null };
       entry.signature = found === null ? null : { file: copy.file, atMs: this.#nowMs(), found };
-      if (old !== null) await rm(this.store.copyPath(url, old), { force: true });
+      await this.#save(entry, true);
     } catch (error) {
+      entry.facts = before;
       await this.store.removePart(url);
       await rm(join(this.store.entry(url), copy.file), { force: true });
       throw error;
     }
+    if (before.copy !== null) await rm(this.store.copyPath(url, before.copy), { force: true });
   }
 
-  async #readSignature(entry: Entry, { url, signingDn }: ImageWish): Promise<void> {
+  async #readSignature(entry: Entry, wish: ImageWish): Promise<void> {
     const { copy } = entry.facts;
-    if (signingDn === null || copy === null) return;
-    const { signature } = entry;
-    if (signature?.file === copy.file && this.#nowMs() - signature.atMs < SIGNATURE_MS) return;
+    if (copy === null || !isSignatureDue(entry, wish, this.#nowMs())) return;
     entry.signature = null;
-    const found = await this.#signatureOf(this.store.copyPath(url, copy), url);
+    const found = await this.#signatureOf(this.store.copyPath(wish.url, copy), wish.url);
     entry.signature = { file: copy.file, atMs: this.#nowMs(), found };
   }
 
@@ -295,13 +233,9 @@ export class ImageCache {
   }
 
   async #failed(entry: Entry, wish: ImageWish, error: Error): Promise<void> {
-    const serves = entry.facts.copy !== null && this.#whyUnfit(entry, wish) === null;
-    const first = serves ? FIRST_RETRY_WITH_COPY_SECONDS : FIRST_RETRY_SECONDS;
+    const serves = isUsable(entry, wish);
     const isBad = error instanceof VacError && error.code === 'image-unusable';
-    const most = isBad ? MAX_RETRY_OF_BAD_SECONDS : MAX_RETRY_SECONDS;
-    const seconds = Math.min(most, first * 2 ** Math.min(entry.failures, 10));
-    entry.failures += 1;
-    entry.retryAtMs = this.#nowMs() + seconds * 1000;
+    const seconds = noteFailure(entry, serves, isBad, this.#nowMs());
     const message = whyFailed(error);
     if (message !== entry.facts.trouble?.message) {
       const meanwhile = serves ? 'the copy that is here serves meanwhile' : 'no machines start from it';
@@ -313,9 +247,16 @@ export class ImageCache {
   /** What is only for people and for tidying is not waited for on the disk, nor worth a failure. */
   async #write(entry: Entry, change: Partial<ImageFacts>): Promise<void> {
     entry.facts = { ...entry.facts, ...change };
-    await this.store.write(entry.facts, false).catch((error: Error) => {
+    await this.#save(entry, false).catch((error: Error) => {
       this.parts.log.warn(`what is known of the image ${redacted(entry.facts.url)} cannot be kept: ${error.message}`);
     });
+  }
+
+  /** One after the other, each with what holds by then: the file never goes back to what was. */
+  #save(entry: Entry, durable: boolean): Promise<void> {
+    const saved = entry.saving.then(() => this.store.write(entry.facts, durable));
+    entry.saving = saved.catch(() => {});
+    return saved;
   }
 
   #limits() {
@@ -340,18 +281,8 @@ function whyFailed(error: Error): string {
   return error.message;
 }
 
-function newEntry(facts: ImageFacts): Entry {
-  return {
-    facts,
-    busy: null,
-    bytes: 0,
-    totalBytes: null,
-    checkedAtMs: Number.NEGATIVE_INFINITY,
-    failures: 0,
-    retryAtMs: 0,
-    flight: null,
-    signature: null,
-  };
+function unusable(url: string, why: string): VacError {
+  return new VacError('image-unusable', `the image ${redacted(url)} cannot be used: ${why}`);
 }
 
 function unknown(url: string): ImageFacts {

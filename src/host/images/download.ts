@@ -52,7 +52,8 @@ const TIMEOUT_SECONDS = 24 * 3600;
  */
 export async function download(request: DownloadRequest): Promise<Download> {
   const { store, url } = request;
-  const part = await store.readPart(url);
+  const begun = await store.readPart(url);
+  const part = begun !== null && resumeAt(begun) > 0 ? begun : null;
   try {
     const answer = await ask(request, part);
     if (request.known !== null && isUnchanged(answer, request.known)) {

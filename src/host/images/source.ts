@@ -3,7 +3,7 @@
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isHttpUrl } from '../http-fetch.js';
-import type { ImageWish } from './cache.js';
+import type { ImageWish } from './entry.js';
 
 /** What of a machinetype says which image it wants. */
 export interface RootImage {

@@ -4,13 +4,13 @@ import type { ContextName, MachinetypeConfig } from '../../config/types.js';
 import { VacError } from '../../errors.js';
 import type { MachineRecord } from '../../factory/types.js';
 import { makeIso } from '../../host/iso.js';
-import type { DomainDisk } from '../domain-xml.js';
+import type { DomainDisk, Smbios } from '../domain-xml.js';
 import type { StateLayout } from '../layout.js';
 import { configDrive } from './config-drive.js';
 import { metadata } from './metadata.js';
 import { nocloud, nocloudSmbios } from './nocloud.js';
 import { one } from './one.js';
-import type { ContextContent, ContextWay, Smbios } from './way.js';
+import type { ContextContent, ContextWay } from './way.js';
 
 export const CONTEXT_WAYS: ReadonlyMap<ContextName, ContextWay> = new Map(
   [metadata, configDrive, nocloud, nocloudSmbios, one].map((way) => [way.name, way]),

@@ -15,6 +15,7 @@ export const nocloud: ContextWay = {
 
 export const nocloudSmbios: ContextWay = {
   name: 'nocloud-smbios',
-  // It ends with a slash: cloud-init appends the names of the documents to it as it is.
-  smbios: { systemSerial: `ds=nocloud;s=http://${METADATA_IP}/nocloud/` },
+  // The URL ends with a slash: cloud-init appends the names of the documents to it as it is. Without dsmode, version 22 reads
+  // all of them and then stops, because to it ds=nocloud means a datasource without network.
+  smbios: { systemSerial: `ds=nocloud;s=http://${METADATA_IP}/nocloud/;dsmode=net` },
 };

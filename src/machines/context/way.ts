@@ -2,6 +2,7 @@
 
 import type { ContextName } from '../../config/types.js';
 import type { IsoContent } from '../../host/iso.js';
+import type { Smbios } from '../domain-xml.js';
 import type { MachineFacts, MjfPlaces } from './facts.js';
 
 /** All that a way may tell a machine. */
@@ -11,14 +12,6 @@ export interface ContextContent {
   readonly userData: Buffer | null;
   /** For start scripts that read paths or URLs from the context itself, in the form that they are used to. */
   readonly places: MjfPlaces;
-}
-
-/** What the machine's firmware tables say beside the usual. */
-export interface Smbios {
-  /** Serial number of the system. */
-  readonly systemSerial?: string;
-  /** Asset tag of the chassis. */
-  readonly chassisAsset?: string;
 }
 
 export interface ContextWay {

@@ -5,8 +5,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ImageCache, type ImageCacheParts, type ImageWish } from '../../../src/host/images/cache.js';
-import { ImageServer, rawImage, sha256 } from './image-server.js';
+import { ImageCache, type ImageCacheParts } from '../../../src/host/images/cache.js';
+import type { ImageWish } from '../../../src/host/images/entry.js';
+import { ImageServer, rawImage, type Served, sha256 } from './image-server.js';
 
 let directory: string;
 let server: ImageServer;
@@ -45,6 +46,19 @@ function wish(url: string, changes: Partial<ImageWish> = {}): ImageWish {
 /** The image that a machine was given. */
 function imageOf(cache: ImageCache, machine: string): string {
   return sha256(readFileSync(cache.store.inUse(machine)));
+}
+
+/** Has a download break off once so many bytes are on the disk. */
+async function breakOff(cache: ImageCache, image: ImageWish, served: Served, bytes = 100_000): Promise<void> {
+  let cut = () => {};
+  const breakWhen = new Promise<void>((resolve) => {
+    cut = resolve;
+  });
+  server.serve(new URL(image.url).pathname, { ...served, breakAfterBytes: bytes, breakWhen });
+  const fetching = cache.refresh(image);
+  await vi.waitFor(() => expect(statSync(cache.store.partPath(image.url)).size).toBe(bytes), { timeout: 10_000 });
+  cut();
+  await fetching;
 }
 
 /** Everything in a URL's directory. */
@@ -150,10 +164,9 @@ describe('an image by URL', () => {
   });
 
   test('whose URL has a password keeps it to itself', async () => {
-    const url = server.serve('/a.img', { content: rawImage(1), ...ETAG, breakAfterBytes: 1000 });
-    const image = wish(url.replace('//', '//me:secret@'));
+    const image = wish(`${server.url.replace('//', '//me:secret@')}/a.img`);
     const cache = await open();
-    await cache.refresh(image);
+    await breakOff(cache, image, { content: rawImage(1), ...ETAG });
     const modes = () =>
       filesOf(cache, image.url)
         .filter((name) => name.endsWith('.json'))
@@ -343,9 +356,9 @@ describe('a checksum', () => {
 
 describe('a download that broke off', () => {
   async function broken(validators: object, served = rawImage(1)): Promise<{ cache: ImageCache; image: ImageWish }> {
-    const image = wish(server.serve('/a.img', { content: served, ...validators, breakAfterBytes: 100_000 }));
+    const image = wish(`${server.url}/a.img`);
     const cache = await open();
-    await cache.refresh(image);
+    await breakOff(cache, image, { content: served, ...validators });
     expect(cache.stateOf(image).doing).toContain('the connection ended after 100000 bytes of 300000');
     nowMs += 10_000;
     return { cache, image };
@@ -359,6 +372,14 @@ describe('a download that broke off', () => {
     expect(imageOf(cache, 'machine')).toBe(sha256(rawImage(1)));
     expect(filesOf(cache, image.url)).toHaveLength(2);
     expect((await cache.store.read(image.url))?.copy?.sha256).toBe(sha256(rawImage(1)));
+  });
+
+  test('before its first byte is begun anew', async () => {
+    const { cache, image } = await broken(ETAG);
+    writeFileSync(cache.store.partPath(image.url), '');
+    await cache.refresh(image);
+    expect(server.asked[1]).toMatchObject({ status: 200, range: undefined });
+    expect(cache.stateOf(image).phase).toBe('ready');
   });
 
   test('is resumed by the next vacd', async () => {
@@ -434,9 +455,8 @@ describe('a download that broke off', () => {
     const url = server.serve('/a.img', { content: rawImage(1), ...ETAG });
     const cache = await open();
     await cache.refresh(wish(url));
-    server.serve('/a.img', { content: rawImage(2), etag: '"2"', breakAfterBytes: 1000 });
     nowMs += 60_000;
-    await cache.refresh(wish(url));
+    await breakOff(cache, wish(url), { content: rawImage(2), etag: '"2"' });
     expect(filesOf(cache, url)).toContain('part');
     server.serve('/a.img', { content: rawImage(1), ...ETAG });
     nowMs += 60_000;
@@ -578,9 +598,9 @@ describe('what a vacd that was killed left', () => {
   });
 
   test('of a download is kept for a week', async () => {
-    const url = server.serve('/a.img', { content: rawImage(1), ...ETAG, breakAfterBytes: 1000 });
+    const url = `${server.url}/a.img`;
     const cache = await open();
-    await cache.refresh(wish(url));
+    await breakOff(cache, wish(url), { content: rawImage(1), ...ETAG });
     await open();
     expect(filesOf(cache, url)).toContain('part');
     utimesSync(cache.store.partPath(url), 0, 0);

@@ -12,8 +12,9 @@ export interface Served {
   readonly status?: number;
   /** Does not say how long it is. */
   readonly isChunked?: true;
-  /** Ends the connection after so many bytes of an answer, once. */
+  /** Ends the connection after so many bytes of an answer, once, and when this is fulfilled. */
   breakAfterBytes?: number;
+  readonly breakWhen?: Promise<unknown>;
   /** Waits for this before anything after the first piece is sent. */
   readonly hold?: Promise<unknown>;
 }
@@ -103,7 +104,9 @@ export class ImageServer {
     const { breakAfterBytes } = served;
     if (breakAfterBytes !== undefined) {
       delete served.breakAfterBytes;
-      response.write(body.subarray(0, breakAfterBytes), () => setTimeout(() => response.destroy(), 50));
+      response.write(body.subarray(0, breakAfterBytes));
+      await served.breakWhen;
+      response.destroy();
       return;
     }
     if (hold === undefined) {

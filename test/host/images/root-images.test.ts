@@ -123,6 +123,21 @@ describe('an image by URL', () => {
     await expect(images.take(signed(url), directory, 'machine')).rejects.toMatchObject({ code: 'image-missing' });
   });
 
+  test('that is signed by whom nobody stood for is good once an authority does', async () => {
+    const trusted = join(directory, 'certificates');
+    images = new RootImages({ ...images.parts, caDirectory: trusted });
+    const content = await signedImage(rawImage(1), signer);
+    const image = signed(server.serve('/a.img', { content, etag: '"1"' }));
+    await images.refresh(of(image.rootImage));
+    await images.refresh(image);
+    expect(state(image)?.doing).toContain('is not trusted');
+    await mkdir(trusted);
+    await copyFile(authority.root.certificate, join(trusted, 'ca.pem'));
+    nowMs += 60_000;
+    await images.refresh(image);
+    expect(state(image)).toMatchObject({ phase: 'ready' });
+  });
+
   test('that is here, and must be signed from now on, is looked at', async () => {
     const url = server.serve('/a.img', { content: await signedImage(rawImage(1), stranger), etag: '"1"' });
     await images.refresh(of(url));

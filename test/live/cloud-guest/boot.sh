@@ -24,9 +24,6 @@ cloud-init init --local
 say 'network'
 # What it has written to /etc/network/interfaces.d.
 until ifup -a; do say 'no network yet'; done
-echo DEBUG; ip addr; ip route; ip rule; ip route get 169.254.169.254; ip route show table all; ip neigh
-for i in 1 2 3; do (exec 3<>/dev/tcp/169.254.169.254/80 && echo OK254); (exec 3<>/dev/tcp/169.254.169.253/80 && echo OK253); sleep 1; done
-ip neigh; python3 -c 'import socket; s=socket.create_connection(("169.254.169.254",80)); print("py ok")'
 say 'cloud-init.service'
 cloud-init init
 say 'cloud-config.service'
@@ -34,6 +31,12 @@ cloud-init modules --mode=config
 say 'cloud-final.service'
 cloud-init modules --mode=final
 say 'findings'
+# The EC2 service with cloud-init's own reader, whatever datasource was found.
+if grep -q OpenStack /run/cloud-init/cloud.cfg; then
+  python3 -c 'import json; from cloudinit.sources.helpers import ec2
+print(json.dumps([ec2.get_instance_metadata(), ec2.get_instance_userdata().decode()]))' > /tmp/ec2.json
+  put /tmp/ec2.json ec2.json
+fi
 for disk in /sys/block/vd*; do
   echo "${disk##*/} $(cat "$disk/serial") ro=$(cat "$disk/ro") $(blkid -s LABEL -o value "/dev/${disk##*/}")"
 done > /tmp/disks

@@ -204,7 +204,7 @@ describe('firmware tables', () => {
   it('say what cloud-init looks for, of all ways together', () => {
     expect(contextSmbios(ways('configdrive', 'one'))).toEqual({});
     expect(contextSmbios(ways('nocloud-smbios', 'metadata'))).toEqual({
-      systemSerial: 'ds=nocloud;s=http://169.254.169.254/nocloud/',
+      systemSerial: 'ds=nocloud;s=http://169.254.169.254/nocloud/;dsmode=net',
       chassisAsset: 'OpenStack Compute',
     });
   });
@@ -270,7 +270,9 @@ describe('context disks of a domain', () => {
       });
       expect(await domainSchemaProblem(document)).toBeNull();
       expect(document).toContain("<smbios mode='sysinfo'/>");
-      expect(document).toContain("<entry name='serial'>ds=nocloud;s=http://169.254.169.254/nocloud/</entry>");
+      expect(document).toContain(
+        "<entry name='serial'>ds=nocloud;s=http://169.254.169.254/nocloud/;dsmode=net</entry>",
+      );
       expect(document).toContain("<entry name='asset'>OpenStack Compute</entry>");
       expect(document.match(/<readonly\/>/g)).toHaveLength(3);
     }
