@@ -37,6 +37,11 @@ export function readMachinetype(
     ['early_syslog'],
     'has no effect, because syslog is empty in [settings]',
   );
+  read.advise(
+    values.mjf_form !== 'paths' || settings.nfs !== 'none',
+    ['mjf_form'],
+    'machines are told paths of NFS mounts, but nothing can be mounted with nfs = none in [settings]',
+  );
   checkProxy(read);
   checkDevices(read, swapMibPerProcessor > 0 ? swapDevice : null);
   read.demand(

@@ -8,8 +8,9 @@
  * that.
  *
  * How much is free elsewhere nobody knows in the moment in which many slots come free at once. So one in ten of the others
- * is taken to be as free as this factory is. The more is taken to be free, the nearer are the odds to the shares
- * themselves, and the less does each choice set right. Simulated: of 1,000 factories with 32 slots that get a free slot each
+ * is taken to be as free as this factory is; more of them the emptier it is, as when a whole space has just been started.
+ * The more is taken to be free, the nearer are the odds to the shares themselves, and the less does each choice set right.
+ * Simulated: of 1,000 factories with 32 slots that get a free slot each
  * at one moment all choose one type without lots, which then has 2.6 % of the space too much for hours; with a tenth it is
  * 0.18 %, with all of them 0.11 %. While the space goes its way the worst error of 320 slots is 0.5 % without lots, 1.0 %
  * with a tenth, 1.6 % with all; of 32,000 it is below 0.1 % in each case.
@@ -17,8 +18,8 @@
 
 import { PRESENT_PART, type Score } from './shares.js';
 
-/** Of the other factories, the part that is taken to be as free as this one. */
-export const FREE_AS_THIS_ONE = 0.1;
+/** Of the other factories, the part that is taken to be as free as this one where little is free. */
+const FREE_AS_THIS_ONE = 0.1;
 
 /** Chances of less than this are not worth drawing for, nor telling. */
 const LEAST_CHANCE = 0.001;
@@ -34,6 +35,12 @@ export interface Chance<C> {
   readonly candidate: C;
   /** Above 0, up to 1; the chances of all come to 1. */
   readonly part: number;
+}
+
+/** Processors that may be free in all factories of the space together. */
+export function freeInSpace(freeProcessors: number, totalProcessors: number, others: number): number {
+  const part = FREE_AS_THIS_ONE + (1 - FREE_AS_THIS_ONE) * Math.min(1, freeProcessors / Math.max(1, totalProcessors));
+  return freeProcessors * (1 + others * part);
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
-import { type Candidate, type Chance, chances, draw, FREE_AS_THIS_ONE } from './choice.js';
+import { type Candidate, type Chance, chances, draw, freeInSpace } from './choice.js';
 import { isCredibleTime } from './credible-time.js';
 import {
   creationRetryTime,
@@ -287,8 +287,9 @@ class Starts {
   /** What may be free in all factories of the space together. 0: there is no other. */
   private freeHs06InSpace(): number {
     const { hs06PerProcessor } = this.input.config.settings;
-    if (this.others === 0) return 0;
-    return (1 + this.others * FREE_AS_THIS_ONE) * this.freeProcessors * (hs06PerProcessor ?? 1);
+    const { totalProcessors } = this.input.state;
+    const free = freeInSpace(this.freeProcessors, totalProcessors, this.others);
+    return this.others === 0 ? 0 : free * (hs06PerProcessor ?? 1);
   }
 
   private scores(): Score[] {

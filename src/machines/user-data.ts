@@ -72,9 +72,9 @@ export function substituteUserData(template: string | Buffer, values: UserDataVa
   const bytes = toBuffer(template);
   if (isGzip(bytes)) return bytes;
   // Latin-1 gives each byte one character and back, so that nothing but the patterns is touched.
-  const fill = (text: string, valueOf: (name: string, values: UserDataValues) => string | Buffer | null) =>
+  const fill = (text: string, lookUp: (name: string, values: UserDataValues) => string | Buffer | null) =>
     text.replace(PATTERN, (pattern, name: string) => {
-      const value = valueOf(name, values);
+      const value = lookUp(name, values);
       return value === null ? pattern : toBuffer(value).toString('latin1');
     });
   const withOptions = fill(bytes.toString('latin1'), optionValue);

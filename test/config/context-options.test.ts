@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.js';
 import { CONTEXT_WAYS } from '../../src/machines/context/index.js';
 
-function load(lines: string) {
-  const text = `[settings]\nvac_space = vac01.example.com\nsyslog =\n[machinetype a]\nroot_image = /a.img\n${lines}\n`;
+function load(lines: string, settings = '') {
+  const text = `[settings]\nvac_space = vac01.example.com\nsyslog =\n${settings}\n[machinetype a]\nroot_image = /a.img\n${lines}\n`;
   const result = loadConfig([{ path: '/vac.conf', text }], { hostFqdn: 'node1.example.com' });
   const warnings = result.warnings.map(({ message }) => message);
   return result.ok
@@ -34,4 +34,14 @@ it('early syslog without a receiver is told to have no effect', () => {
 it('the form of MJF is none unless one is named', () => {
   expect(load('').type?.mjfForm).toBeNull();
   expect(load('mjf_form = paths').type?.mjfForm).toBe('paths');
+});
+
+it('paths that nothing can be mounted at are warned of', () => {
+  expect(load('mjf_form = paths', 'nfs = none').warnings.join()).toContain('nothing can be mounted with nfs = none');
+  for (const [form, nfs] of [
+    ['urls', 'none'],
+    ['paths', 'auto'],
+  ]) {
+    expect(load(`mjf_form = ${form}`, `nfs = ${nfs}`).warnings.join()).not.toContain('nfs');
+  }
 });

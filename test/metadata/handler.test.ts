@@ -331,6 +331,7 @@ it('no path makes an exception, or comes out of the directories that are served'
       'openstack',
       'machinefeatures',
       'meta-data',
+      'nocloud',
     ),
     fc.constantFrom(
       'joboutputs',

@@ -259,7 +259,10 @@ describe('giving a key to a running space', () => {
         space.runUntil(() => everySees(space, 3), 20);
       }
     }
-    for (let index = 0; index < 4; index += 1) expect(space.gossip(index).counts.refused).toEqual({});
+    // What was on its way to one that was restarted may be refused for its age, and nothing for its key.
+    for (let index = 0; index < 4; index += 1) {
+      expect(Object.keys(space.gossip(index).counts.refused).filter((outcome) => outcome !== 'replayed')).toEqual([]);
+    }
     keys.clear();
   });
 
