@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Candidate, chances, draw } from '../../src/factory/choice.js';
+import { type Candidate, chances, draw, freeInSpace } from '../../src/factory/choice.js';
 import { type Score, scoreMachinetypes } from '../../src/factory/shares.js';
 import { actionsOf, config, machine, machinetype, news, plan, seededRng, state } from './builders.js';
 
@@ -166,16 +166,26 @@ describe('a thousand factories that get a slot each in one second', () => {
   });
 
   it('start more of what is short by some, and only that which is short by far', () => {
-    // Of 101 that may be free, 20 to the one that lacks them, and the rest by share.
+    // Of 213 that may be free, 20 to the one that lacks them, and the rest by share.
     const { small } = starts(3000, 980);
-    expect(Math.abs(small - 398)).toBeLessThan(50);
+    expect(Math.abs(small - 320)).toBeLessThan(50);
     expect(starts(9000, 600).small).toBe(1000);
   });
 
   it('say that they drew and by which odds, or that there was nothing to draw', () => {
     expect(starts(3000, 980).reason).toMatch(
-      /^drawn by lot, as others choose too \((small 39\.9 %, large 60\.1 %)\), from power per share: small 980\.00, large 1000\.00; /,
+      /^drawn by lot, as others choose too \((large 68\.0 %, small 32\.0 %)\), from power per share: small 980\.00, large 1000\.00; /,
     );
     expect(starts(9000, 600).reason).toMatch(/^least power per share: small 600/);
   });
+});
+
+it.each([
+  [1, 100, 0, 1],
+  [0, 100, 50, 0],
+  // Little is free here: few of the others are taken to be as free. All is: so are all of them.
+  [1, 100, 1000, 1 * (1 + 1000 * 0.109)],
+  [100, 100, 1000, 100 * 1001],
+])('of %d free processors of %d, with %d others, %d may be free in all', (free, total, others, all) => {
+  expect(freeInSpace(free, total, others)).toBeCloseTo(all, 6);
 });
