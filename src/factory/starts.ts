@@ -4,7 +4,7 @@
  */
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
-import { type Candidate, type Chance, chances, draw, freeInSpace } from './choice.js';
+import { chances, draw, freeInSpace } from './choice.js';
 import { isCredibleTime } from './credible-time.js';
 import {
   creationRetryTime,
@@ -18,7 +18,8 @@ import { isImageDue, refuseImage } from './images.js';
 import { refuseAllStarts } from './limits.js';
 import { foldNews, holdsProcessors, ownNews } from './news.js';
 import { effectiveShutdownTime } from './orders.js';
-import { type Score, scoreMachinetypes, scoresText } from './shares.js';
+import { type Score, scoreMachinetypes } from './shares.js';
+import { type Eligible, startReason } from './start-reason.js';
 import { type GroupMember, groupMembers, incompleteGroups } from './superslots.js';
 import type { Action, Decision, DecisionCode, FactoryState, MachinetypeNews, Plan } from './types.js';
 import { meanPowers } from './use.js';
@@ -361,30 +362,4 @@ class Starts {
     this.starting += 1;
     this.startsLeft -= 1;
   }
-}
-
-/** A type that may be started now, and fits. */
-interface Eligible extends Candidate {
-  readonly type: MachinetypeConfig;
-  /** False: the slot is kept for it while its image is looked at. */
-  readonly isReady: boolean;
-  /** Why it is eligible, or what it waits for. */
-  readonly reason: string;
-}
-
-function startReason(
-  { score, reason }: Eligible,
-  odds: readonly Chance<Eligible>[],
-  scores: readonly Score[],
-  refusals: readonly string[],
-  completes: boolean,
-): string {
-  const grouped = scores.some((s) => s.machinegroup === score.machinegroup && s.machinetype !== score.machinetype);
-  const group = grouped ? ` (its group ${score.machinegroup} ${score.groupScore.toFixed(2)})` : '';
-  const skipped = refusals.length > 0 ? `; passed over: ${refusals.join('; ')}` : '';
-  const superslot = completes ? 'completes a superslot; ' : '';
-  const lots = odds.map(({ candidate, part }) => `${candidate.type.name} ${(part * 100).toFixed(1)} %`).join(', ');
-  const how =
-    odds.length > 1 ? `drawn by lot, as others choose too (${lots}), from power per share` : 'least power per share';
-  return `${superslot}${how}${group}${scoresText(scores)}; ${reason}${skipped}`;
 }

@@ -54,13 +54,15 @@ export interface GossipAccount {
 const MAX_EXACT_DATAGRAMS = 2_000_000;
 /** What a factory sends in a second, about (gossip-limits.ts). */
 const DATAGRAMS_PER_SECOND = 2.5;
-const MEASURED_DATAGRAMS = 600_000;
+const MEASURED_DATAGRAMS = 300_000;
 const MIN_MEASURED_SECONDS = 90;
 const MAX_MEASURED_SECONDS = 600;
 /** Before that no datagram arrives; then all are told of all, which is too old by then to be passed on (gossip-limits.ts). */
 const INTRODUCED_SECONDS = 30;
 /** Until all have found that they know what the others know, they are waited for, so long at most. */
 const MAX_JOINING_SECONDS = 120;
+/** Until it does not matter any more that all were told of all at one moment. */
+const WARM_SECONDS = 60;
 /** Daemons that are started again while it is measured, to see how long one takes to hear a space that runs. */
 const RESTARTED = 10;
 /** In a larger space each factory would have to hear all others first: its news spreads as in one of this size, or slower by the logarithm. */
@@ -114,7 +116,7 @@ export function measureSpread(scenario: Scenario, onPart: (part: number) => void
     Math.max(MIN_MEASURED_SECONDS, MEASURED_DATAGRAMS / (factories * DATAGRAMS_PER_SECOND)),
   );
   const settings = { ...scenario.config.settings, factories: all.slice(0, factories) };
-  const mostSeconds = MAX_JOINING_SECONDS + seconds;
+  const mostSeconds = MAX_JOINING_SECONDS + WARM_SECONDS + seconds;
   const beginning = { cuts: [], shareChanges: [], crashes: [], durationSeconds: mostSeconds, everyTick: false };
   const simulation = new Simulation({ ...scenario, ...beginning, config: { ...scenario.config, settings } }, 'gossip');
   const gossip = simulation.policy as GossipPolicy;
@@ -124,6 +126,11 @@ export function measureSpread(scenario: Scenario, onPart: (part: number) => void
     gossip.introduceAll();
   });
   while (simulation.nowSeconds < MAX_JOINING_SECONDS && !gossip.haveAllJoined()) {
+    onPart(simulation.nowSeconds / mostSeconds);
+    simulation.step();
+  }
+  const warmSeconds = simulation.nowSeconds + WARM_SECONDS;
+  while (simulation.nowSeconds < warmSeconds) {
     onPart(simulation.nowSeconds / mostSeconds);
     simulation.step();
   }

@@ -11,7 +11,7 @@ import type { Instant } from './space-view.js';
 /** Decisions need the code; people a few words more. */
 export const MAX_MESSAGE_CHARACTERS = 64;
 /** Where the predicted use is wrong by more than this part, it is sent anew; otherwise only with other changes. */
-const TOLERATED_USE_ERROR = 0.1;
+const TOLERATED_USE_ERROR = 0.02;
 /** A part that has not changed for so long, and as much again at the most, is told again: what others have of it may be false. */
 const REFRESH_DS = 36_000;
 /** So many machinetypes that are no more are carried along before all is told anew without them. */

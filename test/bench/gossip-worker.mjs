@@ -98,6 +98,7 @@ function measure(seconds) {
   }, seconds * 1000);
 }
 
+process.once('disconnect', () => process.exit());
 process.on('message', (order) => {
   if (order.do === 'begin') void begin(order);
   else if (order.do === 'announce') {

@@ -31,8 +31,13 @@ export async function gossipFigures(): Promise<Figure[]> {
   // Built, and without a loader: the memory is to be what a site's would be.
   const worker = fork(fileURLToPath(new URL('gossip-worker.mjs', import.meta.url)), { execArgv: [] });
   const neighbours = fork(fileURLToPath(new URL('gossip-neighbours.ts', import.meta.url)));
+  const ended = once(neighbours, 'exit').then((): never => {
+    throw new Error('the simulated factories have ended: see above');
+  });
+  // It is killed at the end, and nobody waits for that.
+  ended.catch(() => {});
   try {
-    return await measure(worker, neighbours);
+    return await Promise.race([measure(worker, neighbours), ended]);
   } finally {
     worker.kill();
     neighbours.kill();

@@ -174,7 +174,7 @@ describe('a thousand factories that get a slot each in one second', () => {
 
   it('say that they drew and by which odds, or that there was nothing to draw', () => {
     expect(starts(3000, 980).reason).toMatch(
-      /^drawn by lot, as others choose too \((large 68\.0 %, small 32\.0 %)\), from power per share: small 980\.00, large 1000\.00; /,
+      /^drawn by lot, as others choose too \((small 32\.0 %, large 68\.0 %)\), from power per share: small 980\.00, large 1000\.00; /,
     );
     expect(starts(9000, 600).reason).toMatch(/^least power per share: small 600/);
   });

@@ -71,7 +71,7 @@ export const anyRecipe: fc.Arbitrary<Recipe> = fc
     duplicates: fc.constantFrom(0, 0.1),
     maxDelayMs: fc.constantFrom(1, 50, 800),
     backoffSeconds: fc.constantFrom(0, 10, 60),
-    fizzleSeconds: fc.constantFrom(0, 30, 90),
+    fizzleSeconds: fc.constantFrom(0, 30, 90, 200),
     maxWallclockSeconds: fc.constantFrom(200, 1000),
     lifeSeconds: fc.constantFrom(100, 400),
     unsteady: fc.constantFrom(0, 0.5, 1),

@@ -54,16 +54,24 @@ describe('long-term shares of a space with a type that has work half of the time
 
 describe('history of a space in which all have work', () => {
   it('changes nothing: no swing, and a changed share holds as soon as without', () => {
-    const measured = [0, 72].map((halfLife) => {
-      const shareChanges = [{ atSeconds: 18 * HOUR, shares: { type01: 2 } }];
-      const all = scenario({ factories: 4, hours: 36, lifeSeconds: 2 * HOUR, shareChanges }, halfLife);
-      const simulation = new Simulation(all, 'gossip', { delays: QUICK });
-      while (simulation.step());
-      return simulation.measures(0);
+    // Of 192 slots one is half a per cent, so when a single run counts as settled is a matter of luck.
+    const seeds = [1, 2, 3, 4, 5, 6];
+    const [without, withHistory] = [0, 72].map((halfLife) => {
+      const measured = seeds.map((seed) => {
+        const shareChanges = [{ atSeconds: 18 * HOUR, shares: { type01: 2 } }];
+        const all = scenario({ seed, factories: 12, hours: 36, lifeSeconds: 2 * HOUR, shareChanges }, halfLife);
+        const simulation = new Simulation(all, 'gossip', { delays: QUICK });
+        while (simulation.step());
+        return simulation.measures(0);
+      });
+      const mean = (of: (number | null)[]) => of.reduce<number>((sum, value) => sum + value!, 0) / seeds.length;
+      return {
+        worst: mean(measured.map(({ shareErrorWorst }) => shareErrorWorst)),
+        settleSeconds: mean(measured.map(({ settleSeconds }) => settleSeconds)),
+      };
     });
-    const [without, withHistory] = measured;
-    expect(withHistory!.shareErrorWorst).toBeLessThanOrEqual(without!.shareErrorWorst! + 0.011);
-    expect(withHistory!.settleSeconds).toBeLessThanOrEqual(without!.settleSeconds! * 1.2 + 120);
+    expect(withHistory!.worst).toBeLessThanOrEqual(without!.worst + 0.005);
+    expect(withHistory!.settleSeconds).toBeLessThanOrEqual(without!.settleSeconds * 1.3);
   });
 });
 

@@ -88,7 +88,7 @@ describe("a factory's own entry", () => {
     expect(keeper.update(told(1_000), at(0))).toBe(true);
     const expected = decayUse(1_000, 20, 600, 3_600);
     expect(keeper.update(told(expected), at(600))).toBe(false);
-    expect(keeper.update(told(expected * 1.05), at(600))).toBe(false);
+    expect(keeper.update(told(expected * 1.01), at(600))).toBe(false);
     expect(keeper.update(told(expected * 1.2), at(600))).toBe(true);
     expect(keeper.update(told(expected * 1.2, 3), at(600))).toBe(true);
     expect(keeper.entry.slices[0]!.decayedUse).toBe(expected * 1.2);
