@@ -452,7 +452,7 @@ export const COMMANDS = {
     ],
     examples: [
       ['vac cernvm-signature ucernvm-prod.iso', 'whoever signed it'],
-      ["vac cernvm-signature --dn '/CN=signer.example.org' ucernvm-prod.iso", 'as image_signing_dn would'],
+      ["vac cernvm-signature --dn '/CN=signer.example.org' ucernvm.iso", 'as image_signing_dn would'],
     ],
     exitCodes: [
       [0, 'the image is whole, and its signer trusted and the one that was asked for'],
