@@ -16,6 +16,7 @@ export const ERROR_CODES = {
     'An X.509 certificate or its key cannot be used: missing, damaged, encrypted, too near its end, or no pair.',
   'daemon-not-running': 'No vacd answers on the control socket of that state directory.',
   'daemon-refused': 'A running vacd did not understand or accept what it was asked.',
+  'disk-too-large': 'A disk of a machine should be larger than any file can be where it is made.',
   'fetch-failed': 'A web server does not give what a URL names: it is down, slow, untrusted, or answers wrongly.',
   'file-unusable': 'A file that was named on the command line, or that is needed to answer, cannot be read or written.',
   'helper-failed':

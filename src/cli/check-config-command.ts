@@ -5,6 +5,7 @@ import { type CheckedConfig, type CheckedPipes, checkConfig, checkedConfigLines 
 import { problemAt } from '../config/problem.js';
 import type { Config } from '../config/types.js';
 import { originKey } from '../config/types.js';
+import { volumeGroupProblems } from '../daemon/configuration.js';
 import { hostFqdn } from '../daemon/entry.js';
 import { readSpaceKeyFile } from '../daemon/space-key-file.js';
 import type { Io } from './io.js';
@@ -15,9 +16,8 @@ import { duration } from './views/text.js';
 
 export async function checkConfigCommand(line: CommandLine, io: Io): Promise<number> {
   const paths = line.positionals.length > 0 ? line.positionals : (line.texts('config') ?? []);
-  const checked = await withKeyFile(
-    await checkConfig(paths, { hostFqdn: hostFqdn(), processors: availableParallelism() }),
-  );
+  const read = await checkConfig(paths, { hostFqdn: hostFqdn(), processors: availableParallelism() });
+  const checked = await withVolumeGroup(await withKeyFile(read));
   const pipes = checked.config === null ? null : await pipesOf(checked.config, line.text('state-dir')!, io);
   const code = checked.config === null ? 1 : 0;
   io.print(
@@ -49,6 +49,14 @@ async function withKeyFile(checked: CheckedConfig): Promise<CheckedConfig> {
   const problems = read.problems.map((message) => problemAt(place, message));
   if (read.isForbidden) return { ...checked, warnings: [...warnings, ...problems] };
   return { ...checked, errors: [...errors, ...problems], config: null };
+}
+
+/** With what vacd would refuse. lvm2 tells root alone what there is, so anybody else cannot tell. */
+async function withVolumeGroup(checked: CheckedConfig): Promise<CheckedConfig> {
+  const { config, errors } = checked;
+  if (config === null || process.getuid?.() !== 0) return checked;
+  const problems = await volumeGroupProblems(config);
+  return problems.length === 0 ? checked : { ...checked, errors: [...errors, ...problems], config: null };
 }
 
 /** Problems as they are; of a good configuration what names others, and no secrets. */

@@ -203,7 +203,7 @@ export const COMMANDS = {
     asks: 'all',
     summary: 'the factories, what they run and how they are',
     help: [
-      'One line for each factory, and below what is wrong with some. PROC and MACH are processors and machines in use, of those that there may be; HS06 is the power in use; LOAD is of the last 15 minutes; STATE and ROOT are free on the disks of the state directory and of /; UP is the time since it was booted; BEAT is the age of its heartbeat.',
+      'One line for each factory, and below what is wrong with some. PROC and MACH are processors and machines in use, of those that there may be; HS06 is the power in use; LOAD is of the last 15 minutes; DISK and ROOT are free on the disks of the state directory and of /; UP is the time since it was booted; BEAT is the age of its heartbeat.',
       COLUMNS_HELP,
     ],
     examples: [

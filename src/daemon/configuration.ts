@@ -31,13 +31,13 @@ export function hostProblems(config: Config, processors: number = availableParal
 }
 
 /** A volume group that is named must be there (SPEC 2). Looked at before the first machine alone: groups may come and go. */
-async function volumeGroupProblems({ settings, origins }: Config): Promise<Problem[]> {
+export async function volumeGroupProblems({ settings, origins }: Config): Promise<Problem[]> {
   const { volumeGroup: given } = settings;
   if (given === null || (await new Lvm().find(given)) !== null) return [];
   const option = 'volume_group';
   const { file, line } = origins[originKey('settings', option)] ?? { file: '', line: null };
   const message =
-    'this host has no such LVM volume group or thin pool (see vgs and lvs); correct the name, or leave the option out';
+    'this host has no such LVM volume group or thin pool (see vgs and lvs, of lvm2); correct the name, or leave the option out';
   return [problemAt({ file, line, section: 'settings', option, given }, message)];
 }
 

@@ -112,6 +112,7 @@ export class Hearing {
     this.cancelHold = clock.at(clock.nowMs() + memory.config.settings.udpTimeoutSeconds * 1000, () => {
       this.release();
       this.publish();
+      this.wakeLoop();
     });
   }
 

@@ -47,6 +47,8 @@ export interface MetricsFacts {
   readonly sources: MetricsSources;
   /** Null while VacQuery is not spoken. */
   readonly space: SpaceFacts | null;
+  /** Null: this factory is on its own. */
+  readonly gossip: GossipFacts | null;
   readonly standstillsSeen: ReadonlySet<string>;
   /** Null: not looked at yet. */
   readonly lagSeconds: { readonly mean: number; readonly p99: number; readonly max: number } | null;
@@ -204,7 +206,7 @@ export const GAUGES: readonly Series[] = [
   },
   {
     name: 'vac_space_peers',
-    help: 'Other factories of the space that were asked.',
+    help: 'Other factories of the space, by the configuration.',
     read: ({ space }) => optional(space, ({ peers }) => peers.length),
   },
   {

@@ -60,7 +60,6 @@ export const GOSSIP_COUNTERS: readonly Series[] = [
 ];
 
 /** Nothing from a factory on its own. */
-function ofGossip({ sources }: MetricsFacts, read: (gossip: GossipFacts) => readonly Sample[]): readonly Sample[] {
-  const gossip = sources.gossip?.() ?? null;
+function ofGossip({ gossip }: MetricsFacts, read: (gossip: GossipFacts) => readonly Sample[]): readonly Sample[] {
   return gossip === null ? [] : read(gossip);
 }

@@ -187,6 +187,7 @@ export class Metrics {
       state: this.memory.state(Math.floor(Date.now() / 1000), performance.now()),
       sources: this.sources,
       space: this.sources.space?.() ?? null,
+      gossip: this.sources.gossip?.() ?? null,
       standstillsSeen: this.standstillsSeen,
       lagSeconds: this.takeLag(),
       version: VERSION,

@@ -7,6 +7,7 @@ import { access } from 'node:fs/promises';
 import { isVacError, VacError } from '../errors.js';
 import type { Action, CreationFailure, MachineEnd, MachineRecord, StopRequest } from '../factory/types.js';
 import { removeDisks } from '../host/disks.js';
+import { CommandError } from '../host/exec.js';
 import { CREATE_STEPS, exportsOf, newCreation, newRecord } from '../machines/create.js';
 import { writeShutdownTime } from '../machines/features.js';
 import { CLEAR_STEPS } from '../machines/finish.js';
@@ -230,6 +231,7 @@ export class Performer {
     );
     await tools.nfs.remove(record.id);
     await tools.images.release(record.id);
+    await tools.volumes.removeStray(tools.settings().volumeGroup, record.uuid);
     await tools.logs.release(record.ip, record.id);
     await tools.journal.freeSlot(record);
     memory.machines.delete(record.id);
@@ -367,6 +369,8 @@ const HOST_TROUBLE: ReadonlySet<string> = new Set([
 ]);
 
 function isHostTrouble(cause: unknown): boolean {
+  // What makes disks tells of a full one in its own words.
+  if (cause instanceof CommandError && /No space left on device/.test(cause.message)) return true;
   if (cause instanceof VacError) return HOST_TROUBLE.has(cause.code);
   return (cause as NodeJS.ErrnoException | null)?.code === 'ENOSPC';
 }

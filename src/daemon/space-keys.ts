@@ -55,6 +55,7 @@ export class SpaceKeys implements Signer {
   /** Readings follow one another. */
   private reading: Promise<void> = Promise.resolve();
   private cancelLook = () => {};
+  private isStarted = false;
   private closed = false;
 
   constructor(private readonly parts: SpaceKeysParts) {}
@@ -67,6 +68,7 @@ export class SpaceKeys implements Signer {
   async start(): Promise<void> {
     const { memory, log } = this.parts;
     await this.configure();
+    this.isStarted = true;
     if (this.path === null || this.authenticator !== null) return;
     const message = `space_key_file: ${this.problems.join('; ')}`;
     if (memory.machines.size === 0) throw new VacError('space-key-unusable', message);
@@ -108,7 +110,7 @@ export class SpaceKeys implements Signer {
   /** Why nothing can be signed, or the last good keys are still in force; empty: all is well. */
   problemsNow(): string[] {
     if (this.problems.length === 0) return [];
-    const meanwhile = this.authenticator === null ? this.withoutKeys() : 'the keys that it had before stay in force';
+    const meanwhile = this.authenticator === null ? this.withoutKeys() : KEPT;
     return [`space_key_file: ${this.problems.join('; ')} (${meanwhile})`];
   }
 
@@ -208,8 +210,9 @@ export class SpaceKeys implements Signer {
     const text = this.problems.join('; ');
     if (!file.ok) {
       // At the start it is told, or thrown, by `start`.
-      if (text !== told && this.authenticator !== null) {
-        this.parts.log.error(`space_key_file: ${text}; the keys that it had before stay in force`);
+      if (text !== told && this.isStarted) {
+        const meanwhile = this.authenticator === null ? `${this.withoutKeys()} until it is put right` : KEPT;
+        this.parts.log.error(`space_key_file: ${text}; ${meanwhile}`);
       }
       return;
     }
@@ -253,4 +256,5 @@ export class SpaceKeys implements Signer {
   }
 }
 
+const KEPT = 'the keys that it had before stay in force';
 const NEVER: Seen = { signedMs: Number.NEGATIVE_INFINITY, unsignedMs: Number.NEGATIVE_INFINITY };

@@ -161,13 +161,10 @@ class Starts {
         this.note({ machinetype: type.name }, verdict.code, verdict.reason);
         continue;
       }
+      const free = `${this.freeProcessors} ${this.freeProcessors === 1 ? 'processor is' : 'processors are'} free`;
       const place = `number ${line.findIndex((score) => score.machinetype === type.name) + 1} of ${line.length} in line by share`;
       if (this.freeProcessors > 0) {
-        this.note(
-          { machinetype: type.name },
-          'may-start',
-          `may start, ${place}; ${this.freeProcessors} processors are free`,
-        );
+        this.note({ machinetype: type.name }, 'may-start', `may start, ${place}; ${free}`);
       } else {
         this.note({ machinetype: type.name }, 'all-taken', `may start, ${place}; all processors are given to machines`);
       }

@@ -48,11 +48,19 @@ export async function createSwap(path: string, bytes: number): Promise<void> {
   await run('mkswap', ['-q', '-L', 'swap', path]);
 }
 
-/** An empty disk: zeros that take no space. */
+/** An empty disk: zeros that take no space. @throws VacError `disk-too-large` when no file there can be of this size */
 export async function createSparse(path: string, bytes: number): Promise<void> {
   const file = await open(path, 'w', 0o600);
   try {
-    await file.truncate(bytes);
+    await file.truncate(bytes).catch((cause: NodeJS.ErrnoException) => {
+      // The second: beyond what Node counts to.
+      if (cause.code !== 'EFBIG' && cause.code !== 'ERR_OUT_OF_RANGE') throw cause;
+      throw new VacError(
+        'disk-too-large',
+        `the disk ${path} should have ${bytes / 1e9} GB, and the file system there can have no file of this size; lower disk_gb_per_processor (for swap: swap_mb_per_processor)`,
+        { cause },
+      );
+    });
   } finally {
     await file.close();
   }

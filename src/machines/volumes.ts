@@ -13,6 +13,11 @@ import { JOURNAL } from './layout.js';
 /** A group that was looked at is not looked at again for so long: many machines start at once. */
 const LOOK_MS = 30_000;
 
+/** A machine's volume in a group. By the machine's uuid: no other ever had the name. */
+export function machineVolume(group: VolumeGroup, uuid: string): Volume {
+  return { group: group.name.split('/')[0]!, name: `vac-${uuid}` };
+}
+
 export class MachineVolumes {
   readonly #lvm: Lvm;
   #looked: { name: string; atMs: number; group: Promise<VolumeGroup | null> } | null = null;
@@ -49,6 +54,16 @@ export class MachineVolumes {
     // What an earlier try may have left.
     await this.removeAll(machineDirectory);
     await this.#lvm.create(group, name, bytes);
+  }
+
+  /**
+   * Removes the volume of a machine whose directory is gone, and with it what was written down of it.
+   *
+   * @param configured the option volume_group
+   */
+  async removeStray(configured: string | null, uuid: string): Promise<void> {
+    const group = await this.groupFor(configured).catch(() => null);
+    if (group !== null) await this.#lvm.remove(machineVolume(group, uuid));
   }
 
   /** Removes all volumes of a machine; a second call does nothing. */

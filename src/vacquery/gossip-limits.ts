@@ -7,7 +7,7 @@ export const GOSSIP_LIMITS: GossipLimits = {
   announceDelayMs: 50,
   busyAnnounceDelayMs: 5_000,
   firstHopPeers: 3,
-  transmitFactor: 0.7,
+  transmitFactor: 1.3,
   syncIntervalMs: 4_000,
   busySyncIntervalMs: 250,
   settleMs: 20_000,

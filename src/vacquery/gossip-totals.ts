@@ -4,6 +4,12 @@ import type { MachinetypeNews } from '../factory/types.js';
 import { decayUse, type Entry, type Slice, type SliceEnd } from './entry.js';
 import type { DecayedUse } from './gossip-types.js';
 
+/**
+ * Ends are in whole seconds of their factories' calendars. How long ago they were is told in tenths, of which the way takes
+ * some: those that are nearer to each other than this were in one second.
+ */
+const SAME_SECOND_DS = 5;
+
 interface Total {
   /** Factories' slices in it; without any it is forgotten, for names come from others. */
   slices: number;
@@ -104,9 +110,12 @@ export class Totals {
     }
   }
 
+  /** As `isLater` of factory/news.ts, since all factories must take the same abort for the last. */
   #newer(known: Total['abort'], other: NonNullable<Total['abort']>): Total['abort'] {
     if (known === null) return other;
-    return this.#timeDs(other) > this.#timeDs(known) ? other : known;
+    const laterDs = this.#timeDs(other) - this.#timeDs(known);
+    const isLater = Math.abs(laterDs) < SAME_SECOND_DS ? other.end.hostname > known.end.hostname : laterDs > 0;
+    return isLater ? other : known;
   }
 
   #timeDs({ index, end }: NonNullable<Total['abort']>): number {

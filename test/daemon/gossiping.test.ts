@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GOSSIP_LIMITS, PERFECT_NETWORK, VACQUERY_PORT } from '../../src/vacquery/index.js';
@@ -267,5 +267,15 @@ describe('the number of a start', () => {
     await net.pass(3);
     expect(second.counted()).toBe(1);
     expect(first.log.lines).toEqual([expect.stringMatching(said)]);
+  });
+
+  it('that cannot be written down keeps nobody from gossiping', async () => {
+    mkdirSync(join(net.stateDirOf(WN1), 'incarnation'));
+    const [first, second] = (await three(1)) as [Factory, Factory];
+    await net.pass(3);
+    expect(second.ways()[WN1]).toBe('gossip');
+    expect(second.counted()).toBe(1);
+    expect(first.memory.spaceHeard).toBe(true);
+    expect(first.log.with('the number of this start cannot be kept')).toHaveLength(1);
   });
 });

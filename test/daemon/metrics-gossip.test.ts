@@ -44,6 +44,21 @@ describe('metrics of gossip', () => {
     expect(Object.keys(valuesOf(families, 'vac_peer_news_age_seconds'))).toEqual([`peer=${WN2}`, `peer=${WN3}`]);
   });
 
+  it('are taken of one moment, by one look at the space', async () => {
+    const { memory, space } = await net.start(WN1, 1);
+    const metrics = new Metrics(memory, 0);
+    let looks = 0;
+    metrics.watch({
+      gossip: () => {
+        looks += 1;
+        return space.gossip();
+      },
+    });
+    await metrics.text();
+    expect(looks).toBe(1);
+    metrics.close();
+  });
+
   it('are none of a factory on its own', async () => {
     const alone = await net.start(WN1, 1, { factories: [] });
     const families = await scraped(alone);

@@ -4,8 +4,10 @@ import { archivedRecords } from '../../src/accounting/archive.js';
 import type { MachineMemory } from '../../src/daemon/memory.js';
 import { type ErrorCode, VacError } from '../../src/errors.js';
 import type { Action } from '../../src/factory/types.js';
+import { CommandError } from '../../src/host/exec.js';
 import { CREATE_STEPS } from '../../src/machines/create.js';
 import { JOURNAL, slotHostname } from '../../src/machines/layout.js';
+import { MachineVolumes } from '../../src/machines/volumes.js';
 import { actionsOf, drainOrder, end, FACTORY, orders, stopRequest } from '../factory/builders.js';
 import { nowSeconds, TestFactory, until } from './test-factory.js';
 
@@ -236,6 +238,7 @@ describe('the count of failures', () => {
   test.each([
     ...(['hypervisor-unreachable', 'nfs-unavailable', 'nfs-refused', 'syslog-unavailable'] as const).map(trouble),
     Object.assign(new Error('no space is left'), { code: 'ENOSPC' }),
+    new CommandError('command-failed', 'xorriso: No space left on device', { exitCode: 1, stdout: '', stderr: '' }),
   ])('does not grow by what is the host’s trouble ($code)', async (error) => {
     failIn('slot', error);
     for (let times = 0; times < 3; times += 1) {
@@ -368,11 +371,13 @@ describe('a directory that somebody removed', () => {
     const machine = await factory.addMachine({}, { phase, end: phase === 'ended' ? end() : null }, false);
     await factory.observer.listDomains();
     await rm(factory.layout.machine(machine.entry.record.id), { recursive: true });
+    const removeStray = vi.spyOn(MachineVolumes.prototype, 'removeStray');
     factory.memory.orders = orders({ drain: drainOrder() });
     expect(await factory.drive()).toEqual([phase === 'running' ? 'endMachine' : 'clearMachine']);
     expect(factory.memory.machines.has(machine.entry.record.id)).toBe(false);
     expect(factory.memory.cleared.size).toBe(0);
     expect(factory.log.with('was removed by somebody; it is not accounted')).toHaveLength(1);
+    expect(removeStray).toHaveBeenCalledWith(null, machine.entry.record.uuid);
   });
 
   test('of a start that was interrupted, after its traces were read: it is forgotten', async () => {

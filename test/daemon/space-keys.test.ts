@@ -183,6 +183,16 @@ describe('a key file that cannot be used', () => {
     expect(first.space.problems()).toEqual([]);
   });
 
+  it('is told of when a running factory is given it by its configuration', async () => {
+    const first = await net.start(WN1);
+    await first.reconfigure({ spaceKeyFile: pathOf('none') });
+    expect(first.log.with('space_key_file')).toEqual([
+      expect.stringMatching(
+        /^error: space_key_file: .*there is no such file.*; nothing is signed until it is put right$/,
+      ),
+    ]);
+  });
+
   it('ends the start of a factory without machines; one with machines looks after them and believes nobody', async () => {
     const settings = { spaceKeyFile: pathOf('none'), spaceKeyMode: 'required' as const };
     await expect(net.start(WN1, 0, settings)).rejects.toMatchObject({

@@ -189,6 +189,23 @@ describe('names', () => {
     await net.pass(0.2);
     expect(running()).toEqual({ [WN2]: 2, [WN3]: 3 });
   });
+
+  it('of which none resolves hold starts up for udp_timeout_seconds, and not a moment longer', async () => {
+    const woken: number[] = [];
+    const { memory } = await net.start(
+      WN1,
+      0,
+      {},
+      {
+        resolve: async () => Promise.reject(new Error('no such host')),
+        wake: () => woken.push(net.clock.nowMs()),
+      },
+    );
+    await net.pass(TIMEOUT_SECONDS - 0.1);
+    expect([memory.spaceHeard, woken]).toEqual([false, []]);
+    await net.pass(0.2);
+    expect([memory.spaceHeard, memory.alone, woken.length]).toEqual([true, true, 1]);
+  });
 });
 
 describe('a factory cut off from all others', () => {

@@ -324,6 +324,21 @@ describe('a file that is damaged', () => {
   });
 });
 
+test('a file that cannot be written is told of once, and written as soon as it can be', async () => {
+  await history.restore();
+  addMachine();
+  await rm(directory, { recursive: true });
+  for (let minute = 0; minute < 3; minute += 1) {
+    pass(61);
+    await history.close();
+  }
+  expect(log.lines).toEqual([expect.stringMatching(/^warning: .*share-history.json cannot be written \(ENOENT/)]);
+  await mkdir(directory);
+  pass(61);
+  await history.close();
+  expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ version: 1, savedTimeSeconds: unixSeconds });
+});
+
 test('a crash between any two steps leaves the old history or the new one, and nothing is counted twice', async () => {
   await anHour();
   const old = await readFile(path, 'utf8');

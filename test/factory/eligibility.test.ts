@@ -156,6 +156,14 @@ describe('one scout at a time within the fizzle window', () => {
   });
 });
 
+it.each([
+  [1, 'may start, number 1 of 1 in line by share; 1 processor is free'],
+  [2, 'may start, number 1 of 1 in line by share; 2 processors are free'],
+])('a type that may start is told of with what is free: %i', (totalProcessors, reason) => {
+  const made = plan(state({ totalProcessors, orders: orders({ startsLeft: 0 }) }), config([machinetype('prod')]));
+  expect(typeDecision(made, 'prod')?.reason).toBe(reason);
+});
+
 describe('other reasons against a type', () => {
   it('target_share 0', () => expect(judge([], { targetShare: 0 })).toBe('no-share'));
 

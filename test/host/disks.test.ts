@@ -115,6 +115,13 @@ describe('a swap disk', () => {
   });
 });
 
+test.each([2 ** 52, 2 ** 54])('a disk of %d bytes, larger than files can be, is refused', async (bytes) => {
+  await expect(createScratch(at('scratch.img'), bytes)).rejects.toMatchObject({
+    code: 'disk-too-large',
+    message: expect.stringMatching(/scratch\.img should have [\d.]+ GB, .* lower disk_gb_per_processor/),
+  });
+});
+
 test('disks are removed, those that are there, and no more than these', async () => {
   await writeFile(at('root.qcow2'), '');
   await writeFile(at('console.log'), '');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createScratch, createScratchOn, volumeBytesFor } from '../../src/host/disks.js';
 import { Lvm, type VolumeGroup, volumePath } from '../../src/host/lvm.js';
-import { MachineVolumes } from '../../src/machines/volumes.js';
+import { MachineVolumes, machineVolume } from '../../src/machines/volumes.js';
 
 const MIB = 2 ** 20;
 const GROUP = `vac_test_${process.pid}`;
@@ -90,6 +90,16 @@ describe('in a volume group', () => {
     expect(await lvm.volumes(GROUP)).toHaveLength(1);
     await volumes.removeAllOf(machine);
     await volumes.removeAllOf(machine);
+    expect(await lvm.volumes(GROUP)).toEqual([]);
+  });
+
+  test('the volume of a machine whose directory is gone is removed', async () => {
+    const volumes = new MachineVolumes(lvm);
+    await lvm.create(await group(), machineVolume(await group(), 'a-uuid').name, 8 * MIB);
+    await volumes.removeStray(GROUP, 'another-uuid');
+    expect(await lvm.volumes(GROUP)).toHaveLength(1);
+    await volumes.removeStray(GROUP, 'a-uuid');
+    await volumes.removeStray('vac_nowhere', 'a-uuid');
     expect(await lvm.volumes(GROUP)).toEqual([]);
   });
 

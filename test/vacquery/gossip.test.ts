@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foldNews } from '../../src/factory/news.js';
+import { foldNews, isLater } from '../../src/factory/news.js';
 import { isAbort } from '../../src/factory/outcome.js';
 import { MAX_SENT_BYTES } from '../../src/vacquery/codec.js';
 import { nextIncarnation } from '../../src/vacquery/gossip.js';
@@ -132,6 +132,26 @@ describe('sums for decisions', () => {
     expect(space.gossip(3).totals(now).sort(byName)).toEqual(folded.sort(byName));
     expect(folded).toHaveLength(2);
     expect(isAbort(folded.find(({ machinetype }) => machinetype === 'lhcb')!.lastEnd!.message)).toBe(true);
+  });
+
+  it('name the same abort everywhere, whichever of one second was heard first', () => {
+    const space = new GossipSpace({ factories: 12, seed: 11, faults: LOSSY });
+    const ends = ['wn000-07.example.com', 'wn001-03.example.com', 'wn002-00.example.com'].map((hostname) => ({
+      timeSeconds: NOW_SECONDS - 60,
+      message: '300 No work',
+      hostname,
+    }));
+    for (const [index, end] of [...ends.entries()].reverse()) {
+      space.announce(index, running('lhcb', 1, end));
+      space.run(0.3);
+    }
+    space.runUntil(() => space.hasConverged(), 60);
+    const now = space.now();
+    const last = ends.reduce((newest, end) => (isLater(end, newest) ? end : newest));
+    const named = everybody(12)
+      .slice(3)
+      .map((index) => space.gossip(index).totals(now)[0]!.lastEnd);
+    expect(named).toEqual(named.map(() => last));
   });
 
   it('forget an abort when its factory has had a better end since', () => {

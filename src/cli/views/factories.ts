@@ -45,7 +45,7 @@ interface Row {
 
 /**
  * Processors and machines are those in use of those there may be; HS06 is the power in use; LOAD is the average of 15
- * minutes; STATE and ROOT are free on the disks of the state directory and of /; BEAT is the age of the older of the
+ * minutes; DISK and ROOT are free on the disks of the state directory and of /; BEAT is the age of the older of the
  * factory's and its responder's heartbeat, on the factory's own clock; NEWS is by which way, and how long ago, the vacd here
  * heard it last.
  */
@@ -116,7 +116,7 @@ function columnsFor(rows: readonly Row[]): Column<Row>[] {
     }),
     number('HS06', (s) => decimal(s.running_hs06), { drop: 2, ...total(decimal(sum((s) => s.running_hs06))) }),
     number('LOAD', (s) => loadOf(s.load_average), { drop: 1 }),
-    number('STATE', (s) => size(kibToBytes(s.vac_disk_avail_kb)), { drop: 3 }),
+    number('DISK', (s) => size(kibToBytes(s.vac_disk_avail_kb)), { drop: 3 }),
     number('ROOT', (s) => size(kibToBytes(s.root_disk_avail_kb)), { drop: 6 }),
     number('MEMORY', memory, { drop: 7 }),
     number('UP', (s) => duration(secondsBetween(s.boot_time, s.time_sent)), { drop: 5 }),

@@ -27,6 +27,7 @@ import {
   noteFailure,
   stateOf,
   whyUnfit,
+  wishKey,
 } from './entry.js';
 import { makeRoom, removeUnused } from './room.js';
 import { type Copy, type ImageFacts, ImageStore } from './store.js';
@@ -78,10 +79,7 @@ export class ImageCache {
 
   /** What keeps from trying is over: a changed configuration may have put it right. */
   retryNow(): void {
-    for (const entry of this.#entries.values()) {
-      entry.retryAtMs = 0;
-      entry.failures = 0;
-    }
+    for (const { tries } of this.#entries.values()) tries.clear();
   }
 
   stateOf(wish: ImageWish): ImageState {
@@ -91,7 +89,11 @@ export class ImageCache {
   /** Brings the image up to date; what came of it is in `stateOf`. Never rejects. */
   async refresh(wish: ImageWish): Promise<void> {
     const entry = this.#entry(wish.url);
+    const key = wishKey(wish);
+    // What is refused for one wish, by its checksum or signer, may be what another one wants.
+    while (entry.flight !== null && entry.flightKey !== key) await entry.flight;
     if (entry.flight === null) {
+      entry.flightKey = key;
       entry.busy = 'checking';
       entry.bytes = 0;
       entry.totalBytes = null;
@@ -143,9 +145,9 @@ export class ImageCache {
       await this.#readSignature(entry, wish);
       const unfit = whyUnfit(entry, wish);
       if (unfit !== null) throw unusable(wish.url, unfit);
-      if (entry.facts.trouble !== null) this.parts.log.info(`the image ${redacted(wish.url)} is up to date again`);
-      entry.failures = 0;
-      entry.retryAtMs = 0;
+      if (entry.tries.delete(wishKey(wish))) {
+        this.parts.log.info(`the image ${redacted(wish.url)} is up to date again`);
+      }
       await this.#write(entry, { trouble: null, checkedTimeSeconds: nowSeconds() });
     } catch (error) {
       if (this.#abort.signal.aborted) return;
@@ -235,9 +237,10 @@ export class ImageCache {
   async #failed(entry: Entry, wish: ImageWish, error: Error): Promise<void> {
     const serves = isUsable(entry, wish);
     const isBad = error instanceof VacError && error.code === 'image-unusable';
-    const seconds = noteFailure(entry, serves, isBad, this.#nowMs());
     const message = whyFailed(error);
-    if (message !== entry.facts.trouble?.message) {
+    const told = entry.tries.get(wishKey(wish))?.message;
+    const seconds = noteFailure(entry, wish, message, { serves, isBad }, this.#nowMs());
+    if (message !== told) {
       const meanwhile = serves ? 'the copy that is here serves meanwhile' : 'no machines start from it';
       this.parts.log.warn(`${message}; ${meanwhile}, next try in ${seconds} s`);
     }

@@ -17,6 +17,13 @@ export interface ImageWish {
   readonly signingDn: string | null;
 }
 
+/** What came of the last looks for one wish: of those who want it otherwise, none is the others' fault. */
+interface Tries {
+  readonly failures: number;
+  readonly retryAtMs: number;
+  readonly message: string;
+}
+
 /** Times in ms are of a monotonic clock. */
 export interface Entry {
   facts: ImageFacts;
@@ -26,9 +33,11 @@ export interface Entry {
   totalBytes: number | null;
   /** When the server last told that the copy is its newest. */
   checkedAtMs: number;
-  failures: number;
-  retryAtMs: number;
+  /** Of the wishes whose last look failed, by `wishKey`. */
+  readonly tries: Map<string, Tries>;
   flight: Promise<void> | null;
+  /** Whose it is, by `wishKey`. */
+  flightKey: string;
   /** The last writing of the facts; each waits for the one before. */
   saving: Promise<void>;
   /** Of the copy with this file name. */
@@ -48,6 +57,9 @@ const MAX_RETRY_OF_BAD_SECONDS = 3600;
 /** A signature is looked at again after this: its certificate may have ended. */
 const SIGNATURE_MS = 3_600_000;
 
+/** Of one URL: vacuum pipes can think up any number, one after the other. */
+const MAX_WISHES = 64;
+
 export function newEntry(facts: ImageFacts): Entry {
   return {
     facts,
@@ -55,17 +67,23 @@ export function newEntry(facts: ImageFacts): Entry {
     bytes: 0,
     totalBytes: null,
     checkedAtMs: Number.NEGATIVE_INFINITY,
-    failures: 0,
-    retryAtMs: 0,
+    tries: new Map(),
     flight: null,
+    flightKey: '',
     saving: Promise.resolve(),
     signature: null,
   };
 }
 
+/** Of one URL: which bytes are wanted, and of whom. */
+export function wishKey({ sha256, signingDn }: ImageWish): string {
+  return JSON.stringify([sha256, signingDn]);
+}
+
 export function stateOf(entry: Entry, wish: ImageWish, nowMs: number): ImageState {
   const { facts, busy } = entry;
-  const retryInSeconds = Math.max(0, (entry.retryAtMs - nowMs) / 1000);
+  const tries = entry.tries.get(wishKey(wish));
+  const retryInSeconds = Math.max(0, ((tries?.retryAtMs ?? 0) - nowMs) / 1000);
   const isBusy = busy !== null;
   if (busy === 'fetching') {
     const doing = `is being fetched: ${progressText(entry.bytes, entry.totalBytes)}`;
@@ -75,7 +93,7 @@ export function stateOf(entry: Entry, wish: ImageWish, nowMs: number): ImageStat
     return { phase: 'ready', busy: isBusy, doing: '', retryInSeconds: 0 };
   }
   if (!isBusy && retryInSeconds > 0) {
-    const doing = `cannot be used: ${facts.trouble?.message}; next try in ${Math.ceil(retryInSeconds)} s`;
+    const doing = `cannot be used: ${tries?.message}; next try in ${Math.ceil(retryInSeconds)} s`;
     return { phase: 'unavailable', busy: false, doing, retryInSeconds };
   }
   if (facts.copy === null) return { phase: 'fetching', busy: isBusy, doing: 'is yet to be fetched', retryInSeconds: 0 };
@@ -116,15 +134,26 @@ export function isSignatureDue(
 /**
  * Takes a failure down.
  *
+ * @param message why
  * @param serves there is a copy that machines start from meanwhile
  * @param isBad the server has something, and it is not good
  * @returns seconds until the next try
  */
-export function noteFailure(entry: Entry, serves: boolean, isBad: boolean, nowMs: number): number {
+export function noteFailure(
+  { tries }: Entry,
+  wish: ImageWish,
+  message: string,
+  { serves, isBad }: { readonly serves: boolean; readonly isBad: boolean },
+  nowMs: number,
+): number {
+  const key = wishKey(wish);
+  const failures = tries.get(key)?.failures ?? 0;
   const first = serves ? FIRST_RETRY_WITH_COPY_SECONDS : FIRST_RETRY_SECONDS;
   const most = isBad ? MAX_RETRY_OF_BAD_SECONDS : MAX_RETRY_SECONDS;
-  const seconds = Math.min(most, first * 2 ** Math.min(entry.failures, 10));
-  entry.failures += 1;
-  entry.retryAtMs = nowMs + seconds * 1000;
+  const seconds = Math.min(most, first * 2 ** Math.min(failures, 10));
+  tries.delete(key);
+  tries.set(key, { failures: failures + 1, retryAtMs: nowMs + seconds * 1000, message });
+  const [oldest = key] = tries.keys();
+  if (tries.size > MAX_WISHES) tries.delete(oldest);
   return seconds;
 }

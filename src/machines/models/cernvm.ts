@@ -7,8 +7,11 @@ import { inspectIso } from '../../host/iso-image.js';
 import { makeScratch, makeSwap, scratchDisk, swapDisk } from './disks.js';
 import type { MachineModel } from './model.js';
 
-/** Where the predecessor had it: last on IDE, so that the disks of a machine without virtio keep hda and hdb. */
-const CD_DEVICE = { pc: 'hdc', q35: 'sdc' } as const;
+/**
+ * The first is where the predecessor had it: last on IDE, so that the disks of a machine without virtio keep hda and hdb.
+ * The machine's disks may have that name, swap on IDE does; libvirt takes each only once.
+ */
+const CD_DEVICES = { pc: ['hdc', 'hdd', 'hdb'], q35: ['sdc', 'sdd', 'sde'] } as const;
 
 function cernvm(name: string): MachineModel {
   return {
@@ -21,17 +24,17 @@ function cernvm(name: string): MachineModel {
 
     disks(context, imagePath) {
       const { type } = context;
+      const disks = [...scratchDisk(context, type.rootDevice), ...swapDisk(context)];
       return [
         {
           path: imagePath,
           kind: 'cdrom',
           format: 'raw',
-          device: CD_DEVICE[type.machineType],
+          device: CD_DEVICES[type.machineType].find((name) => !disks.some(({ device }) => device === name))!,
           serial: 'cernvm',
           bootOrder: 1,
         },
-        ...scratchDisk(context, type.rootDevice),
-        ...swapDisk(context),
+        ...disks,
       ];
     },
   };

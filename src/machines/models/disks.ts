@@ -1,9 +1,10 @@
 /** The disks that several models have: scratch, as a file or a logical volume, and swap. */
 
 import { createScratch, createScratchOn, createSparse, createSwap, volumeBytesFor } from '../../host/disks.js';
-import { type Volume, volumePath } from '../../host/lvm.js';
+import { volumePath } from '../../host/lvm.js';
 import type { DomainDisk } from '../domain-xml.js';
 import { diskPaths } from '../layout.js';
+import { machineVolume } from '../volumes.js';
 import type { ModelContext } from './model.js';
 
 /** `ext4`: a file system over the whole disk, labelled scratch. `nothing`: the machine makes of it what it likes. */
@@ -17,7 +18,7 @@ export async function makeScratch(context: ModelContext, content: ScratchContent
   if (content === 'ext4') await createScratch(path, scratchBytes);
   else await createSparse(path, scratchBytes);
   if (volumeGroup === null) return;
-  const volume = scratchVolume(context);
+  const volume = machineVolume(volumeGroup, record.uuid);
   await volumes.create(layout.machine(record.id), volumeGroup, volume, await volumeBytesFor(scratchBytes));
   // The file holds some megabytes at most: it is the pattern for the volume.
   await createScratchOn(volumePath(volume), path);
@@ -34,16 +35,11 @@ export function scratchDisk(context: ModelContext, device: string): DomainDisk[]
   return [
     volumeGroup === null
       ? { path: diskPaths(layout, record).scratch, format: 'raw', device, serial: 'scratch' }
-      : { path: volumePath(scratchVolume(context)), format: 'qcow2', device, serial: 'scratch' },
+      : { path: volumePath(machineVolume(volumeGroup, record.uuid)), format: 'qcow2', device, serial: 'scratch' },
   ];
 }
 
 export function swapDisk({ layout, record, type, swapBytes }: ModelContext): DomainDisk[] {
   if (swapBytes <= 0) return [];
   return [{ path: diskPaths(layout, record).swap, format: 'raw', device: type.swapDevice, serial: 'swap' }];
-}
-
-/** By the machine's uuid: no other ever had the name. */
-function scratchVolume({ record, volumeGroup }: ModelContext): Volume {
-  return { group: volumeGroup!.name.split('/')[0]!, name: `vac-${record.uuid}` };
 }

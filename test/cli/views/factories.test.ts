@@ -13,7 +13,7 @@ const order = (view: FactoriesOptions) =>
 describe('vac factories', () => {
   test('on 80 columns', () => {
     expect(shown(VIEW)).toMatchInlineSnapshot(`
-      "FACTORY   PROC  MACH  HS06  LOAD   STATE     ROOT             MEMORY    UP  BEAT
+      "FACTORY   PROC  MACH  HS06  LOAD    DISK     ROOT             MEMORY    UP  BEAT
       wn1      16/32   2/4   168  15.1  422 GB  81.2 GB  41.4 GB of 101 GB  2d5h   12s
       wn2      32/32   4/4   168  15.1  512 MB  81.2 GB  41.4 GB of 101 GB  2d5h  1h06
       wn3          -     -     -     -       -        -                  -     -     -
@@ -28,7 +28,7 @@ describe('vac factories', () => {
 
   test('on 120 columns', () => {
     expect(shown(WIDE)).toMatchInlineSnapshot(`
-      "FACTORY   PROC  MACH  HS06  LOAD   STATE     ROOT             MEMORY    UP  BEAT  VERSION
+      "FACTORY   PROC  MACH  HS06  LOAD    DISK     ROOT             MEMORY    UP  BEAT  VERSION
       wn1      16/32   2/4   168  15.1  422 GB  81.2 GB  41.4 GB of 101 GB  2d5h   12s  03.00.00
       wn2      32/32   4/4   168  15.1  512 MB  81.2 GB  41.4 GB of 101 GB  2d5h  1h06  03.00.00
       wn3          -     -     -     -       -        -                  -     -     -  -
@@ -43,7 +43,7 @@ describe('vac factories', () => {
 
   test('with problems alone', () => {
     expect(shown({ ...VIEW, problemsOnly: true, order: 'problems' })).toMatchInlineSnapshot(`
-      "FACTORY   PROC  MACH  HS06  LOAD   STATE     ROOT             MEMORY    UP  BEAT
+      "FACTORY   PROC  MACH  HS06  LOAD    DISK     ROOT             MEMORY    UP  BEAT
       wn2      32/32   4/4   168  15.1  512 MB  81.2 GB  41.4 GB of 101 GB  2d5h  1h06
       wn3          -     -     -     -       -        -                  -     -     -
       wn10     16/32   2/4   168   3.0  422 GB  81.2 GB  41.4 GB of 101 GB  2d5h    1m
@@ -98,8 +98,8 @@ describe('vac factories', () => {
       mem_total_kb: null,
     });
     expect(shown(WIDE, [answer('wn1', [silent])])).toMatchInlineSnapshot(`
-      "FACTORY   PROC  MACH  HS06  STATE  ROOT  UP  BEAT
-      wn1      16/32   2/4   168      -     -   -     -
+      "FACTORY   PROC  MACH  HS06  DISK  ROOT  UP  BEAT
+      wn1      16/32   2/4   168     -     -   -     -
       1 of 1 factory answered, no problems"
     `);
   });
@@ -116,8 +116,8 @@ describe('vac factories', () => {
     const dead = Array.from({ length: 30 }, (_, index) => answer(`wn${index}`, []));
     const lines = shown(VIEW, dead).split('\n').slice(-6);
     expect(lines.join('\n')).toMatchInlineSnapshot(`
-      "wn28        -     -     -     -      -     -       -   -     -  -
-      wn29        -     -     -     -      -     -       -   -     -  -
+      "wn28        -     -     -     -     -     -       -   -     -  -
+      wn29        -     -     -     -     -     -       -   -     -  -
       total     0/0   0/0     0
       0 of 30 factories answered, problems with 30:
       wn0, wn1, wn2, wn3, wn4, wn5, wn6, wn7, wn8, wn9, wn10, wn11, wn12, wn13, wn14,

@@ -354,6 +354,24 @@ describe('a checksum', () => {
   });
 });
 
+test('what one machinetype refuses is for another that does not, at once and later', async () => {
+  const content = rawImage(1);
+  const any = wish(server.serve('/a.img', { content, ...ETAG }));
+  const other = { ...any, sha256: sha256(rawImage(2)) };
+  const cache = await open();
+  await Promise.all([cache.refresh(other), cache.refresh(any)]);
+  expect(cache.stateOf(any)).toMatchObject({ phase: 'ready' });
+  expect(cache.stateOf(other)).toMatchObject({ phase: 'unavailable', doing: expect.stringContaining('SHA-256') });
+  await cache.take(any, 'machine1');
+  expect(imageOf(cache, 'machine1')).toBe(sha256(content));
+  // Nor does it keep the other from what is newer.
+  server.serve('/a.img', { content: rawImage(3), etag: '"3"' });
+  nowMs += 3_700_000;
+  await Promise.all([cache.refresh(other), cache.refresh(any)]);
+  await cache.take(any, 'machine2');
+  expect(imageOf(cache, 'machine2')).toBe(sha256(rawImage(3)));
+});
+
 describe('a download that broke off', () => {
   async function broken(validators: object, served = rawImage(1)): Promise<{ cache: ImageCache; image: ImageWish }> {
     const image = wish(`${server.url}/a.img`);

@@ -106,6 +106,21 @@ describe.each(['cernvm3', 'cernvm4'])('%s', (model) => {
     expect(await stat(join(directory, 'scratch.img'))).toMatchObject({ size: 64 * MIB, blocks: 0 });
   });
 
+  test('has its CD where none of its disks is', () => {
+    const devices = (type: Partial<MachinetypeConfig>) =>
+      plan(model, context({}, type)).map((disk) => disk.split(' ')[0]);
+    expect(devices({ machineType: 'pc', diskBus: 'ide', rootDevice: 'hda', swapDevice: 'hdc' })).toEqual([
+      'hdd',
+      'hda',
+      'hdc',
+    ]);
+    expect(devices({ machineType: 'q35', diskBus: 'sata', rootDevice: 'sda', swapDevice: 'sdc' })).toEqual([
+      'sdd',
+      'sda',
+      'sdc',
+    ]);
+  });
+
   test('refuses a disk image', async () => {
     await writeRawImage(image);
     await expect(MODELS.get(model)!.makeDisks(context(), image)).rejects.toThrow('is no ISO image');
