@@ -91,7 +91,10 @@ async function configuration(
 ): Promise<{ config: Config | null; notes: string[] }> {
   if (paths === undefined && types !== undefined) return { config: null, notes: [] };
   const { files, errors } = await (paths === undefined ? readConfigFiles() : readConfigFiles(paths, 'error'));
-  if (paths === undefined && files.length === 0 && errors.length === 0) return { config: null, notes: [] };
+  const isDenied = errors.some(({ message }) => message.includes('permission denied'));
+  if (paths === undefined && files.length === 0 && !isDenied) {
+    return { config: null, notes: ['there is no configuration on this host: a made-up space is simulated'] };
+  }
   const loaded = errors.length > 0 ? null : loadConfig(files, { hostFqdn: hostFqdn() });
   if (loaded?.ok) {
     const whose =

@@ -4,6 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { recoverMachines } from '../../src/daemon/recover.js';
 import { CREATE_STEPS } from '../../src/machines/create.js';
+import { drainOrder, orders } from '../factory/builders.js';
 import { ImageServer, rawImage } from '../host/images/image-server.js';
 import { NULL_LOGS, TestFactory } from './test-factory.js';
 
@@ -44,7 +45,7 @@ async function held(id: string): Promise<string[]> {
   return [
     ...names.filter((name) => /\.(qcow2|img|iso|fd|tmp)$|^volumes$/.test(name)),
     ...(await readdir(layout.slots())),
-    ...(await readdir(`${layout.imageCache()}/in-use`)),
+    ...(await readdir(`${layout.imageCache()}/in-use`).catch(() => [])),
   ];
 }
 
@@ -69,8 +70,34 @@ test.each(STEPS)('a creation that fails at %s leaves nothing of it', async (step
 });
 
 test.each(STEPS)('a vacd that dies at %s leaves it to the next one, which leaves nothing of it', async (step) => {
-  factory.listen = (_machine, at, moment) => (at === step && moment === 'begin' ? new Promise(() => {}) : undefined);
+  let dying = () => {};
+  const isDying = new Promise<void>((resolve) => {
+    dying = resolve;
+  });
+  let bury = (_: Error) => {};
+  const forEver = new Promise<void>((_, reject) => {
+    bury = reject;
+  });
+  factory.listen = (_machine, at, moment) => {
+    if (at !== step || moment !== 'begin') return;
+    dying();
+    return forEver;
+  };
   factory.pass();
-  await expect.poll(async () => (await factory.pass(), factory.memory.images.states(factory.memory.config.machinetypes).get('web')?.phase)).toBe('ready');
+  await factory.settle();
   factory.pass();
+  await isDying;
+  const id = await onlyMachine();
+  // What the next one knows is what is written down; and it is told to start nothing.
+  factory.memory.machines.clear();
+  factory.memory.orders = orders({ drain: drainOrder() });
+  await recoverMachines(factory.journal, factory.memory, NULL_LOGS, factory.log.logger);
+  await factory.observer.listDomains();
+  // Of the one that died, which hangs, nothing is waited for.
+  for (const phase of ['endMachine', 'clearMachine']) {
+    expect(factory.pass().actions.map(({ kind }) => kind)).toEqual([phase]);
+    await expect.poll(() => factory.memory.machines.get(id)?.busy ?? false).toBe(false);
+  }
+  expect(await held(id)).toEqual([]);
+  bury(new Error('it is dead'));
 });
