@@ -37,7 +37,11 @@ export class MachineVolumes {
     const name = configured ?? USUAL_VOLUME_GROUP;
     const nowMs = performance.now();
     if (this.#looked === null || this.#looked.name !== name || nowMs - this.#looked.atMs > LOOK_MS) {
-      const group = this.#lvm.find(name);
+      // Where nobody asked for a group, lvm2 that hangs or fails is as good as none.
+      const group = this.#lvm.find(name).catch((error: unknown) => {
+        if (configured !== null) throw error;
+        return null;
+      });
       this.#looked = { name, atMs: nowMs, group };
     }
     const group = await this.#looked.group;

@@ -10,8 +10,11 @@ import { NULL_LOGS, TestFactory } from './test-factory.js';
 
 let server: ImageServer;
 let factory: TestFactory;
+/** Ends the steps that hang. */
+let bury: (why: Error) => void;
 
 beforeEach(async () => {
+  bury = () => {};
   server = await ImageServer.start();
   factory = await TestFactory.create({
     machinetypes: [
@@ -34,6 +37,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  bury(new Error('it is dead'));
   await factory.dispose();
   await server.close();
 });
@@ -74,7 +78,6 @@ test.each(STEPS)('a vacd that dies at %s leaves it to the next one, which leaves
   const isDying = new Promise<void>((resolve) => {
     dying = resolve;
   });
-  let bury = (_: Error) => {};
   const forEver = new Promise<void>((_, reject) => {
     bury = reject;
   });
@@ -99,5 +102,4 @@ test.each(STEPS)('a vacd that dies at %s leaves it to the next one, which leaves
     await expect.poll(() => factory.memory.machines.get(id)?.busy ?? false).toBe(false);
   }
   expect(await held(id)).toEqual([]);
-  bury(new Error('it is dead'));
 });

@@ -112,6 +112,13 @@ describe('in a volume group', () => {
   });
 });
 
+test('lvm2 that fails stops nobody who did not ask for a volume group', async () => {
+  const lvm = new Lvm();
+  lvm.find = () => Promise.reject(new Error('vgs did not end within 60 s'));
+  expect(await new MachineVolumes(lvm).groupFor(null)).toBeNull();
+  await expect(new MachineVolumes(lvm).groupFor('vg0')).rejects.toThrow('vgs did not end');
+});
+
 test('a scratch disk put on a device has its file system, and nothing of what was there before', async () => {
   const bytes = 64 * MIB;
   const device = await loopDevice('volume', await volumeBytesFor(bytes));

@@ -76,7 +76,10 @@ export function contextDomainDisks(
     const isCd = way.cdOnly === true || !isVirtio;
     const names = isCd ? CD_DEVICES[type.machineType] : namesAfter(root.slice(0, 2), all);
     const device = names.find((name) => !all.some((other) => other.device === name));
-    if (device === undefined) throw new Error(`no device is left for the context disk ${way.name}; leave ${way.name} out of context, or give the machine's disks another disk_bus`);
+    if (device === undefined)
+      throw new Error(
+        `no device is left for the context disk ${way.name}; leave ${way.name} out of context, or give the machine's disks another disk_bus`,
+      );
     all.push({
       path: isoPath(layout, record, way),
       format: 'raw',
