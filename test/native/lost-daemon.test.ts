@@ -38,7 +38,10 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, () => {
     expect(await inFlight).toMatchObject({ name: 'LibvirtError', operation: 'hostname' });
     await expect(connection.hostname()).rejects.toMatchObject({ codeName: 'VIR_ERR_INVALID_CONN' });
 
-    await expect(open(libvirtd.testUri)).rejects.toMatchObject({ codeName: 'VIR_ERR_SYSTEM_ERROR' });
+    // Either nobody listens any more, or the dying one took the connection and dropped it.
+    await expect(open(libvirtd.testUri)).rejects.toMatchObject({
+      codeName: expect.stringMatching(/^VIR_ERR_(SYSTEM|INTERNAL)_ERROR$/),
+    });
     await libvirtd.launch();
     const next = await open(libvirtd.testUri);
     expect(await next.listDomains()).toMatchObject([{ name: 'test', state: 'running' }]);
