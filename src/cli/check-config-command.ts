@@ -1,7 +1,13 @@
 /** `vac check-config [FILE...]`: everything that is wrong with a configuration, before a daemon reads it. */
 
 import { availableParallelism } from 'node:os';
-import { type CheckedConfig, type CheckedPipes, checkConfig, checkedConfigLines } from '../config/index.js';
+import {
+  type CheckedConfig,
+  type CheckedPipes,
+  checkConfig,
+  checkedConfigLines,
+  type Problem,
+} from '../config/index.js';
 import { problemAt } from '../config/problem.js';
 import type { Config } from '../config/types.js';
 import { originKey } from '../config/types.js';
@@ -17,7 +23,7 @@ import { duration } from './views/text.js';
 export async function checkConfigCommand(line: CommandLine, io: Io): Promise<number> {
   const paths = line.positionals.length > 0 ? line.positionals : (line.texts('config') ?? []);
   const read = await checkConfig(paths, { hostFqdn: hostFqdn(), processors: availableParallelism() });
-  const checked = await withVolumeGroup(await withKeyFile(read));
+  const checked = await withHostProblems(read);
   const pipes = checked.config === null ? null : await pipesOf(checked.config, line.text('state-dir')!, io);
   const code = checked.config === null ? 1 : 0;
   io.print(
@@ -37,26 +43,27 @@ async function pipesOf(config: Config, stateDir: string, io: Io): Promise<Checke
   return { config: withPipes, expansions, notes: new Map([...notes, ...missing]) };
 }
 
-/** With what is wrong with the key file, where the option that names it stands. Who may not read it cannot tell. */
-async function withKeyFile(checked: CheckedConfig): Promise<CheckedConfig> {
-  const { config, errors, warnings } = checked;
-  const path = config?.settings.spaceKeyFile ?? null;
-  if (config === null || path === null) return checked;
-  const read = await readSpaceKeyFile(path);
-  if (read.ok) return checked;
+/** With all that vacd would refuse for what this host has, or has not. */
+async function withHostProblems(checked: CheckedConfig): Promise<CheckedConfig> {
+  const { config } = checked;
+  if (config === null) return checked;
+  const keys = await keyFileProblems(config);
+  // lvm2 tells root alone what there is, so anybody else cannot tell.
+  const groups = process.getuid?.() === 0 ? await volumeGroupProblems(config) : [];
+  const errors = [...checked.errors, ...keys.errors, ...groups];
+  const warnings = [...checked.warnings, ...keys.warnings];
+  return { ...checked, errors, warnings, config: errors.length === 0 ? config : null };
+}
+
+/** What is wrong with the key file, where the option that names it stands. Who may not read it cannot tell: a warning. */
+async function keyFileProblems(config: Config): Promise<{ errors: Problem[]; warnings: Problem[] }> {
+  const path = config.settings.spaceKeyFile;
+  const read = path === null ? null : await readSpaceKeyFile(path);
+  if (path === null || read === null || read.ok) return { errors: [], warnings: [] };
   const option = 'space_key_file';
   const place = { ...config.origins[originKey('settings', option)]!, section: 'settings', option, given: path };
   const problems = read.problems.map((message) => problemAt(place, message));
-  if (read.isForbidden) return { ...checked, warnings: [...warnings, ...problems] };
-  return { ...checked, errors: [...errors, ...problems], config: null };
-}
-
-/** With what vacd would refuse. lvm2 tells root alone what there is, so anybody else cannot tell. */
-async function withVolumeGroup(checked: CheckedConfig): Promise<CheckedConfig> {
-  const { config, errors } = checked;
-  if (config === null || process.getuid?.() !== 0) return checked;
-  const problems = await volumeGroupProblems(config);
-  return problems.length === 0 ? checked : { ...checked, errors: [...errors, ...problems], config: null };
+  return read.isForbidden ? { errors: [], warnings: problems } : { errors: problems, warnings: [] };
 }
 
 /** Problems as they are; of a good configuration what names others, and no secrets. */

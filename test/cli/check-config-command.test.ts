@@ -21,3 +21,17 @@ it('refuses what vacd would: a volume group that is named and not there', async 
   );
   expect(stdout).toContain('configuration is bad: 1 error');
 });
+
+it('says all that vacd would refuse for what this host has not, and not the first alone', async () => {
+  const path = join(directory, 'vac.conf');
+  const settings = [
+    'vac_space = vac01.example.com',
+    'volume_group = vac_no_such_group',
+    `space_key_file = ${directory}/no`,
+  ];
+  await writeFile(path, `[settings]\n${settings.join('\n')}\n`);
+  const { stdout } = await recorded((io) => main(['check-config', path], () => io));
+  expect(stdout).toContain('[settings] volume_group = "vac_no_such_group"');
+  expect(stdout).toContain(`${directory}/no: there is no such file`);
+  expect(stdout).toContain('configuration is bad: 2 errors');
+});

@@ -91,7 +91,10 @@ describe('vac images', () => {
   it('says so when there are none, and when there is no cache', async () => {
     expect((await images()).stdout).toBe('no images by URL are here\n');
     await rm(store.directory, { recursive: true });
-    expect(await images()).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no image cache') });
+    expect(await images()).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^vac: there is no image cache .*: no vacd has run with this state directory\n$/),
+    });
   });
 });
 

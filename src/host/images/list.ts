@@ -40,8 +40,9 @@ const FETCHING_MS = 30_000;
 
 /** @throws VacError `file-unusable` when there is no cache in that directory, or it may not be read */
 export async function listImages(directory: string, nowMs: number): Promise<ImageList> {
-  await readdir(directory).catch((cause: Error) => {
-    throw new VacError('file-unusable', `there is no image cache that can be read: ${cause.message}`, { cause });
+  await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === 'ENOENT' ? 'no vacd has run with this state directory' : cause.message;
+    throw new VacError('file-unusable', `there is no image cache ${directory}: ${why}`, { cause });
   });
   const store = new ImageStore(directory);
   const known = await store.readAll();
