@@ -5,13 +5,14 @@
 
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { formatProblem, loadConfig, readConfigFiles } from '../config/index.js';
+import { loadConfig, readConfigFiles } from '../config/index.js';
 import type { Config } from '../config/types.js';
 import { hostFqdn } from '../daemon/entry.js';
 import { VacError } from '../errors.js';
 import { writeFileAtomic } from '../host/files.js';
 import type { RunProgress, RunResult } from '../sim/index.js';
 import { SIMULATE_OPTIONS, type SimulateOptionName, type SimulateValues } from '../sim/options.js';
+import { configProblemLine, deniedFile } from './config-problem.js';
 import type { Io } from './io.js';
 import { jsonText } from './json.js';
 import type { CommandLine } from './parse.js';
@@ -91,8 +92,7 @@ async function configuration(
 ): Promise<{ config: Config | null; notes: string[] }> {
   if (paths === undefined && types !== undefined) return { config: null, notes: [] };
   const { files, errors } = await (paths === undefined ? readConfigFiles() : readConfigFiles(paths, 'error'));
-  const isDenied = errors.some(({ message }) => message.includes('permission denied'));
-  if (paths === undefined && files.length === 0 && !isDenied) {
+  if (paths === undefined && files.length === 0 && deniedFile(errors) === undefined) {
     return { config: null, notes: ['there is no configuration on this host: a made-up space is simulated'] };
   }
   const loaded = errors.length > 0 ? null : loadConfig(files, { hostFqdn: hostFqdn() });
@@ -101,13 +101,8 @@ async function configuration(
       paths === undefined ? ['the configuration of this host is simulated; with --types N a made-up one'] : [];
     return { config: loaded.config, notes: whose };
   }
-  const [first, ...others] = [...errors, ...(loaded?.errors ?? [])];
-  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   const instead = paths === undefined ? '; or simulate a made-up space, with --types N' : '';
-  throw new VacError(
-    'config-bad',
-    `${formatProblem(first!)}${more}; vac check-config says all that is wrong${instead}`,
-  );
+  throw new VacError('config-bad', `${configProblemLine([...errors, ...(loaded?.errors ?? [])])}${instead}`);
 }
 
 /** Before a run that may take minutes. @throws VacError `file-unusable` */

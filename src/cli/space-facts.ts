@@ -14,6 +14,7 @@ import type { SpaceReport } from '../daemon/space.js';
 import { VacError } from '../errors.js';
 import type { ShareOf } from '../factory/shares.js';
 import { type NewsWay, type QuerySigner, VACQUERY_PORT } from '../vacquery/index.js';
+import { configProblemLine, deniedFile } from './config-problem.js';
 import { pipesHere } from './pipes-here.js';
 import { type KeySettings, querySigner } from './query-signer.js';
 
@@ -182,18 +183,16 @@ interface Read {
 async function readConfiguration(paths: readonly string[] | undefined, ownFactory: string): Promise<Read> {
   const { files, errors } = await (paths === undefined ? readConfigFiles() : readConfigFiles(paths, 'error'));
   if (files.length === 0 && paths === undefined) {
-    const denied = errors.find(({ message }) => message.includes('permission denied'));
+    const denied = deniedFile(errors);
     const problem = denied === undefined ? 'there is no configuration' : formatProblem(denied);
     return { config: null, settings: null, problem, isMissing: denied === undefined };
   }
   const loaded = errors.length > 0 ? null : loadConfig(files, { hostFqdn: ownFactory });
   if (loaded?.ok) return { config: loaded.config, settings: loaded.config.settings, problem: '', isMissing: false };
-  const problems = [...errors, ...(loaded?.errors ?? [])];
-  const more = problems.length === 1 ? '' : ` (and ${problems.length - 1} more)`;
   return {
     config: null,
     settings: errors.length > 0 ? null : loadSettings(files, { hostFqdn: ownFactory }),
-    problem: `${formatProblem(problems[0]!)}${more}; vac check-config says all that is wrong`,
+    problem: configProblemLine([...errors, ...(loaded?.errors ?? [])]),
     isMissing: false,
   };
 }

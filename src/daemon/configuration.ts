@@ -5,7 +5,7 @@ import { checkHostFacts, formatProblem, loadConfig, type Problem, readConfigFile
 import { problemAt } from '../config/problem.js';
 import { type Config, originKey } from '../config/types.js';
 import { VacError } from '../errors.js';
-import { Lvm } from '../host/lvm.js';
+import { Lvm, NO_SUCH_GROUP } from '../host/lvm.js';
 
 /**
  * @param paths files or directories; undefined = where a site's configuration is
@@ -36,9 +36,7 @@ export async function volumeGroupProblems({ settings, origins }: Config): Promis
   if (given === null || (await new Lvm().find(given)) !== null) return [];
   const option = 'volume_group';
   const { file, line } = origins[originKey('settings', option)] ?? { file: '', line: null };
-  const message =
-    'this host has no such LVM volume group or thin pool (see vgs and lvs, of lvm2); correct the name, or leave the option out';
-  return [problemAt({ file, line, section: 'settings', option, given }, message)];
+  return [problemAt({ file, line, section: 'settings', option, given }, NO_SUCH_GROUP)];
 }
 
 /** What this host will hardly bear of what the configuration allows: more memory than it has. For the log, a line each. */

@@ -6,11 +6,10 @@
  * A qcow2 must stand alone. Its header is read here, so that nothing else is opened before that is known.
  */
 
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { VacError } from '../errors.js';
 import { runConfined } from './confined.js';
 import { CommandError } from './exec.js';
+import { isoDescriptor, readImageHead, unusable } from './image-head.js';
 
 export interface ImageInfo {
   readonly format: 'raw' | 'qcow2';
@@ -33,16 +32,13 @@ const PARTITIONS_AT = 446;
 /** The one partition of a GPT disk's protective boot sector may claim the most that it can, whatever the disk. */
 const PROTECTIVE = 0xee;
 
-/** An ISO 9660 file system says what it is in its sector 16. */
-const ISO_NAME_AT = 16 * 2048 + 1;
-
 /**
  * A disk image for a machine to boot from.
  *
  * @throws VacError `image-missing`, `image-unusable`
  */
 export async function inspectImage(path: string): Promise<ImageInfo> {
-  const { head, fileBytes } = await readHead(path);
+  const { head, fileBytes } = await readImageHead(path);
   if (!isQcow2(head)) return inspectRaw(path, head, fileBytes);
   const virtualBytes = checkedSize(path, standaloneSize(path, head));
   await checkWhole(path);
@@ -51,28 +47,8 @@ export async function inspectImage(path: string): Promise<ImageInfo> {
 
 /** Whether it is an ISO image rather than a disk. @throws VacError `image-missing`, `image-unusable` */
 export async function isIso(path: string): Promise<boolean> {
-  const { head } = await readHead(path);
-  return !isQcow2(head) && head.toString('latin1', ISO_NAME_AT, ISO_NAME_AT + 5) === 'CD001';
-}
-
-const HEAD_BYTES = 64 * 1024;
-
-async function readHead(path: string): Promise<{ head: Buffer; fileBytes: number }> {
-  let file: FileHandle | null = null;
-  try {
-    // O_NONBLOCK: a FIFO must be refused, and not waited for until somebody writes into it.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await file.stat();
-    if (!stat.isFile()) throw unusable(`image ${path} is not a regular file`);
-    const buffer = Buffer.alloc(HEAD_BYTES);
-    const { bytesRead } = await file.read(buffer, 0, HEAD_BYTES, 0);
-    return { head: buffer.subarray(0, bytesRead), fileBytes: stat.size };
-  } catch (cause) {
-    if (cause instanceof VacError) throw cause;
-    throw new VacError('image-missing', `image ${path} cannot be read: ${(cause as Error).message}`, { cause });
-  } finally {
-    await file?.close();
-  }
+  const { head } = await readImageHead(path);
+  return !isQcow2(head) && isoDescriptor(head, 0, 1) !== null;
 }
 
 function isQcow2(head: Buffer): boolean {
@@ -163,8 +139,4 @@ function partitionsEnd(head: Buffer): number {
 function checkedSize(path: string, bytes: number): number {
   if (!(bytes > 0 && bytes <= MAX_IMAGE_BYTES)) throw unusable(`image ${path} claims a size of ${bytes} bytes`);
   return bytes;
-}
-
-function unusable(message: string): VacError {
-  return new VacError('image-unusable', message);
 }

@@ -1,6 +1,6 @@
 /**
- * Logical volumes for machines' disks, by the tools of lvm2. A volume is known as a machine's by its tag, so that what a
- * crash left behind is found again.
+ * Logical volumes for machines' disks, by the tools of lvm2. A volume is known as a machine's by its tag, for people
+ * who look at the group (`lvs -S lv_tags=vac_machine`).
  */
 
 import { VacError } from '../errors.js';
@@ -11,6 +11,10 @@ export const USUAL_VOLUME_GROUP = 'vac_volume_group';
 /** On every volume that we make. */
 const TAG = 'vac_machine';
 const TIMEOUT_SECONDS = 60;
+
+/** Of a group that is configured and cannot be found, in words that follow its option. */
+export const NO_SUCH_GROUP =
+  'this host has no such LVM volume group or thin pool (see vgs and lvs, of lvm2); correct the name, or leave the option out';
 
 export interface VolumeGroup {
   /** `group`, or `group/pool` where volumes are made thin. */
@@ -88,14 +92,6 @@ export class Lvm {
     const { exitCode, stderr } = await this.#run('lvremove', ['-f', `${group}/${name}`], [0, 5]);
     if (exitCode === 0 || /Failed to find logical volume|not found/.test(stderr)) return;
     throw new VacError('command-failed', `volume ${group}/${name} cannot be removed: ${stderr.trim()}`);
-  }
-
-  /** All volumes of a group that were made for machines. */
-  async volumes(groupName: string): Promise<Volume[]> {
-    const group = groupName.split('/')[0]!;
-    const args = ['--reportformat', 'json', '-o', 'lv_name', '-S', `lv_tags=${TAG}`, group];
-    const { stdout } = await this.#run('lvs', args);
-    return rows(stdout).map(({ lv_name: name }) => ({ group, name: name! }));
   }
 
   #run(command: string, args: readonly string[], allowExitCodes: readonly number[] = [0]) {

@@ -3,7 +3,6 @@
  * the next one how far it came, and what was not finished is undone (factory/lifecycle.ts, `recoverStart`).
  */
 
-import { randomUUID } from 'node:crypto';
 import { chown, mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { MachinetypeConfig, Settings } from '../config/types.js';
@@ -16,7 +15,7 @@ import { contextDomainDisks, contextSmbios, contextWays } from './context/index.
 import { makeContext, makeUserData } from './contextualize.js';
 import { domainXml } from './domain-xml.js';
 import { machineFeatures, writeFeatures } from './features.js';
-import { diskPaths, machineId, type StateLayout, slotHostname, slotIp, slotMac } from './layout.js';
+import { diskPaths, type StateLayout } from './layout.js';
 import { MODELS } from './models/index.js';
 import type { MachineModel, ModelContext } from './models/model.js';
 import { MachineProxy } from './proxy.js';
@@ -29,52 +28,11 @@ const DEFAULT_DISK_GB_PER_PROCESSOR = 40;
 /** Of a volume group; the rest is for rounding up to its extents, and for what qcow2 adds. */
 const USED_PART_OF_GROUP = 0.99;
 
-export interface StartOrder {
-  readonly slot: number;
-  readonly processors: number;
-  readonly shutdownTimeSeconds: number;
-  readonly nowSeconds: number;
-}
-
 export interface Creation extends ModelContext {
   readonly tools: MachineTools;
   readonly settings: Settings;
   readonly model: MachineModel;
   readonly proxy: MachineProxy;
-}
-
-/** The recipe of a new machine, fixed from here on. */
-export function newRecord(
-  factory: string,
-  type: MachinetypeConfig,
-  settings: Settings,
-  order: StartOrder,
-): MachineRecord {
-  const hostname = slotHostname(factory, order.slot);
-  return {
-    id: machineId(order.nowSeconds, type.name, hostname),
-    uuid: randomUUID(),
-    slot: order.slot,
-    hostname,
-    ip: slotIp(order.slot),
-    mac: slotMac(order.slot),
-    machinetype: type.name,
-    machineModel: type.machineModel,
-    processors: order.processors,
-    memoryMiB: type.mibPerProcessor * order.processors,
-    hs06: (settings.hs06PerProcessor ?? 1) * order.processors,
-    hs06PerProcessor: settings.hs06PerProcessor,
-    createdTimeSeconds: order.nowSeconds,
-    firstShutdownTimeSeconds: order.shutdownTimeSeconds,
-    graceSeconds: settings.graceSeconds,
-    maxWallclockSeconds: type.maxWallclockSeconds,
-    fizzleSeconds: type.fizzleSeconds,
-    heartbeatFile: type.heartbeatFile,
-    heartbeatSeconds: type.heartbeatSeconds,
-    machinesDirDays: type.machinesDirDays,
-    accountingFqan: type.accountingFqan,
-    ...(type.mjfForm === null ? {} : { mjfForm: type.mjfForm }),
-  };
 }
 
 export function newCreation(

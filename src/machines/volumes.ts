@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VacError } from '../errors.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
-import { type Lvm, USUAL_VOLUME_GROUP, type Volume, type VolumeGroup } from '../host/lvm.js';
+import { type Lvm, NO_SUCH_GROUP, USUAL_VOLUME_GROUP, type Volume, type VolumeGroup } from '../host/lvm.js';
 import { JOURNAL } from './layout.js';
 
 /** A group that was looked at is not looked at again for so long: many machines start at once. */
@@ -46,10 +46,7 @@ export class MachineVolumes {
     }
     const group = await this.#looked.group;
     if (group !== null || configured === null) return group;
-    throw new VacError(
-      'volume-group-missing',
-      `volume_group = ${configured}: this host has no such LVM volume group or thin pool (see vgs and lvs); correct the option, or leave it out`,
-    );
+    throw new VacError('volume-group-missing', `volume_group = ${configured}: ${NO_SUCH_GROUP}`);
   }
 
   /** Makes a machine's volume. @throws VacError `volume-group-full`, `command-…` */

@@ -2,7 +2,7 @@
 
 import type { MachinetypeConfig, Settings } from '../config/types.js';
 import type { DomainState, Machine, MachineEnd, MachinePhase, MachineRecord, StopRequest } from '../factory/types.js';
-import { machineId, slotHostname, slotIp, slotMac } from '../machines/layout.js';
+import { newRecord, type StartOrder } from '../machines/record.js';
 
 /** The journal: what is written to disk, and so outlives vacd (drawing: factory/types.ts). */
 export interface Directory {
@@ -73,44 +73,18 @@ export class SimMachine implements Machine {
   }
 }
 
-export interface Order {
+/** What a machine is made by in the model. */
+export interface Order extends StartOrder {
   readonly factory: string;
-  readonly slot: number;
-  readonly processors: number;
-  readonly shutdownTimeSeconds: number;
-  readonly nowSeconds: number;
   /** Counts the machines of the run, and so makes their UUIDs. */
   readonly serial: number;
 }
 
 /** A new machine's directory. No heartbeat file is asked for: guests of the model would keep it fresh. */
 export function newDirectory(type: MachinetypeConfig, settings: Settings, order: Order): Directory {
-  const hostname = slotHostname(order.factory, order.slot);
-  const record: MachineRecord = {
-    id: machineId(order.nowSeconds, type.name, hostname),
-    uuid: `00000000-0000-4000-8000-${order.serial.toString(16).padStart(12, '0')}`,
-    slot: order.slot,
-    hostname,
-    ip: slotIp(order.slot),
-    mac: slotMac(order.slot),
-    machinetype: type.name,
-    machineModel: type.machineModel,
-    processors: order.processors,
-    memoryMiB: settings.mibPerProcessor * order.processors,
-    hs06: (settings.hs06PerProcessor ?? 1) * order.processors,
-    hs06PerProcessor: settings.hs06PerProcessor,
-    createdTimeSeconds: order.nowSeconds,
-    firstShutdownTimeSeconds: order.shutdownTimeSeconds,
-    graceSeconds: settings.graceSeconds,
-    maxWallclockSeconds: type.maxWallclockSeconds,
-    fizzleSeconds: type.fizzleSeconds,
-    heartbeatFile: null,
-    heartbeatSeconds: 0,
-    machinesDirDays: type.machinesDirDays,
-    accountingFqan: type.accountingFqan,
-  };
+  const uuid = `00000000-0000-4000-8000-${order.serial.toString(16).padStart(12, '0')}`;
   return {
-    record,
+    record: { ...newRecord(order.factory, type, settings, order, uuid), heartbeatFile: null, heartbeatSeconds: 0 },
     phase: 'starting',
     askedTimeSeconds: order.nowSeconds,
     startedTimeSeconds: null,

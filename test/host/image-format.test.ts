@@ -85,7 +85,7 @@ describe('an image', () => {
   });
 
   test('is an ISO by the name in its sector 16', async () => {
-    expect(await isIso(await rawDisk('iso', 'CD001', 16 * 2048 + 1))).toBe(true);
+    expect(await isIso(await rawDisk('iso', '\x01CD001', 16 * 2048))).toBe(true);
     expect(await isIso(await rawDisk('disk'))).toBe(false);
     expect(await isIso(qcow2('qcow2'))).toBe(false);
   });

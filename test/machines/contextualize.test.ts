@@ -4,9 +4,10 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MachinetypeConfig } from '../../src/config/types.js';
-import { CREATE_STEPS, newCreation, newRecord } from '../../src/machines/create.js';
+import { CREATE_STEPS, newCreation } from '../../src/machines/create.js';
 import { CLEAR_STEPS } from '../../src/machines/finish.js';
 import type { StateLayout } from '../../src/machines/layout.js';
+import { newRecord } from '../../src/machines/record.js';
 import { runSteps, StepError } from '../../src/machines/tools.js';
 import { machineTools, makeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
 import { FACTORY, machinetype, settings as someSettings } from '../factory/builders.js';

@@ -5,9 +5,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { MachinetypeConfig } from '../../src/config/types.js';
 import { run } from '../../src/host/exec.js';
 import { certificatesIn } from '../../src/host/x509-certificate.js';
-import { CREATE_STEPS, newCreation, newRecord } from '../../src/machines/create.js';
+import { CREATE_STEPS, newCreation } from '../../src/machines/create.js';
 import type { StateLayout } from '../../src/machines/layout.js';
 import { credentialFiles, MachineProxy } from '../../src/machines/proxy.js';
+import { newRecord } from '../../src/machines/record.js';
 import { runSteps } from '../../src/machines/tools.js';
 import { machineTools, makeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
 import { FACTORY, machinetype, settings } from '../factory/builders.js';

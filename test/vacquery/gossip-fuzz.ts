@@ -15,6 +15,7 @@ import { encodeGossip, looksLikeGossip } from '../../src/vacquery/wire02-encode.
 import { type CorpusEntry, readCorpus } from './corpus.js';
 import { addressOf, GossipSpace, LOSSY, nameOf, running } from './gossip-space.js';
 import { gossipWayOf } from './gossip-way.js';
+import { HOSTILE_VALUES } from './mutations.js';
 import { NOW_SECONDS } from './snapshot.js';
 
 type Rng = () => number;
@@ -23,28 +24,11 @@ const FACTORIES = 12;
 const ELSEWHERE = ['192.0.2.1', addressOf(1), addressOf(5)];
 const KEY = '0123456789abcdef0123456789abcdef';
 const VALUES: readonly unknown[] = [
-  null,
-  true,
-  0,
-  -1,
-  1.5,
-  1e308,
+  ...HOSTILE_VALUES,
   2 ** 30,
   2 ** 36,
-  2 ** 53,
-  '',
-  'x',
-  '../../etc/passwd',
-  '\u0000',
-  '\ud800',
-  'é'.repeat(200),
   'A'.repeat(400),
-  [],
-  {},
-  [[[]]],
   [0, 0, -1, 1, 1],
-  '__proto__',
-  NOW_SECONDS,
   'lhcb',
   63,
   20,

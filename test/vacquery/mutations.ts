@@ -9,7 +9,7 @@ export type Rng = () => number;
 /** The cookie of the recorded datagrams, so that mutated replies get as far as possible. */
 export const COOKIE = 'a3bf0238cd50d36f66390b4276d3b3f9b5b218db63489cd2a693215570aa56c6';
 
-const VALUES: readonly unknown[] = [
+export const HOSTILE_VALUES: readonly unknown[] = [
   null,
   true,
   false,
@@ -90,7 +90,7 @@ export function mutations(another: (rng: Rng) => string, rng: Rng): [name: strin
     wrongValues: (text, chance) => {
       const message = parsed(text);
       for (let changes = Math.ceil(chance() * 3); changes > 0; changes -= 1) {
-        message[pick(Object.keys(message), chance) ?? 'key'] = pick(VALUES, chance);
+        message[pick(Object.keys(message), chance) ?? 'key'] = pick(HOSTILE_VALUES, chance);
       }
       return bytes(JSON.stringify(message));
     },
@@ -121,7 +121,10 @@ export function mutations(another: (rng: Rng) => string, rng: Rng): [name: strin
       bytes(text.replace(/"num_machine(types|s)": \d+/, `"num_machine$1": ${Math.floor(chance() * 2000)}`)),
     ours: (text, chance) =>
       bytes(
-        text.replace(/}$/, `, "target_share": ${chance()}, "machinegroup": ${JSON.stringify(pick(VALUES, chance))}}`),
+        text.replace(
+          /}$/,
+          `, "target_share": ${chance()}, "machinegroup": ${JSON.stringify(pick(HOSTILE_VALUES, chance))}}`,
+        ),
       ),
   };
   return Object.entries(made);

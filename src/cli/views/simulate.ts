@@ -1,39 +1,22 @@
 /** `vac simulate`: the figures of a simulated space beside those of the predecessor, and the shares over time. */
 
+import type { Measures, Sample } from '../../sim/measures.js';
 import { table } from './table.js';
 import { counted, decimal, duration, line, padEnd, padStart, UNKNOWN, type ViewOptions, wrapped } from './text.js';
+
+type Figures = Omit<Measures, 'longTermShares'>;
+type Parts = Pick<Sample, 'atSeconds' | 'held' | 'wanted'>;
 
 /** One run as it is shown; null: not measured. */
 export interface SimulatedRun {
   /** `ours`, `predecessor`. */
   readonly name: string;
-  readonly figures: SimulatedFigures;
+  readonly figures: Figures;
   readonly types: readonly string[];
-  readonly samples: readonly SimulatedSample[];
+  /** Parts of the space, by machinetype. */
+  readonly samples: readonly Parts[];
   /** What was violated while it ran. */
   readonly problems: readonly string[];
-}
-
-export interface SimulatedFigures {
-  readonly datagramsPerMinute: number;
-  readonly bytesPerMinute: number;
-  readonly newsAgeP99Seconds: number | null;
-  readonly heardAgeP99Seconds: number | null;
-  readonly shareErrorRms: number | null;
-  readonly shareErrorWorst: number | null;
-  readonly settleSeconds: number | null;
-  readonly futileStarts: number;
-  readonly futileStartsPerBackoff: number | null;
-  readonly idleSlotHours: number;
-  readonly starts: number;
-  readonly wallSeconds: number;
-}
-
-/** Parts of the space, by machinetype. */
-export interface SimulatedSample {
-  readonly atSeconds: number;
-  readonly held: readonly number[];
-  readonly wanted: readonly number[];
 }
 
 export interface SimulateViewOptions extends ViewOptions {
@@ -45,7 +28,7 @@ const MIN_CELLS = 10;
 const MAX_CELLS = 96;
 const BLOCKS = '▁▂▃▄▅▆▇█';
 
-const ROWS: readonly (readonly [name: string, value: (figures: SimulatedFigures) => string])[] = [
+const ROWS: readonly (readonly [name: string, value: (figures: Figures) => string])[] = [
   ['datagrams a minute, in all', ({ datagramsPerMinute }) => thousands(datagramsPerMinute)],
   ['bytes a second, in all', ({ bytesPerMinute }) => thousands(bytesPerMinute / 60)],
   ['age of news, 99 %', ({ newsAgeP99Seconds }) => seconds(newsAgeP99Seconds)],
@@ -102,12 +85,7 @@ function plot({ name, types, samples }: SimulatedRun, options: SimulateViewOptio
 }
 
 /** Means over equal parts of the time, as blocks of eight heights. */
-function spark(
-  samples: readonly SimulatedSample[],
-  of: (sample: SimulatedSample) => number,
-  cells: number,
-  highest: number,
-): string {
+function spark(samples: readonly Parts[], of: (sample: Parts) => number, cells: number, highest: number): string {
   const count = Math.min(cells, samples.length);
   return padEnd(
     Array.from({ length: count }, (_, cell) => {

@@ -73,6 +73,15 @@ function statuses(): number[] {
 
 const ETAG = { etag: '"1"', lastModified: 'Sat, 21 Nov 2026 10:00:00 GMT' };
 
+/** An answer of the server that waits until it is let go. */
+function held(): { readonly hold: Promise<void>; readonly release: () => void } {
+  let release = () => {};
+  const hold = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return { hold, release };
+}
+
 describe('an image by URL', () => {
   test('is yet to be fetched, then ready, and a machine’s own', async () => {
     const content = rawImage(1);
@@ -180,10 +189,7 @@ describe('an image by URL', () => {
   });
 
   test('tells how far it has come', async () => {
-    let release = () => {};
-    const hold = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { hold, release } = held();
     const image = wish(server.serve('/a.img', { content: rawImage(1), ...ETAG, hold }));
     const cache = await open();
     const fetching = cache.refresh(image);
@@ -410,10 +416,7 @@ describe('a download that broke off', () => {
   });
 
   test('because vacd ended is kept, and resumed', async () => {
-    let release = () => {};
-    const hold = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { hold, release } = held();
     const image = wish(server.serve('/a.img', { content: rawImage(1), ...ETAG, hold }));
     const cache = await open();
     const fetching = cache.refresh(image);

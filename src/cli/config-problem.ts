@@ -1,0 +1,14 @@
+/** What commands that would rather go on say of a configuration which cannot be used. */
+
+import { formatProblem, type Problem } from '../config/index.js';
+
+/** Of files that are there and may not be read by this user, the first; undefined: there is none. */
+export function deniedFile(problems: readonly Problem[]): Problem | undefined {
+  return problems.find(({ message }) => message.includes('permission denied'));
+}
+
+/** The first of its problems in one line, and where all of them are told. `problems` is not empty. */
+export function configProblemLine([first, ...others]: readonly Problem[]): string {
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  return `${formatProblem(first!)}${more}; vac check-config says all that is wrong`;
+}
