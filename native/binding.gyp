@@ -15,6 +15,7 @@
         "src/nwfilter_operations.cc",
         "src/operations.cc",
         "src/pool.cc",
+        "src/sockets.cc",
         "src/stats_operations.cc",
         "src/tuning_operations.cc",
         "src/value.cc"

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   'disk-too-large': 'A disk of a machine should be larger than any file can be where it is made.',
   'fetch-failed': 'A web server does not give what a URL names: it is down, slow, untrusted, or answers wrongly.',
   'file-unusable': 'A file that was named on the command line, or that is needed to answer, cannot be read or written.',
+  'firewall-wrong': 'The rules that contain machines are missing, altered or cannot be made.',
   'helper-failed':
     'A long-lived helper process (NFS server, message bus, syslog receiver) did not come up or did not stay up.',
   'hypervisor-refused': 'libvirt answered, and refused; its own words are in the message.',

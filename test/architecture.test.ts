@@ -112,6 +112,7 @@ describe('imports', () => {
     ['host', ['daemon', 'cli', 'metadata', 'accounting', 'sim']],
     ['accounting', ['daemon', 'cli', 'metadata', 'sim']],
     ['metadata', ['daemon', 'cli', 'accounting', 'sim']],
+    ['space', ['daemon', 'machines', 'metadata', 'accounting', 'cli', 'sim']],
     ['daemon', ['cli', 'sim']],
     ['sim', ['cli', 'daemon', 'host', 'metadata']],
   ])('of %s are not from %j', (layer, forbidden) => {

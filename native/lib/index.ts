@@ -27,4 +27,5 @@ export { FileLock, lockFile, sdNotify } from './host-tools.js';
 export type { CloseReason, DomainState, IoErrorAction, LifecycleEventName } from './names.js';
 export type { DhcpLease, Network, NetworkUpdate } from './networks.js';
 export type { Nwfilter } from './nwfilters.js';
+export { BoundSocket, bindUdp, listenTcp } from './sockets.js';
 export type { DomainFilter, DomainStats, DomainStatsOptions, DomainSummary, StatsGroup } from './stats.js';

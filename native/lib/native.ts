@@ -154,6 +154,9 @@ interface Binding {
   sdNotify(socketPath: string, state: string): void;
   lockFile(path: string): number;
   unlockFile(descriptor: number): void;
+  listenTcp(address: string, port: number, backlog: number): number;
+  bindUdp(address: string, port: number): number;
+  socketPort(descriptor: number): number;
 }
 
 /** The compiled addon, at the same place seen from `lib/` and from `dist/`. */

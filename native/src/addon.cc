@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "host_tools.h"
 #include "operations.h"
+#include "sockets.h"
 
 namespace addon {
 
@@ -27,6 +28,9 @@ class Addon : public Napi::Addon<Addon> {
     exports.Set("sdNotify", Napi::Function::New(env, sdNotify));
     exports.Set("lockFile", Napi::Function::New(env, lockFile));
     exports.Set("unlockFile", Napi::Function::New(env, unlockFile));
+    exports.Set("listenTcp", Napi::Function::New(env, listenTcp));
+    exports.Set("bindUdp", Napi::Function::New(env, bindUdp));
+    exports.Set("socketPort", Napi::Function::New(env, socketPort));
   }
 
  private:

@@ -12,42 +12,20 @@
 #include <cstring>
 #include <string>
 
+#include "descriptor.h"
+
 namespace addon {
 
-namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  int get() const { return fd_; }
-  int release() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_;
-};
-
-// An error with the fields of Node's own: code, errno, syscall, path.
-Napi::Error systemError(Napi::Env env, int number, const char* syscall, const std::string& path) {
+// Declared in descriptor.h.
+Napi::Error systemError(Napi::Env env, int number, const char* syscall, const std::string& subject) {
   const std::string code = uv_err_name(-number);
-  Napi::Error error = Napi::Error::New(env, code + ": " + uv_strerror(-number) + ", " + syscall + " '" + path + "'");
+  Napi::Error error = Napi::Error::New(env, code + ": " + uv_strerror(-number) + ", " + syscall + " '" + subject + "'");
   error.Set("code", code);
   error.Set("errno", Napi::Number::New(env, -number));
   error.Set("syscall", syscall);
-  error.Set("path", path);
+  error.Set("path", subject);
   return error;
 }
-
-}  // namespace
 
 // sd_notify(3): one datagram to an AF_UNIX socket, "@" in front meaning the abstract namespace. It never blocks: EAGAIN
 // when the receiver's queue is full.

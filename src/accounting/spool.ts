@@ -1,6 +1,6 @@
 /**
  * Exactly-once spooling of accounting records. Each step may be the last thing that a dying vacd does; then all is
- * called again with the same machine and finds out from the files how far it came:
+ * called again with the same record and finds out from the files how far it came:
  *
  *     apel-record in the     archive has
  *     machine's directory    its record
@@ -13,29 +13,30 @@
  * it: a sender that has taken the file away meanwhile is not given it again.
  */
 
+import { randomBytes } from 'node:crypto';
 import { link, lstat, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VacError } from '../errors.js';
 import { makeDirs, readTextIfThere, syncDirectory, writeFileAtomic } from '../host/files.js';
 import type { StateLayout } from '../machines/layout.js';
-import { localJobId, type RecordFile } from './record.js';
+import { type RecordFile, recordKey } from './record.js';
 
 /** The steps in their order, by the names that `onStep` is told. */
 export const SPOOL_STEPS = ['record-staged', 'record-archived', 'record-released'] as const;
 
-const STAGED = 'apel-record';
 const COPY = 'apel-record.copy';
 /** A sender removes the directory of a day that it has emptied, perhaps between our making it and using it. */
 const RELEASE_ATTEMPTS = 10;
 
 /**
  * Puts a record into the archive and, when `outgoing`, where the sender takes it from. Both have it under one name:
- * `file`, or the next free digits when another machine's record has that name. Calling it again changes nothing. Until
- * it is released, a later call's text replaces the one of an earlier call that was broken off.
+ * `file`, or the next free digits when another record has that name. Calling it again changes nothing. Until it is
+ * released, a later call's text replaces the one of an earlier call that was broken off.
  *
  * One call at a time for one machine; any number of machines at a time.
  *
- * @param text of `apelRecord`
+ * @param text of `recordText`
+ * @param how `stagedName`: another for each record of one machine
  * @param onStep told of each step before it is done; what it throws is as a crash
  * @throws VacError `spool-unusable` when the archive or apel-outgoing is on another filesystem than the machines
  */
@@ -44,10 +45,10 @@ export async function spoolRecord(
   machineDirectory: string,
   text: string,
   file: RecordFile,
-  { outgoing }: { readonly outgoing: boolean },
+  { outgoing, stagedName = 'apel-record' }: { readonly outgoing: boolean; readonly stagedName?: string },
   onStep: (name: string) => void | Promise<void> = () => {},
 ): Promise<void> {
-  const staged = join(machineDirectory, STAGED);
+  const staged = join(machineDirectory, stagedName);
   const archiveDay = join(layout.apelArchive(), file.day);
   if ((await isArchived(archiveDay, file.name, text)) && !(await exists(staged))) return;
 
@@ -63,11 +64,50 @@ export async function spoolRecord(
   await syncDirectory(machineDirectory);
 }
 
+/**
+ * Puts a message that the archive does not keep, or has already, where the sender takes it from: whole or not at all.
+ *
+ * @param file its name, or the next free digits when another message has it
+ * @param onStep told of `message-staged` and `message-placed` before they are done
+ * @returns false: it waits there already
+ */
+export async function placeOutgoing(
+  layout: StateLayout,
+  text: string,
+  file: RecordFile,
+  onStep: (name: string) => void | Promise<void> = () => {},
+): Promise<boolean> {
+  const day = join(layout.apelOutgoing(), file.day);
+  // Not in the day's directory, which the sender removes when it has emptied it; named as what a crash may leave.
+  const staged = join(layout.apelOutgoing(), `.message.${randomBytes(6).toString('hex')}.tmp`);
+  await onStep('message-staged');
+  await makeDirs([layout.apelOutgoing()]);
+  await writeFileAtomic(staged, text);
+  try {
+    await onStep('message-placed');
+    for (let attempt = 1, name = file.name; ; ) {
+      await makeDirs([day]);
+      try {
+        if (await linkIfFree(staged, join(day, name))) break;
+        if ((await readTextIfThere(join(day, name))) === text) return false;
+        name = nextName(name);
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT' || attempt === RELEASE_ATTEMPTS) throw error;
+        attempt += 1;
+      }
+    }
+  } finally {
+    await rm(staged, { force: true });
+  }
+  await syncDirectory(day).catch(ignoreGone);
+  return true;
+}
+
 async function isArchived(day: string, firstName: string, text: string): Promise<boolean> {
   for (let name = firstName; ; name = nextName(name)) {
     const there = await readTextIfThere(join(day, name));
     if (there === null) return false;
-    if (isSameMachine(there, text)) return true;
+    if (isSameRecord(there, text)) return true;
   }
 }
 
@@ -79,7 +119,7 @@ async function archive(copy: string, text: string, day: string, firstName: strin
     const path = join(day, name);
     // link(2) never replaces a file: of two machines that want one name at this moment, one gets the next.
     if (!(await linkIfFree(copy, path))) {
-      if (!isSameMachine((await readTextIfThere(path)) ?? '', text)) continue;
+      if (!isSameRecord((await readTextIfThere(path)) ?? '', text)) continue;
       await rename(copy, path);
     }
     await rm(copy, { force: true });
@@ -109,9 +149,11 @@ async function release(staged: string, day: string, name: string): Promise<void>
     }
   }
   // Gone again already when the sender was quick; then there is nothing to keep.
-  await syncDirectory(day).catch((error) => {
-    if (codeOf(error) !== 'ENOENT') throw error;
-  });
+  await syncDirectory(day).catch(ignoreGone);
+}
+
+function ignoreGone(error: unknown): void {
+  if (codeOf(error) !== 'ENOENT') throw error;
 }
 
 /** The same second, the next eight digits; after the last come the first. */
@@ -119,8 +161,8 @@ function nextName(name: string): string {
   return name.slice(0, 6) + String((Number(name.slice(6)) + 1) % 100_000_000).padStart(8, '0');
 }
 
-function isSameMachine(oneText: string, otherText: string): boolean {
-  return localJobId(oneText) === localJobId(otherText);
+function isSameRecord(oneText: string, otherText: string): boolean {
+  return recordKey(oneText) === recordKey(otherText);
 }
 
 async function exists(path: string): Promise<boolean> {

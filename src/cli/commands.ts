@@ -349,6 +349,22 @@ export const COMMANDS = {
     ],
     exitCodes: ANSWERED,
   },
+  overnight: {
+    group: 'factory',
+    arguments: [{ name: 'pause|resume', count: 'any' }],
+    options: {},
+    json: true,
+    summary: 'whether this desktop is a factory now, and why',
+    help: [
+      'Shows what overnight mode ([overnight] of the configuration) does with the machines here, what speaks against them, who uses this host, and what comes next.',
+      'vac overnight pause TIME gives the host to its owner until then, whatever the time is and whether he is there: machines are treated as on his return, and none starts. vac overnight resume ends it. Both may be used by the members of owner_group, without root. TIME as for vac drain, or how long: 2h, 1d12h.',
+    ],
+    examples: [
+      ['vac overnight', 'what it does now, and why'],
+      ['vac overnight pause 2h', 'no machines for two hours'],
+    ],
+    exitCodes: ANSWERED,
+  },
   images: {
     group: 'factory',
     arguments: [],

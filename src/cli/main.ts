@@ -10,6 +10,7 @@ import { drain, shutdownAt, stop, undrain, whyCommand } from './factory-commands
 import { commandHelp, vacHelp } from './help.js';
 import { cernvmSignatureCommand, imagesCommand } from './images-command.js';
 import type { Io } from './io.js';
+import { overnightCommand } from './overnight-command.js';
 import { type CommandLine, namedCommand, parseCommandLine, unknownName } from './parse.js';
 import { proxyInit } from './proxy-command.js';
 import { simulateCommand } from './simulate-command.js';
@@ -31,6 +32,7 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   undrain,
   stop,
   'shutdown-at': shutdownAt,
+  overnight: overnightCommand,
   images: imagesCommand,
   'cernvm-signature': cernvmSignatureCommand,
   check,

@@ -5,7 +5,12 @@ import { type Config, deepFreeze, type Settings } from './types.js';
 
 /** Whether two configurations say the same, wherever and in whatever spelling it is written. */
 export function sameConfig(a: Config, b: Config): boolean {
-  const said = ({ settings, machinetypes, vacuumPipes }: Config) => [settings, machinetypes, vacuumPipes];
+  const said = ({ settings, machinetypes, vacuumPipes, overnight }: Config) => [
+    settings,
+    machinetypes,
+    vacuumPipes,
+    overnight,
+  ];
   return isDeepStrictEqual(said(a), said(b));
 }
 
@@ -19,7 +24,14 @@ const SETTING_OF = {
   libvirt_uri: 'libvirtUri',
   nfs: 'nfs',
   syslog: 'syslog',
+  syslog_days: 'syslogDays',
+  syslog_mb: 'syslogMegabytes',
+  syslog_relp: 'syslogRelp',
+  syslog_forward: 'syslogForward',
   share_half_life_hours: 'shareHalfLifeHours',
+  flow_log: 'flowLog',
+  flow_log_days: 'flowLogDays',
+  flow_log_mb: 'flowLogMb',
 } as const satisfies Record<RestartOption, keyof Settings>;
 
 /**

@@ -1,5 +1,6 @@
 /** From the files' contents to a `Config`, or to everything that is wrong with them. */
 import { readMachinetype } from './machinetype.js';
+import { readOvernight } from './overnight.js';
 import { checkLocalOptions, isOfPipe, readVacuumPipe } from './pipe.js';
 import { type Problem, problemAt } from './problem.js';
 import { mergeSections, type RawSection } from './sections.js';
@@ -45,6 +46,9 @@ export function loadConfig(files: readonly ConfigFile[], ctx: { readonly hostFqd
     .filter((section) => !leftToPipe(section))
     .map((section) => take(readMachinetype(section, settings)).machinetype);
 
+  const overnightSection = sections.get('overnight');
+  const overnight = overnightSection === undefined ? null : take(readOvernight(overnightSection, settings)).overnight;
+
   errors.push(...sharedNames(machinetypeSections, pipeSections));
   if (errors.length === 0 && ![...machinetypes, ...vacuumPipes].some(({ targetShare }) => targetShare > 0)) {
     const none = machinetypes.length + vacuumPipes.length === 0;
@@ -59,6 +63,7 @@ export function loadConfig(files: readonly ConfigFile[], ctx: { readonly hostFqd
     settings,
     machinetypes,
     vacuumPipes,
+    overnight,
     files: files.map((file) => file.path),
     origins: originsOf(sections.values()),
   };

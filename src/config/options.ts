@@ -1,14 +1,16 @@
 /**
  * All options of the configuration, in one table: the loader, the messages, the manual page and the option reference
  * are made from it. To add an option, add it here, to `types.ts`, and where its section is read (`settings.ts`,
- * `machinetype.ts` or `pipe.ts`), then regenerate the reference (`reference.ts`).
+ * `machinetype.ts`, `pipe.ts` or `overnight.ts`), then regenerate the reference (`reference.ts`).
  */
+import { OVERNIGHT_OPTIONS } from './overnight-options.js';
 import {
   boolean,
   contextList,
   cpuMode,
   decimal,
   device,
+  egressList,
   factoryList,
   fileName,
   fqan,
@@ -30,6 +32,7 @@ import {
   repositoryList,
   sha256,
   siteName,
+  syslogCollector,
   text,
   unixTime,
   urlOrPath,
@@ -164,6 +167,17 @@ export const SETTINGS_OPTIONS = {
     default: '1024',
     help: "Size of a machine's swap disk for each of its processors; 0 = no swap disk.",
   },
+  joboutputs_mb: {
+    type: integer(1, 1_048_576),
+    unit: 'MiB',
+    default: '200',
+    help: 'What a machine may write into its joboutputs. Taken from the disk of the state directory while it lives.',
+  },
+  joboutputs_files: {
+    type: integer(16, 1_048_576),
+    default: '2000',
+    help: 'How many files and directories a machine may have in its joboutputs.',
+  },
   volume_group: {
     type: volumeGroup,
     whenUnset: 'vac_volume_group if the host has one, else files in the state directory',
@@ -182,6 +196,12 @@ export const SETTINGS_OPTIONS = {
     whenUnset: '1.0 in target shares; no hs06 files and no outgoing accounting',
     help: 'Benchmark power of one processor.',
     old: ['hs06_per_cpu'],
+  },
+  hepscore23_per_processor: {
+    type: decimal(0.001, 100_000),
+    unit: 'HEPscore23',
+    whenUnset: 'accounting records tell HS06 alone',
+    help: 'HEPscore23 of one processor, for accounting records: a record with room for one benchmark then gives this one, apel-v0.4 gives both. Target shares and machines are told hs06_per_processor all the same.',
   },
   share_half_life_hours: {
     type: decimal(0, 10_000),
@@ -225,6 +245,16 @@ export const SETTINGS_OPTIONS = {
     default: 'true',
     help: "Repair the machines' private network when it cannot be made as it is.",
   },
+  egress_deny: {
+    type: egressList,
+    default: '',
+    help: 'Where machines may not send: IPv4 networks and addresses, as 10.0.0.0/8 or 192.0.2.7:3128 (TCP and UDP), for machinetypes that have no egress_deny of their own. The narrowest that fits, here or in egress_allow, decides.',
+  },
+  egress_allow: {
+    type: egressList,
+    default: '',
+    help: 'Where alone machines may send, for machinetypes that have no egress_allow of their own; empty: wherever egress_deny does not forbid it. 0.0.0.0/0 is the rest.',
+  },
   forward_dev: {
     type: networkInterface,
     whenUnset: 'any interface',
@@ -266,11 +296,114 @@ export const SETTINGS_OPTIONS = {
     whenUnset: 'accounting records are archived but not sent',
     help: 'Site name in accounting records.',
   },
+  accounting_format: {
+    type: oneOf('apel-v0.3', 'apel-v0.4', 'cloud-v0.4'),
+    default: 'apel-v0.3',
+    help: 'What is written for a machine that has ended: an APEL individual job record (v0.3, or v0.4 with all benchmarks), or a cloud usage record. Machines keep the format that they were created with.',
+  },
+  accounting_partial: {
+    type: boolean,
+    default: 'no',
+    help: 'Also write a record at the end of each month (UTC) for every machine that runs on, so that its use counts in the months in which it happened.',
+  },
+  accounting_infrastructure: {
+    type: oneOf('grid', 'cloud'),
+    default: 'grid',
+    help: "InfrastructureType of individual job records. Receivers take both; EGI's accounting portal shows grid beside the site's other jobs.",
+  },
+  trail_days: {
+    type: integer(0, 36_500),
+    unit: 'days',
+    default: '180',
+    help: 'Keep the trail of machines (vac trace: who each was, its addresses, image and end) for this long; 0 = for ever.',
+  },
+  flow_log: {
+    type: oneOf('none', 'new', 'all'),
+    default: 'none',
+    help: "Log the connections that machines make to the outside, with their ports after address translation, for vac trace: new when each begins, all also when it ends. Needs the program conntrack. Such a log tells of people's work: see etc/tracing.md.",
+    atRestart: true,
+  },
+  flow_log_days: {
+    type: integer(1, 3_650),
+    unit: 'days',
+    default: '90',
+    help: 'Keep the log of connections for this long.',
+    atRestart: true,
+  },
+  flow_log_mb: {
+    type: integer(1, 1_000_000),
+    unit: 'MB of 10^6 bytes',
+    default: '1000',
+    help: 'The most that the log of connections may take; the oldest files go first.',
+    atRestart: true,
+  },
+  joboutputs_archive_url: {
+    type: httpUrl,
+    whenUnset: 'outputs stay on the host, for machines_dir_days',
+    help: 'Where the joboutputs of machines that have ended are put, by HTTP PUT to URL/<space>/<factory>/<machine>/<file> (WebDAV, or storage that takes PUT). Tried again until machines_dir_days are over.',
+  },
+  joboutputs_archive_auth_file: {
+    type: path,
+    whenUnset: 'nothing is sent for authorization',
+    help: 'File with the value of the Authorization header for joboutputs_archive_url, on one line, as `Bearer TOKEN`, or user:password. Owned by root, not readable by others.',
+  },
   syslog: {
     type: hostPortOrEmpty,
     default: '169.254.169.254:514',
-    help: 'Where machines send their syslog messages by UDP, as machinefeatures/syslog says; empty = no syslog receiver.',
+    help: 'Where machines send their syslog messages by UDP or TCP, as machinefeatures/syslog says; empty = no syslog receiver.',
     atRestart: true,
+  },
+  syslog_days: {
+    type: integer(0, 3650),
+    default: '90',
+    unit: 'days',
+    help: "Keep a machine's syslog in logs/ this long after its last line, also when its directory is gone; 0 = for ever.",
+    atRestart: true,
+  },
+  syslog_mb: {
+    type: integer(1, 100_000),
+    default: '50',
+    unit: 'MB',
+    help: "Size (10^6 bytes) at which a machine's log on this host is closed. Its further lines are counted, and go on to syslog_forward.",
+    atRestart: true,
+  },
+  syslog_relp: {
+    type: oneOf('auto', 'yes', 'no'),
+    default: 'auto',
+    help: 'Whether machines can send syslog by RELP too, at the address of syslog and port 20514, by which no line is lost; needs the package rsyslog-relp on the host. auto = where that is installed.',
+    atRestart: true,
+  },
+  syslog_forward: {
+    type: syslogCollector,
+    whenUnset: "machines' syslog stays on this host",
+    help: "The site's collector of machines' syslog, in the form of RFC 5424: tcp://HOST:PORT, tls://HOST:PORT, relp://HOST:PORT or relps://HOST:PORT (RELP over TLS). While it is away lines wait on this host.",
+    atRestart: true,
+  },
+  syslog_forward_ca: {
+    type: path,
+    whenUnset: "the CAs of this host's system",
+    help: "PEM file with the CAs that may sign the collector's certificate (tls, relps).",
+  },
+  syslog_forward_cert: {
+    type: path,
+    whenUnset: 'the collector is shown no certificate',
+    help: "PEM file with this host's certificate for the collector (tls, relps).",
+  },
+  syslog_forward_key: {
+    type: path,
+    whenUnset: 'the file of syslog_forward_cert holds the key too',
+    help: 'PEM file with the key of syslog_forward_cert.',
+  },
+  syslog_forward_peer: {
+    type: fqdn,
+    whenUnset: 'the host of syslog_forward',
+    help: "Name that the collector's certificate must be for (tls, relps).",
+  },
+  syslog_forward_mb: {
+    type: integer(1, 1_000_000),
+    default: '1000',
+    unit: 'MB',
+    help: 'Lines (10^6 bytes) that wait on this host for the collector at most; beyond that the oldest are dropped, and counted.',
   },
   machinefeatures_option_XXX: {
     type: text,
@@ -419,6 +552,11 @@ export const MACHINETYPE_OPTIONS = {
     help: "Keep a finished machine's directory for this long; 0 = for ever.",
     old: ['machineoutputs_days'],
   },
+  joboutputs_archive_url: {
+    type: httpUrl,
+    whenUnset: 'as in [settings]',
+    help: 'Where the joboutputs of machines of this type are put when they have ended.',
+  },
   disk_gb_per_processor: {
     type: decimal(0.1, 1_000_000),
     unit: 'GB of 10^9 bytes',
@@ -446,11 +584,32 @@ export const MACHINETYPE_OPTIONS = {
     whenUnset: 'as many as the shares give it',
     help: 'Limit on the processors that machines of this type have on this host at one time.',
   },
+  egress_deny: {
+    type: egressList,
+    whenUnset: 'as in [settings]',
+    help: 'Where machines of this type may not send: IPv4 networks and addresses, with a port if need be. Those that run keep what they were started with.',
+  },
+  egress_allow: {
+    type: egressList,
+    whenUnset: 'as in [settings]',
+    help: 'Where alone machines of this type may send. The narrowest that fits, here or in egress_deny, decides.',
+  },
   swap_mb_per_processor: {
     type: integer(0, 4_194_304),
     unit: 'MiB',
     whenUnset: 'as in [settings]',
     help: "Size of the machine's swap disk for each of its processors; 0 = no swap disk.",
+  },
+  joboutputs_mb: {
+    type: integer(1, 1_048_576),
+    unit: 'MiB',
+    whenUnset: 'as in [settings]',
+    help: 'What the machine may write into its joboutputs.',
+  },
+  joboutputs_files: {
+    type: integer(16, 1_048_576),
+    whenUnset: 'as in [settings]',
+    help: 'How many files and directories the machine may have in its joboutputs.',
   },
   root_device: {
     type: device,
@@ -545,6 +704,7 @@ export const OPTION_TABLES = {
   settings: SETTINGS_OPTIONS as OptionTable,
   machinetype: MACHINETYPE_OPTIONS as OptionTable,
   vacuum_pipe: { ...MACHINETYPE_OPTIONS, ...VACUUM_PIPE_OPTIONS } as OptionTable,
+  overnight: OVERNIGHT_OPTIONS as OptionTable,
 } as const;
 
 export type SectionKind = keyof typeof OPTION_TABLES;

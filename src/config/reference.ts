@@ -12,6 +12,7 @@ import {
   SETTINGS_OPTIONS,
   VACUUM_PIPE_OPTIONS,
 } from './options.js';
+import { OVERNIGHT_OPTIONS } from './overnight-options.js';
 import { roff } from './roff.js';
 
 interface Chapter {
@@ -34,6 +35,11 @@ const CHAPTERS: readonly Chapter[] = [
       'for each machinetype of the document. The document itself may set only the options marked "pipe", and what a ' +
       '[machinetype PREFIX-suffix] section or this one says wins over it.',
     options: VACUUM_PIPE_OPTIONS,
+  },
+  {
+    header: '[overnight]',
+    text: 'Makes a desktop a factory while nobody uses it. Without this section a host belongs to the space by day and night.',
+    options: OVERNIGHT_OPTIONS,
   },
 ];
 

@@ -106,7 +106,8 @@ function parseOne(name: string, raw: RawOption, option: Option, section: RawSect
   const value = option.type.parse(raw.value);
   if (value === undefined) {
     const { expected } = option.type;
-    const message = `expected ${expected}${hintFor(raw.value, option.type)}`;
+    const fault = option.type.fault?.(raw.value) ?? null;
+    const message = fault ?? `expected ${expected}${hintFor(raw.value, option.type)}`;
     errors.push(problemAt(placeOf(section, name), message, expected));
   }
   return value;

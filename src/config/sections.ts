@@ -16,7 +16,7 @@ export interface RawOption {
 /** One section of all files together, its options by their names of the table (checked to be known). */
 export interface RawSection {
   readonly kind: SectionKind;
-  /** NAME of `[machinetype NAME]`, PREFIX of `[vacuum_pipe PREFIX]`; empty for settings. */
+  /** NAME of `[machinetype NAME]`, PREFIX of `[vacuum_pipe PREFIX]`; empty for settings and overnight. */
   readonly name: string;
   /** As between brackets, e.g. `machinetype lhcb-prod`. */
   readonly title: string;
@@ -91,18 +91,23 @@ function openSection(merged: Merge, place: Place, header: string): RawSection | 
   const at = { ...place, section: header };
   const [word = '', ...rest] = header.split(/\s+/);
   const name = rest.join(' ');
-  const kind = header === 'settings' ? 'settings' : Object.hasOwn(NAMED_KINDS, word) ? NAMED_KINDS[word] : undefined;
+  const kind =
+    header === 'settings' || header === 'overnight'
+      ? header
+      : Object.hasOwn(NAMED_KINDS, word)
+        ? NAMED_KINDS[word]
+        : undefined;
   if (kind === undefined) {
     merged.errors.push(problemAt(at, unknownSectionMessage(header, word, name)));
     return undefined;
   }
-  if (kind !== 'settings' && !/^[a-z0-9-]+$/.test(name)) {
+  if (kind !== 'settings' && kind !== 'overnight' && !/^[a-z0-9-]+$/.test(name)) {
     merged.errors.push(
       problemAt(at, `the section needs a name of letters a-z, digits and "-", as in [${word} my-name]`),
     );
     return undefined;
   }
-  const title = kind === 'settings' ? kind : `${kind} ${name}`;
+  const title = kind === 'settings' || kind === 'overnight' ? kind : `${kind} ${name}`;
   if (word === 'vmtype') merged.warnings.push(problemAt(at, `[vmtype …] is deprecated; write [${title}]`));
   const known = merged.sections.get(title);
   const section: RawSection = {
@@ -119,9 +124,10 @@ function openSection(merged: Merge, place: Place, header: string): RawSection | 
 
 function unknownSectionMessage(header: string, word: string, name: string): string {
   if (Object.hasOwn(RETIRED_SECTIONS, header)) return `this section ${RETIRED_SECTIONS[header]}`;
-  const suggestion = nearest(word.toLowerCase(), ['settings', 'machinetype', 'vacuum_pipe']);
-  const meant = suggestion === 'settings' || suggestion === null ? suggestion : `${suggestion} ${name || 'NAME'}`;
-  const known = 'the sections are [settings], [machinetype NAME] and [vacuum_pipe PREFIX]';
+  const suggestion = nearest(word.toLowerCase(), ['settings', 'machinetype', 'vacuum_pipe', 'overnight']);
+  const isNameless = suggestion === 'settings' || suggestion === 'overnight' || suggestion === null;
+  const meant = isNameless ? suggestion : `${suggestion} ${name || 'NAME'}`;
+  const known = 'the sections are [settings], [machinetype NAME], [vacuum_pipe PREFIX] and [overnight]';
   return `unknown section; ${meant === null ? known : `did you mean [${meant}]?`}`;
 }
 
@@ -165,7 +171,8 @@ function applyDefaults(merged: Merge): void {
       const unset = modern(section.kind).filter((candidate) => !section.options.has(candidate));
       for (const candidate of unset) section.options.set(candidate, option);
     }
-    const names = new Set([...modern('settings'), ...modern('machinetype'), ...modern('vacuum_pipe')]);
+    const kinds = ['settings', 'machinetype', 'vacuum_pipe', 'overnight'] as const;
+    const names = new Set(kinds.flatMap(modern));
     if (names.size === 0) {
       merged.errors.push(problemAt(place, 'unknown option; no section has it, see vac.conf(5)'));
     } else if (!names.has(name)) {

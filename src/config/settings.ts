@@ -4,6 +4,7 @@ import { SETTINGS_OPTIONS } from './options.js';
 import type { Problem } from './problem.js';
 import { readValues } from './section-values.js';
 import type { RawSection } from './sections.js';
+import { syslogForwarding } from './syslog-forwarding.js';
 import type { Settings } from './types.js';
 
 export interface SettingsReading {
@@ -15,7 +16,8 @@ export interface SettingsReading {
 
 /** Reads `[settings]`. `hostFqdn` is this host's name, which `.` in `factories` stands for. */
 export function readSettings(section: RawSection, hostFqdn: string): SettingsReading {
-  const { values, errors, warnings, demand, advise } = readValues(section, SETTINGS_OPTIONS);
+  const read = readValues(section, SETTINGS_OPTIONS);
+  const { values, errors, warnings, demand, advise } = read;
   const host = hostFqdn.toLowerCase();
   const factories = [...new Set(values.factories.map((name) => (name === '.' ? host : name)))];
 
@@ -36,7 +38,7 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     `total_processors is no multiple of processors_per_superslot: ${(total ?? 0) % perSuperslot} of ${total} processors are in no complete superslot`,
   );
   advise(
-    values.gocdb_sitename === null || values.hs06_per_processor !== null,
+    values.gocdb_sitename === null || values.hs06_per_processor !== null || values.hepscore23_per_processor !== null,
     ['gocdb_sitename', 'hs06_per_processor'],
     'accounting records are only archived, not sent, until hs06_per_processor is set too',
   );
@@ -63,7 +65,10 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     totalProcessors: total,
     mibPerProcessor: values.mb_per_processor,
     swapMibPerProcessor: values.swap_mb_per_processor,
+    joboutputsMib: values.joboutputs_mb,
+    joboutputsFiles: values.joboutputs_files,
     hs06PerProcessor: values.hs06_per_processor,
+    hepscore23PerProcessor: values.hepscore23_per_processor,
     shareHalfLifeHours: values.share_half_life_hours,
     processorsPerSuperslot: perSuperslot,
     overloadPerProcessor: values.overload_per_processor,
@@ -81,10 +86,25 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     nfs: values.nfs,
     forwardDev: values.forward_dev,
     fixNetworking: values.fix_networking,
+    egressDeny: values.egress_deny,
+    egressAllow: values.egress_allow,
     gocdbSitename: values.gocdb_sitename,
+    accountingFormat: values.accounting_format,
+    accountingPartial: values.accounting_partial,
+    accountingInfrastructure: values.accounting_infrastructure,
     vacmonHostports: values.vacmon_hostport,
     metricsListen: values.metrics_listen,
     syslog: values.syslog,
+    syslogDays: values.syslog_days,
+    syslogMegabytes: values.syslog_mb,
+    syslogRelp: values.syslog_relp,
+    syslogForward: syslogForwarding(read),
+    trailDays: values.trail_days,
+    flowLog: values.flow_log,
+    flowLogDays: values.flow_log_days,
+    flowLogMb: values.flow_log_mb,
+    joboutputsArchiveUrl: values.joboutputs_archive_url,
+    joboutputsArchiveAuthFile: values.joboutputs_archive_auth_file,
     machinefeaturesOptions: values.machinefeatures_option_XXX,
     userDataOptions: values.user_data_option_XXX,
     userDataFiles: values.user_data_file_XXX,

@@ -47,6 +47,7 @@ const RETIRED: Readonly<Record<SectionKind, Readonly<Record<string, string>>>> =
   },
   machinetype: RETIRED_IN_MACHINETYPE,
   vacuum_pipe: RETIRED_IN_MACHINETYPE,
+  overnight: {},
 };
 
 interface Spellings {
@@ -61,6 +62,7 @@ const SPELLINGS: Readonly<Record<SectionKind, Spellings>> = {
   settings: spellingsOf(OPTION_TABLES.settings),
   machinetype: spellingsOf(OPTION_TABLES.machinetype),
   vacuum_pipe: spellingsOf(OPTION_TABLES.vacuum_pipe),
+  overnight: spellingsOf(OPTION_TABLES.overnight),
 };
 
 function spellingsOf(table: OptionTable): Spellings {

@@ -1,8 +1,10 @@
 /** The configuration as the rest of the program sees it: plain, deeply frozen data with units in the names. */
 import type { IpNetwork } from './networks.js';
+import type { OvernightConfig } from './overnight-types.js';
 import type { Problem } from './problem.js';
 import type { HostPort } from './values.js';
 
+export type { OvernightConfig, ReturnStep, WindowDay, WindowRange, WindowSchedule } from './overnight-types.js';
 export type { HostPort, IpNetwork };
 
 /** One configuration file. `text` may be its bytes, which are then decoded as UTF-8. */
@@ -16,6 +18,8 @@ export interface Config {
   /** In the order of the files, then those of vacuum pipes once their documents are there (`withPipes`). */
   readonly machinetypes: readonly MachinetypeConfig[];
   readonly vacuumPipes: readonly VacuumPipeConfig[];
+  /** The section [overnight]; null: there is none, and this host belongs to the space by day and night. */
+  readonly overnight: OvernightConfig | null;
   /** Paths of the files that were read, in that order. */
   readonly files: readonly string[];
   /** Where each option was set, by `originKey(section, option)`. */
@@ -32,6 +36,9 @@ export function originKey(section: string, option: string): string {
   return `[${section}] ${option}`;
 }
 
+/** What accounting records look like (accounting/formats.ts). */
+export type AccountingFormat = 'apel-v0.3' | 'apel-v0.4' | 'cloud-v0.4';
+
 export interface Settings {
   readonly vacSpace: string;
   /** Lower case, `.` replaced by this host's name, each name once. Empty: the factory works alone. */
@@ -47,7 +54,12 @@ export interface Settings {
   readonly totalProcessors: number | null;
   readonly mibPerProcessor: number;
   readonly swapMibPerProcessor: number;
+  /** What a machine may write into its joboutputs. */
+  readonly joboutputsMib: number;
+  readonly joboutputsFiles: number;
   readonly hs06PerProcessor: number | null;
+  /** For accounting alone. */
+  readonly hepscore23PerProcessor: number | null;
   /** 0: target shares are of what runs now, no history is kept. */
   readonly shareHalfLifeHours: number;
   /** 1: superslots are off. */
@@ -73,16 +85,56 @@ export interface Settings {
   readonly nfs: 'auto' | 'kernel' | 'ganesha' | 'none';
   readonly forwardDev: string | null;
   readonly fixNetworking: boolean;
+  /** For machinetypes that say nothing of their own. */
+  readonly egressDeny: readonly string[];
+  readonly egressAllow: readonly string[];
   readonly gocdbSitename: string | null;
+  readonly accountingFormat: AccountingFormat;
+  /** Whether machines that run on are accounted at the end of each month. */
+  readonly accountingPartial: boolean;
+  readonly accountingInfrastructure: 'grid' | 'cloud';
   readonly vacmonHostports: readonly HostPort[];
   /** Where /metrics is served; null: nowhere. */
   readonly metricsListen: HostPort | null;
   readonly syslog: HostPort | null;
+  /** 0: for ever. */
+  readonly syslogDays: number;
+  /** 10^6 bytes. */
+  readonly syslogMegabytes: number;
+  readonly syslogRelp: 'auto' | 'yes' | 'no';
+  readonly syslogForward: SyslogForwarding | null;
+  /** 0: for ever. */
+  readonly trailDays: number;
+  readonly flowLog: 'none' | 'new' | 'all';
+  readonly flowLogDays: number;
+  /** 10^6 bytes. */
+  readonly flowLogMb: number;
+  readonly joboutputsArchiveUrl: string | null;
+  /** Path. */
+  readonly joboutputsArchiveAuthFile: string | null;
   /** File name to content. */
   readonly machinefeaturesOptions: Readonly<Record<string, string>>;
   readonly userDataOptions: Readonly<Record<string, string>>;
   /** Paths, or file names under a machinetype's `files/`. */
   readonly userDataFiles: Readonly<Record<string, string>>;
+}
+
+export interface SyslogCollector extends HostPort {
+  /** relps: RELP over TLS. */
+  readonly protocol: 'tcp' | 'tls' | 'relp' | 'relps';
+}
+
+/** How machines' syslog gets to the site's collector. */
+export interface SyslogForwarding {
+  readonly collector: SyslogCollector;
+  /** PEM files; null: the system's CAs, no certificate, the key is in the certificate's file. */
+  readonly caPath: string | null;
+  readonly certPath: string | null;
+  readonly keyPath: string | null;
+  /** Name in the collector's certificate; null: the collector's host. */
+  readonly peer: string | null;
+  /** Waiting lines, in 10^6 bytes. */
+  readonly maxMegabytes: number;
 }
 
 /** The ways in which a machine may learn who it is (machines/context/). */
@@ -111,6 +163,8 @@ export interface MachinetypeConfig {
   readonly heartbeatSeconds: number;
   /** 0: for ever. */
   readonly machinesDirDays: number;
+  /** Own, else that of the settings; null: outputs are not sent anywhere. */
+  readonly joboutputsArchiveUrl: string | null;
   /** Own, else that of the settings; null as there. */
   readonly diskGbPerProcessor: number | null;
   /** GB of 10^9 bytes; null: the model's own rule. */
@@ -118,7 +172,13 @@ export interface MachinetypeConfig {
   readonly mibPerProcessor: number;
   /** Limit on this host; null: none. */
   readonly totalProcessors: number | null;
+  /** Where its machines may not, and may, send (machines/egress.ts): their own, else those of the settings. */
+  readonly egressDeny: readonly string[];
+  readonly egressAllow: readonly string[];
   readonly swapMibPerProcessor: number;
+  /** What a machine may write into its joboutputs. */
+  readonly joboutputsMib: number;
+  readonly joboutputsFiles: number;
   readonly accountingFqan: string | null;
   readonly imageSigningDn: string | null;
   /** Hexadecimal, in small letters. */

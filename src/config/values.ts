@@ -3,8 +3,9 @@
  * files and vacuum pipes (whose JSON values are first turned into text) share them.
  */
 
+import { parseEgressDestination } from './egress.js';
 import { type IpNetwork, parseIpNetwork } from './networks.js';
-import type { ContextName } from './types.js';
+import type { ContextName, SyslogCollector } from './types.js';
 
 /** One type of value. `parse` gives undefined for text that is not `expected`, and never throws. */
 export interface ValueType<T> {
@@ -13,6 +14,8 @@ export interface ValueType<T> {
   /** Completes "expected …". */
   readonly expected: string;
   readonly parse: (text: string) => T | undefined;
+  /** Where in the text something is wrong, and what; null for text that `parse` takes. Only of types that can tell. */
+  readonly fault?: (text: string) => string | null;
 }
 
 /** A service's address. */
@@ -119,6 +122,18 @@ export const hostPort: ValueType<HostPort> = {
   },
 };
 
+/** Where the lines of machines' syslog are forwarded to, and how. */
+export const syslogCollector: ValueType<SyslogCollector> = {
+  kind: 'syslog collector',
+  expected: 'tcp://HOST:PORT, tls://HOST:PORT, relp://HOST:PORT or relps://HOST:PORT',
+  parse: (value) => {
+    const [, protocol, place = ''] = /^(tcp|tls|relp|relps):\/\/([^/]+)\/?$/.exec(value) ?? [];
+    const there = hostPort.parse(place);
+    if (protocol === undefined || there === undefined) return undefined;
+    return { protocol: protocol as SyslogCollector['protocol'], ...there };
+  },
+};
+
 /** `host:port`, or nothing (null). */
 export const hostPortOrEmpty: ValueType<HostPort | null> = {
   kind: 'host:port or empty',
@@ -134,6 +149,16 @@ export const hostPortList: ValueType<readonly HostPort[]> = listOf(
 export const ipNetworkList: ValueType<readonly IpNetwork[]> = listOf(
   { kind: 'IP network', expected: '', parse: parseIpNetwork },
   'IP addresses or networks such as 192.0.2.0/24 or 2001:db8::/32 (nothing but zeros after the prefix) with white space between them',
+);
+
+/** Kept as text: it goes into the record of a machine, and is read again where rules are made of it. */
+export const egressList: ValueType<readonly string[]> = listOf(
+  {
+    kind: 'destination',
+    expected: '',
+    parse: (word) => (parseEgressDestination(word) === undefined ? undefined : word),
+  },
+  'IPv4 addresses or networks such as 192.0.2.0/24 (nothing but zeros after the prefix), each with a port if need be as in 192.0.2.7:3128, with white space between them',
 );
 
 const isRelativePath = (value: string): boolean =>

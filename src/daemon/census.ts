@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { makeDirs, writeFileAtomic } from '../host/files.js';
 import type { StateLayout } from '../machines/layout.js';
 import { encodeFields, joinFields } from '../vacquery/codec.js';
-import type { Clock, FactoryStatus, PeerAnswer } from '../vacquery/index.js';
+import type { CensusAnswer } from '../space/messages.js';
+import type { Clock, FactoryStatus } from '../vacquery/index.js';
 import { type CatalogueEntry, readCatalogue } from './catalogue.js';
 import type { Logger } from './log.js';
 
@@ -32,7 +33,7 @@ export interface CensusParts {
   /** Uniform in [0, 1). */
   readonly rng: () => number;
   /** Asks all other factories of the space; null: there are none. */
-  readonly ask: () => Promise<readonly PeerAnswer<FactoryStatus>[] | null>;
+  readonly ask: () => Promise<readonly CensusAnswer[] | null>;
 }
 
 export class Census {
@@ -102,10 +103,8 @@ export class Census {
     const entries = new Map<string, string>();
     for (const [factory, entry] of await this.catalogue()) entries.set(factory, JSON.stringify(entry));
     let heard = 0;
-    for (const { factory, statuses } of answers) {
-      const [received] = statuses;
-      if (received === undefined) continue;
-      entries.set(factory, asOnTheWire(received.status));
+    for (const { factory, status } of answers) {
+      entries.set(factory, asOnTheWire(status));
       heard += 1;
     }
     const lines = [...entries]

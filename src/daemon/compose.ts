@@ -2,12 +2,12 @@
 
 import type { Config } from '../config/types.js';
 import { readTextIfThere } from '../host/files.js';
-import type { GuestOwner } from '../host/guest-owner.js';
+import { Firewall } from '../host/firewall.js';
 import { LibvirtHypervisor } from '../host/libvirt.js';
 import { createNfsServer, type NfsServer } from '../host/nfs.js';
 import { SyslogRelay } from '../host/syslog.js';
 import { METADATA_IP, StateLayout } from '../machines/layout.js';
-import { openDgramTransport } from '../vacquery/index.js';
+import { GuardedMember } from '../space/parent.js';
 import { Daemon, type DaemonParts } from './daemon.js';
 import type { Logger } from './log.js';
 
@@ -33,7 +33,7 @@ export async function composeDaemon(
   const { config, log } = host;
   const layout = new StateLayout(host.stateDir);
   const hypervisor = new LibvirtHypervisor(config.settings.libvirtUri);
-  const guestOwner = await nobody();
+  const guestOwner = await userIds('nobody');
   const nfs = await createNfsServer(config.settings.nfs, {
     stateDir: host.stateDir,
     address: METADATA_IP,
@@ -41,31 +41,59 @@ export async function composeDaemon(
     info: (message) => log.info(message),
     warn: (message) => log.warn(message),
   });
+  // No machine really is on the test driver: nothing needs to be contained.
+  const firewall = config.settings.libvirtUri.startsWith('test') ? null : new Firewall();
   const { syslog: receiver } = config.settings;
   // A receiver elsewhere is the site's own; ours is only for the address that is ours.
   const syslog =
     receiver?.host === METADATA_IP
-      ? new SyslogRelay({ stateDir: host.stateDir, address: receiver.host, port: receiver.port })
+      ? new SyslogRelay({
+          stateDir: host.stateDir,
+          address: receiver.host,
+          port: receiver.port,
+          relp: config.settings.syslogRelp,
+          forwarding: config.settings.syslogForward,
+          factory: host.factory,
+          space: config.settings.vacSpace,
+          days: config.settings.syslogDays,
+          maxMegabytes: config.settings.syslogMegabytes,
+          datagramsSent: async () => (await firewall?.syslogDatagrams()) ?? null,
+          info: (message) => log.info(message),
+          warn: (message) => log.warn(message),
+        })
       : null;
+  // A user of its own is best: what nobody may, other programs' nobody may as well.
+  const guardIdentity = await userIds('vac', 'nobody');
   const daemon = new Daemon({
     factory: host.factory,
     config,
     layout,
     hypervisor,
+    firewall,
     nfs,
     syslog,
     guestOwner,
+    guardIdentity,
     log,
-    openTransport: (port) => openDgramTransport({ port, onProblem: (message) => log.warn(message) }),
+    // A child of its own: whoever takes over the one that machines talk to does not have the space's keys.
+    spaceProcess: new GuardedMember({
+      mark: `${host.stateDir}/vacquery`,
+      identity: guardIdentity,
+      onProblem: (line) => log.warn(`VacQuery: ${line}`),
+    }),
     ...extra,
   });
   hypervisor.onCall((...call) => daemon.metrics.libvirtCalled(...call));
   return { daemon, nfs, syslog, hypervisor };
 }
 
-/** The uid and gid that NFS squashes guests to, from the host's own user table. */
-async function nobody(): Promise<GuestOwner> {
-  const line = (await readTextIfThere('/etc/passwd'))?.split('\n').find((entry) => entry.startsWith('nobody:'));
+/** The uid and gid of the first of these users that the host's own user table has. */
+async function userIds(...names: readonly string[]): Promise<{ readonly uid: number; readonly gid: number }> {
+  const lines = (await readTextIfThere('/etc/passwd'))?.split('\n') ?? [];
+  const line = names.map((name) => lines.find((entry) => entry.startsWith(`${name}:`))).find((found) => found);
   const [, , uid, gid] = line?.split(':') ?? [];
-  return { uid: Number(uid ?? 65534), gid: Number(gid ?? 65534) };
+  return { uid: Number(uid ?? NOBODY), gid: Number(gid ?? NOBODY) };
 }
+
+/** Where not even nobody has a name. */
+const NOBODY = 65534;

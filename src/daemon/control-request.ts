@@ -22,7 +22,10 @@ export type ControlRequest =
   | { readonly command: 'stop'; readonly machine: string }
   /** All machines are to be gone by then; null: the order is lifted. */
   | { readonly command: 'shutdownAt'; readonly timeSeconds: number | null }
-  | { readonly command: 'space' };
+  | { readonly command: 'space' }
+  | { readonly command: 'overnight' }
+  /** The owner wants this host for himself until then; null: no longer. */
+  | { readonly command: 'overnightPause'; readonly who: string; readonly untilSeconds: number | null };
 
 const MAX_REASON_CHARACTERS = 200;
 /** VacQuery and the files of machines have ten-digit Unix times (SPEC 3, 5); this also catches milliseconds. */
@@ -66,6 +69,8 @@ const FIELDS: { readonly [Command in ControlRequest['command']]: Readonly<Record
   stop: { machine: { check: line } },
   shutdownAt: { timeSeconds: { check: orNull(timeToCome) } },
   space: {},
+  overnight: {},
+  overnightPause: { who: { check: line }, untilSeconds: { check: orNull(timeToCome) } },
 };
 
 /**

@@ -7,8 +7,10 @@ import { chmod, chown, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { VacError } from '../errors.js';
 import type { LoggedDecision } from '../factory/decision-log.js';
+import type { OvernightPause } from '../factory/overnight-types.js';
 import type { DrainOrder } from '../factory/types.js';
 import { type ControlRequest, checkRequest } from './control-request.js';
+import type { OvernightReport } from './overnight-report.js';
 import type { SpaceReport } from './space.js';
 import type { FactoryStatus } from './status.js';
 
@@ -36,11 +38,18 @@ export interface SpaceReply {
   readonly space: SpaceReport;
 }
 
+export interface OvernightReply {
+  readonly ok: true;
+  readonly overnight: OvernightReport;
+}
+
 type ReplyTo<Request extends ControlRequest> = Request extends { command: 'space' }
   ? SpaceReply
-  : Request extends { command: 'stop' }
-    ? StopReply
-    : StatusReply;
+  : Request extends { command: 'overnight' | 'overnightPause' }
+    ? OvernightReply
+    : Request extends { command: 'stop' }
+      ? StopReply
+      : StatusReply;
 
 /** What comes back for a request of this type. */
 export type ControlReply<Request extends ControlRequest = ControlRequest> = Refusal | ReplyTo<Request>;
@@ -55,7 +64,10 @@ export interface ControlHandlers {
   stop(machine: string): string | Promise<string>;
   shutdownAt(timeSeconds: number | null): Promise<void>;
   /** Null: nothing is known of a space. */
-  space(): SpaceReport | null;
+  space(): Promise<SpaceReport | null> | SpaceReport | null;
+  /** Null: the configuration has no overnight mode. */
+  overnight(): OvernightReport | null;
+  overnightPause(pause: OvernightPause | null): Promise<void>;
 }
 
 /** A question is one short line; who sends more is not `vac`. */
@@ -68,6 +80,8 @@ export class ControlServer {
   constructor(
     private readonly path: string,
     private readonly handlers: ControlHandlers,
+    /** What may be asked here; default: all. */
+    private readonly commands?: ReadonlySet<ControlRequest['command']>,
   ) {}
 
   async listen(): Promise<void> {
@@ -113,10 +127,18 @@ export class ControlServer {
 
   private async answer(line: string): Promise<ControlReply> {
     try {
-      return await this.obey(checkRequest(JSON.parse(line), Math.floor(Date.now() / 1000)));
+      const request = checkRequest(JSON.parse(line), Math.floor(Date.now() / 1000));
+      if (this.commands?.has(request.command) === false) throw new Error(`${request.command} may not be asked here`);
+      return await this.obey(request);
     } catch (error) {
       return { ok: false, error: (error as Error).message };
     }
+  }
+
+  private overnight(): OvernightReply | Refusal {
+    const overnight = this.handlers.overnight();
+    if (overnight !== null) return { ok: true, overnight };
+    return { ok: false, error: 'this host has no overnight mode: its configuration has no section [overnight]' };
   }
 
   private async obey(request: ControlRequest): Promise<ControlReply> {
@@ -147,8 +169,16 @@ export class ControlServer {
       case 'shutdownAt':
         await handlers.shutdownAt(request.timeSeconds);
         return reply();
+      case 'overnight':
+        return this.overnight();
+      case 'overnightPause': {
+        const { who, untilSeconds } = request;
+        const sinceSeconds = Math.floor(Date.now() / 1000);
+        await handlers.overnightPause(untilSeconds === null ? null : { who, sinceSeconds, untilSeconds });
+        return this.overnight();
+      }
       case 'space': {
-        const space = handlers.space();
+        const space = await handlers.space();
         return space === null
           ? { ok: false, error: 'this vacd knows of no space yet; ask again' }
           : { ok: true, space };

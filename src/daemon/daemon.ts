@@ -8,31 +8,41 @@ import { isVacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
 import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
 import type { ServiceName } from '../factory/types.js';
+import type { Identity } from '../guard/confine.js';
+import { Guard } from '../guard/guard.js';
 import { readTextIfThere } from '../host/files.js';
 import type { GuestOwner } from '../host/guest-owner.js';
+import type { Firewall } from '../host/firewall.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import { RootImages } from '../host/images/root-images.js';
 import { Lvm } from '../host/lvm.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
+import { GuestDirectories } from '../machines/guest-directories.js';
+import { JoboutputsWatch } from '../machines/joboutputs-watch.js';
 import { Journal } from '../machines/journal.js';
 import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import type { MachineTools, StepListener } from '../machines/tools.js';
 import { MachineVolumes } from '../machines/volumes.js';
-import { MetadataServer } from '../metadata/server.js';
-import { steadyClock, type Transport } from '../vacquery/index.js';
-import { ControlServer } from './control.js';
+import { MetadataParent } from '../metadata/parent.js';
+import { MetadataSockets } from '../metadata/sockets.js';
+import type { MemberProcess } from '../space/member-process.js';
+import type { Trail } from '../trail/trail.js';
+import { steadyClock } from '../vacquery/index.js';
+import { Containment, syslogContainment } from './containment.js';
+import { type ControlHandlers, ControlServer } from './control.js';
 import { controlGroupId } from './control-group.js';
 import { Credentials } from './credentials.js';
 import { endAll } from './ending.js';
 import type { Logger } from './log.js';
 import { Loop } from './loop.js';
 import { type MachineMemory, Memory } from './memory.js';
-import { metadataSource } from './metadata-source.js';
+import { machineByIp } from './metadata-source.js';
 import { Metrics } from './metrics.js';
 import { Observer } from './observe.js';
 import { OrderBook } from './orders.js';
+import { OvernightMode } from './overnight-mode.js';
 import { Performer } from './perform.js';
 import { pipesDirectory } from './pipe-copies.js';
 import { Pipes } from './pipes.js';
@@ -41,6 +51,7 @@ import { machineLogs, metadataService, networkService, nfsService, type Service,
 import { Space } from './space.js';
 import { type FactoryStatus, factoryStatus } from './status.js';
 import { StatusFiles } from './status-files.js';
+import { machineTrail } from './tracing.js';
 import { UseHistory } from './use-history.js';
 
 export interface DaemonParts {
@@ -49,12 +60,16 @@ export interface DaemonParts {
   readonly layout: StateLayout;
   readonly hypervisor: Hypervisor;
   readonly nfs: NfsServer;
+  /** Null on libvirt's test driver. */
+  readonly firewall: Firewall | null;
   /** Null: no receiver of our own. */
   readonly syslog: SyslogRelay | null;
   readonly guestOwner: GuestOwner;
+  /** Whom the process becomes that serves machines and the network. */
+  readonly guardIdentity: Identity;
   readonly log: Logger;
-  /** UDP sockets for VacQuery (see `SpaceParts`). */
-  readonly openTransport: (port: number) => Promise<Transport>;
+  /** Where VacQuery is spoken. */
+  readonly spaceProcess: MemberProcess;
   /** Other than the real number of processors; for the demo and tests. */
   readonly hostProcessors?: number;
   readonly startsLimit?: number;
@@ -64,6 +79,8 @@ export interface DaemonParts {
 
 /** Between two writings of the files that site monitoring reads. */
 const STATUS_FILES_SECONDS = 10;
+/** Between two looks at joboutputs that nothing else limits. */
+const WATCH_SECONDS = 5;
 /** What is under way at the end may finish within this; what cannot is picked up by the next vacd as after a crash. */
 const SETTLE_SECONDS = 10;
 /** For sockets and servers, each of which ends at once unless something hangs. */
@@ -79,12 +96,20 @@ export class Daemon {
   private readonly observer: Observer;
   private readonly performer: Performer;
   private readonly loop: Loop;
-  private readonly metadata: MetadataServer;
+  private readonly metadataSockets: MetadataSockets;
+  /** Serves machines and the network, without root. */
+  private readonly guard: Guard;
   private readonly control: ControlServer;
   private readonly orders: OrderBook;
+  private readonly overnight: OvernightMode;
   private readonly statusFiles: StatusFiles;
   private readonly credentials: Credentials;
   private readonly useHistory: UseHistory;
+  private readonly trail: Trail;
+  private readonly directories: GuestDirectories;
+  private readonly joboutputsWatch: JoboutputsWatch;
+  private watchTimer: NodeJS.Timeout | null = null;
+  private readonly containment: Containment;
   private readonly tools: MachineTools;
   private readonly images: RootImages;
   private readonly services: Readonly<Record<ServiceName, Service>>;
@@ -108,15 +133,33 @@ export class Daemon {
     this.metrics = new Metrics(this.memory);
     if (parts.startsLimit !== undefined) this.memory.orders = { ...this.memory.orders, startsLeft: parts.startsLimit };
     this.journal = new Journal(layout);
-    this.metadata = new MetadataServer(
-      [
-        { address: METADATA_IP, port: 80 },
-        { address: GATEWAY_IP, port: 80 },
+    this.trail = machineTrail(this.memory, layout, log);
+    this.metadataSockets = new MetadataSockets([
+      { address: METADATA_IP, port: 80 },
+      { address: GATEWAY_IP, port: 80 },
+    ]);
+    const onProblem = (line: string) => log.warn(line);
+    this.guard = new Guard({
+      parts: [
+        new MetadataParent({
+          guestOwner: parts.guestOwner,
+          machineByIp: machineByIp({ memory: this.memory, nfs, layout, rootPublicKey: () => this.rootPublicKey }),
+          sockets: () => this.metadataSockets.descriptors(),
+          onProblem,
+        }),
       ],
-      metadataSource({ memory: this.memory, nfs, layout, rootPublicKey: () => this.rootPublicKey }),
-      { guestOwner: parts.guestOwner, onProblem: (message) => log.warn(message) },
-    );
+      mark: layout.root,
+      identity: parts.guardIdentity,
+      onProblem,
+    });
     const logs = machineLogs(syslog);
+    this.directories = new GuestDirectories({
+      layout,
+      guestOwner: parts.guestOwner,
+      exported: nfs.name !== 'none',
+      log,
+    });
+    this.joboutputsWatch = new JoboutputsWatch({ layout, nfs, log });
     this.tools = {
       factory,
       layout,
@@ -126,8 +169,11 @@ export class Daemon {
       logs,
       images: this.images,
       volumes: new MachineVolumes(new Lvm()),
+      trail: this.trail,
       guestOwner: parts.guestOwner,
+      directories: this.directories,
       networkName: NETWORK_NAME,
+      contain: () => this.containment.ensure(),
       rootPublicKey: () => this.rootPublicKey,
       settings: () => this.memory.config.settings,
       hypervisorFacts: async () => {
@@ -136,21 +182,33 @@ export class Daemon {
       },
     };
     const wake = () => this.loop.wake();
+    // Machines of slots that the configuration has since taken away keep their leases and ports.
+    const slots = () =>
+      Math.max(
+        this.memory.totalProcessors(),
+        ...this.unclearedMachines().map((machine) => machine.entry.record.slot + 1),
+      );
+    const containment = new Containment({
+      memory: this.memory,
+      hypervisor,
+      firewall: parts.firewall,
+      slots,
+      hasNfs: nfs.name !== 'none',
+      syslog: syslog === null || config.settings.syslog === null ? null : syslogContainment(config.settings.syslog.port),
+    });
+    this.containment = containment;
     const services = {
+      firewall: containment,
       network: networkService(hypervisor, () => ({
         factory,
-        // Machines of slots that the configuration has since taken away keep their leases.
-        slots: Math.max(
-          this.memory.totalProcessors(),
-          ...this.unclearedMachines().map((machine) => machine.entry.record.slot + 1),
-        ),
+        slots: slots(),
         forwardDev: this.memory.config.settings.forwardDev,
         mayRepair: this.memory.config.settings.fixNetworking,
         machineUuids: [...this.memory.machines.values()]
           .filter((machine) => machine.entry.phase === 'running' && machine.domain !== null)
           .map((machine) => machine.entry.record.uuid),
       })),
-      metadata: metadataService(this.metadata),
+      metadata: metadataService(this.metadataSockets, this.guard),
       nfs: nfsService(nfs),
       syslog: syslogService(syslog),
     };
@@ -196,7 +254,7 @@ export class Daemon {
       stateDir: layout.root,
       wake,
       clock: steadyClock,
-      openTransport: parts.openTransport,
+      process: parts.spaceProcess,
     });
     this.pipes = new Pipes(
       {
@@ -221,15 +279,22 @@ export class Daemon {
     });
     this.statusFiles = new StatusFiles({ memory: this.memory, decisions: this.decisions, layout, log });
     this.credentials = new Credentials({ memory: this.memory, layout, log });
-    this.control = new ControlServer(`${layout.root}/vacd.sock`, {
+    const handlers: ControlHandlers = {
       status: () => this.status(),
       why: (about) => this.decisions.about(about),
       drain: (order) => this.orders.drain(order),
       undrain: () => this.orders.undrain(),
       stop: (machine) => this.orders.stop(machine),
       shutdownAt: (timeSeconds) => this.orders.shutdownAt(timeSeconds),
-      space: () => this.space.report(),
-    });
+      space: async () => {
+        await this.space.look();
+        return this.space.report();
+      },
+      overnight: () => this.overnight.report(),
+      overnightPause: (pause) => this.overnight.pause(pause),
+    };
+    this.control = new ControlServer(`${layout.root}/vacd.sock`, handlers);
+    this.overnight = new OvernightMode({ memory: this.memory, layout, log, wake, handlers, pids: () => [] });
   }
 
   /**
@@ -242,11 +307,15 @@ export class Daemon {
   async start(): Promise<void> {
     const { layout, log } = this.parts;
     this.lock = await takeStateDirectory(layout);
+    await this.directories.unmountBelow(layout.tmp());
     await sweep(layout);
+    await this.directories.begin();
     this.memory.renewMachinetypes(await this.pipes.load());
     await recoverMachines(this.journal, this.memory, this.tools.logs, log);
+    await this.trail.start(this.unclearedMachines().map(({ entry }) => entry.record));
     await this.images.cache.start(new Set(this.memory.machines.keys()));
     await this.orders.restore(Math.floor(Date.now() / 1000));
+    await this.overnight.start(this.memory.config);
     const { rootPublicKeyPath } = this.memory.config.settings;
     const key = await readTextIfThere(rootPublicKeyPath).catch((error: Error) => {
       log.warn(`root_public_key ${rootPublicKeyPath} cannot be read, machines get none: ${error.message}`);
@@ -278,6 +347,7 @@ export class Daemon {
     this.pipes.begin();
     await this.statusFiles.write();
     this.statusTimer = setInterval(() => void this.statusFiles.write(), STATUS_FILES_SECONDS * 1000);
+    if (this.directories.areWatched) this.watchJoboutputs();
   }
 
   /** Asks for a pass soon. */
@@ -298,7 +368,7 @@ export class Daemon {
   status(): FactoryStatus {
     const hypervisor = this.hypervisorFacts?.domainTypeReason ?? 'not asked yet';
     const status = factoryStatus(this.memory, this.decisions, hypervisor);
-    return { ...status, problems: [...status.problems, ...this.space.problems()] };
+    return { ...status, problems: [...status.problems, ...this.directories.problems(), ...this.space.problems()] };
   }
 
   /** Takes a changed configuration into use; machines that run keep what they were made with. */
@@ -307,6 +377,7 @@ export class Daemon {
     this.space.configure();
     void this.credentials.look();
     void this.admitControlGroup();
+    void this.overnight.configure(config);
     this.loop.wake();
   }
 
@@ -329,23 +400,28 @@ export class Daemon {
     const { log } = this.parts;
     this.loop.stop();
     this.observer.stop();
+    await endAll({ 'overnight.sock': () => this.overnight.close() }, CLOSE_SECONDS, log);
     this.credentials.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
+    if (this.watchTimer !== null) clearTimeout(this.watchTimer);
+    this.watchTimer = null;
     const leaveSpace = endAll({ VacQuery: () => this.space.close() }, CLOSE_SECONDS, log);
     const stopFetching = endAll({ 'fetching images': () => this.images.cache.close() }, CLOSE_SECONDS, log);
     await endAll({ 'what is being done to machines': () => this.performer.settled() }, SETTLE_SECONDS, log);
     await leaveSpace;
     await stopFetching;
+    await endAll({ 'the trail': () => this.trail.close() }, CLOSE_SECONDS, log);
     await endAll({ 'share-history.json': () => this.useHistory.close() }, CLOSE_SECONDS, log);
     await endAll({ 'vacuum pipes': () => this.pipes.close() }, CLOSE_SECONDS, log);
-    const servers = { metadata: () => this.metadata.close(), 'vacd.sock': () => this.control.close() };
+    const servers = { metadata: () => this.guard.close(), 'vacd.sock': () => this.control.close() };
     await endAll(servers, CLOSE_SECONDS, log);
+    this.metadataSockets.close();
     this.metrics.close();
     this.lock?.release();
   }
 
   private async bringUp(): Promise<void> {
-    for (const name of ['network', 'metadata', 'nfs', 'syslog'] as const) {
+    for (const name of ['firewall', 'network', 'metadata', 'nfs', 'syslog'] as const) {
       try {
         await this.services[name].ensure();
         this.memory.serviceReady(name, performance.now());
@@ -355,6 +431,15 @@ export class Daemon {
         this.memory.serviceFailed(name, (error as Error).message, performance.now());
       }
     }
+  }
+
+  /** The next look begins some seconds after the last has ended. */
+  private watchJoboutputs(): void {
+    this.watchTimer = setTimeout(async () => {
+      const running = this.unclearedMachines().map(({ entry }) => entry);
+      await this.joboutputsWatch.look(running.filter(({ phase }) => phase === 'running').map(({ record }) => record));
+      if (this.watchTimer !== null) this.watchJoboutputs();
+    }, WATCH_SECONDS * 1000);
   }
 
   private async admitControlGroup(): Promise<void> {

@@ -27,6 +27,7 @@ import { sumUses, type Uses } from '../factory/use.js';
 import type { DomainFact, DomainListing } from '../host/hypervisor.js';
 import type { JournalEntry } from '../machines/journal.js';
 import { MAX_SLOTS, slotOfHostname } from '../machines/layout.js';
+import { Overnight } from './overnight.js';
 import type { CredentialFact } from './credentials-problems.js';
 import type { PipeFacts } from './pipe-facts.js';
 
@@ -60,6 +61,7 @@ export interface MachineMemory {
   seenTimeSeconds: number | null;
   heartbeatWrittenAtMs: MonotonicMs;
   exported: boolean | null;
+  throttled: boolean | null;
   /** Why this process could not finish creating it. */
   creationProblem: string | null;
 }
@@ -97,7 +99,7 @@ export interface ImageFacts {
 
 const NO_IMAGES: ImageFacts = { states: () => new Map(), retryNow: () => {} };
 
-const SERVICES: readonly ServiceName[] = ['network', 'metadata', 'nfs', 'syslog'];
+const SERVICES: readonly ServiceName[] = ['firewall', 'network', 'metadata', 'nfs', 'syslog'];
 
 export class Memory {
   /** Machines that are not over and done with. */
@@ -131,6 +133,7 @@ export class Memory {
   /** Certificates that machines are given, as last looked at. */
   credentials: readonly CredentialFact[] = [];
   orders: RunOrders = NO_ORDERS;
+  readonly overnight = new Overnight();
   /** What is known of images by URL. */
   images: ImageFacts = NO_IMAGES;
   /** The vacuum pipes by prefix. */
@@ -145,7 +148,7 @@ export class Memory {
     public config: Config,
   ) {
     const fresh = (): ServiceMemory => ({ readySinceMs: null, problem: '', busy: false, retryAtMs: 0, failures: 0 });
-    this.services = { network: fresh(), metadata: fresh(), nfs: fresh(), syslog: fresh() };
+    this.services = { firewall: fresh(), network: fresh(), metadata: fresh(), nfs: fresh(), syslog: fresh() };
   }
 
   remember(entry: JournalEntry, nowMs: MonotonicMs): MachineMemory {
@@ -170,6 +173,7 @@ export class Memory {
       seenTimeSeconds: entry.heartbeatTimeSeconds,
       heartbeatWrittenAtMs: nowMs,
       exported: null,
+      throttled: null,
       creationProblem: null,
     };
     if (entry.phase === 'cleared') this.addCleared(memory);
@@ -246,6 +250,7 @@ export class Memory {
       spaceHeard: this.spaceHeard,
       queryProblem: this.queryProblem,
       orders: this.orders,
+      overnight: this.overnight.verdict(this.config, nowSeconds, nowMs, this.machines.values()),
     };
   }
 
@@ -298,6 +303,7 @@ export class Memory {
       ...entry,
       heartbeatTimeSeconds: memory.seenTimeSeconds,
       cpuSeconds: memory.cpuSeconds,
+      ...(entry.use == null ? {} : { suspendedSeconds: Math.round(entry.use.suspendedSeconds) }),
       cpuPercent: memory.cpuPercent,
       domain: this.domainState(memory),
       pausedForSeconds: memory.pausedSinceMs === null ? 0 : Math.floor((nowMs - memory.pausedSinceMs) / 1000),
@@ -314,6 +320,7 @@ export class Memory {
       busy: memory.busy,
       retryInSeconds: Math.max(0, (memory.retryAtMs - nowMs) / 1000),
       exported: memory.exported,
+      throttled: memory.throttled,
     };
   }
 
@@ -371,7 +378,8 @@ export class Memory {
     this.creationFailures.clear();
     this.slotFailures.clear();
     this.images.retryNow();
-    // The number of slots may have changed, and with it the leases that the network must have.
+    // The number of slots may have changed, and with it the leases that the network must have, and the ports.
+    this.services.firewall.readySinceMs = null;
     this.services.network.readySinceMs = null;
   }
 

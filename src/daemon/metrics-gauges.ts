@@ -23,6 +23,8 @@ export interface Series {
 
 /** Parts of the daemon that may not be there. */
 export interface MetricsSources {
+  /** Has the next three looked up; called once for each text, before they are. */
+  readonly look?: () => Promise<void>;
   /** The space as VacQuery shows it; null while it is not spoken. */
   readonly space?: () => SpaceFacts | null;
   /** Gossip; null: this factory is on its own. */

@@ -177,6 +177,7 @@ export class Metrics {
   }
 
   private async make(): Promise<string> {
+    await this.sources.look?.();
     for (const { name } of this.memory.config.machinetypes) {
       // From zero on, so that rates see the first one, too.
       this.starts.inc({ machinetype: name }, 0);

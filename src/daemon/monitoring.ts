@@ -3,10 +3,8 @@
  * and the census of its space. None of it has a say in what the factory does, and trouble with any of it is only logged.
  */
 
-import { resolveHost } from '../host/resolve.js';
-import { addCounts, steadyClock } from '../vacquery/index.js';
+import { openDgramTransport, steadyClock } from '../vacquery/index.js';
 import { Census } from './census.js';
-import { CensusPoll } from './census-poll.js';
 import type { Daemon } from './daemon.js';
 import { MetricsServer } from './metrics-server.js';
 import { readHostStatus } from './snapshot.js';
@@ -19,11 +17,10 @@ export class Monitoring {
   private readonly server: MetricsServer;
   private readonly vacmon: VacMon;
   private readonly census: Census;
-  private readonly censusPoll: CensusPoll;
 
   constructor(private readonly daemon: Pick<Daemon, 'memory' | 'metrics' | 'space' | 'parts' | 'onStep'>) {
     const { memory, metrics, space } = daemon;
-    const { log, layout, openTransport } = daemon.parts;
+    const { log, layout } = daemon.parts;
     const clock = steadyClock;
     const rng = Math.random;
     this.server = new MetricsServer(metrics, log);
@@ -33,29 +30,23 @@ export class Monitoring {
       clock,
       rng,
       readHost: () => readHostStatus(layout.root),
-      openTransport: () => openTransport(0),
-      resolve: resolveHost,
+      // Only to send from: what comes is not read.
+      openTransport: () => openDgramTransport({ port: 0, onProblem: (message) => log.warn(message) }),
+      resolve: (host) => space.resolve(host),
     });
-    const poll = new CensusPoll({
-      memory,
-      clock,
-      others: () => space.others(),
-      signer: () => space.querySigner,
-      openTransport: () => openTransport(0),
-    });
-    this.censusPoll = poll;
     this.census = new Census({
       layout,
       log,
       clock,
       rng,
       nowSeconds: () => Math.floor(Date.now() / 1000),
-      ask: () => poll.ask(),
+      ask: () => space.census(),
     });
     metrics.watch({
+      look: () => space.look(),
       space: () => space.report(),
       gossip: () => space.gossip(),
-      datagrams: () => addCounts(space.counts, poll.counts),
+      datagrams: () => space.counts,
       vacmon: () => this.vacmon.counts(),
       census: () => this.census.last,
     });
@@ -76,6 +67,6 @@ export class Monitoring {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.server.close(), this.vacmon.close(), this.censusPoll.close(), this.census.close()]);
+    await Promise.all([this.server.close(), this.vacmon.close(), this.census.close()]);
   }
 }

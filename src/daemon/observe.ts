@@ -5,12 +5,15 @@
 
 import { readFile, stat, statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
+import type { TwoClocks } from '../accounting/use.js';
 import type { ServiceName } from '../factory/types.js';
+import { readClocks } from '../host/boot-clock.js';
 import { firstLineHarmless, hostileFileTimeMs, readHostileFile } from '../host/files.js';
 import type { DomainFact, DomainListing, Hypervisor, HypervisorEvent } from '../host/hypervisor.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { Journal } from '../machines/journal.js';
 import type { Logger } from './log.js';
+import { keepUse, noteUse, redate } from './machine-use.js';
 import type { MachineMemory, Memory } from './memory.js';
 import type { Service } from './services.js';
 
@@ -35,6 +38,8 @@ export interface ObserverParts {
   readonly wake: () => void;
   /** A limit on host processors other than the real number; for the demo and tests. */
   readonly hostProcessors: number | undefined;
+  /** Other clocks than the host's; for tests. */
+  readonly clocks?: () => TwoClocks;
 }
 
 export class Observer {
@@ -45,7 +50,11 @@ export class Observer {
   private readonly stopped = new Map<string, { readonly timeSeconds: number; readonly detail: string }>();
   private closed = false;
 
-  constructor(private readonly parts: ObserverParts) {}
+  private readonly clocks: () => TwoClocks;
+
+  constructor(private readonly parts: ObserverParts) {
+    this.clocks = parts.clocks ?? readClocks;
+  }
 
   /** Looks once at everything, then keeps looking. */
   async start(): Promise<void> {
@@ -157,15 +166,17 @@ export class Observer {
   }
 
   private seen(machine: MachineMemory, domain: DomainFact, askedAtMs: number, nowSeconds: number): void {
-    const before = machine.domain;
-    if (before !== null && machine.seenTimeSeconds !== null && nowSeconds > machine.seenTimeSeconds) {
+    const now = this.clocks();
+    const lookedBefore = machine.domain === null ? null : machine.entry.use;
+    if (lookedBefore != null && now.bootSeconds - lookedBefore.bootSeconds >= 1) {
       const used = domain.cpuSeconds - machine.cpuSeconds;
-      machine.cpuPercent = Math.max(0, (100 * used) / (nowSeconds - machine.seenTimeSeconds));
+      machine.cpuPercent = Math.max(0, (100 * used) / (now.bootSeconds - lookedBefore.bootSeconds));
     }
     machine.domain = domain;
     machine.gone = false;
     // libvirt counts from the domain's creation, so it stays right over restarts of either daemon.
     machine.cpuSeconds = Math.max(machine.cpuSeconds, domain.cpuSeconds);
+    noteUse(machine, domain.state === 'paused', now, this.parts);
     machine.seenTimeSeconds = nowSeconds;
     if (domain.state === 'paused') machine.pausedSinceMs ??= performance.now();
     else if (machine.pausedSinceMs !== null) {
@@ -176,6 +187,7 @@ export class Observer {
       machine.heartbeatWrittenAtMs = askedAtMs;
       this.parts.journal
         .heartbeat(machine.entry.record, machine.cpuSeconds, machine.cpuPercent)
+        .then(() => keepUse(machine, this.parts.journal))
         .catch((error: Error) =>
           this.parts.log.warn(`heartbeat of ${machine.entry.record.id} not written: ${error.message}`),
         );
@@ -195,6 +207,7 @@ export class Observer {
     // The times of files in joboutputs are the guest's to set, so they are no evidence of when.
     if (spoke) machine.lastTraceTimeSeconds = Math.min(nowSeconds, Math.floor(console.mtimeMs / 1000));
     else machine.lastTraceTimeSeconds = machine.shutdownMessage === null ? null : record.createdTimeSeconds;
+    redate(machine, this.clocks(), this.parts);
     const stopped = this.stopped.get(record.uuid);
     this.stopped.delete(record.uuid);
     machine.goneTimeSeconds = stopped?.timeSeconds ?? (machine.domain === null ? null : nowSeconds);

@@ -5,18 +5,21 @@
 
 import { access } from 'node:fs/promises';
 import { isVacError, VacError } from '../errors.js';
+import { NO_SUSPENSIONS } from '../factory/suspension.js';
 import type { Action, CreationFailure, MachineEnd, MachineRecord, StopRequest } from '../factory/types.js';
 import { removeDisks } from '../host/disks.js';
 import { CommandError } from '../host/exec.js';
 import { CREATE_STEPS, exportsOf, newCreation } from '../machines/create.js';
 import { writeShutdownTime } from '../machines/features.js';
-import { CLEAR_STEPS } from '../machines/finish.js';
+import { accountMonth, CLEAR_STEPS } from '../machines/finish.js';
 import { diskPaths } from '../machines/layout.js';
 import { newRecord } from '../machines/record.js';
 import { type MachineTools, runSteps, StepError, type StepListener } from '../machines/tools.js';
 import type { Logger } from './log.js';
+import { keepUse } from './machine-use.js';
 import { type MachineMemory, type Memory, retryDelayMs } from './memory.js';
 import type { Service } from './services.js';
+import { resumeMachine, suspendMachine, throttleMachine } from './suspending.js';
 
 export interface PerformerParts {
   readonly memory: Memory;
@@ -129,15 +132,23 @@ export class Performer {
           `${record.hostname}: shutdowntime is now ${action.shutdownTimeSeconds}: ${action.reason}`,
         );
         return;
+      case 'accountMonth':
+        await this.accountMonth(machine, action);
+        return;
       case 'exportMachine':
+        await tools.directories.restore(record);
         await tools.nfs.add(exportsOf(tools.layout, record));
         machine.exported = true;
         log.info({ machine: record.id }, `${record.hostname}: exported again: ${action.reason}`);
         return;
+      case 'suspendMachine':
+        await suspendMachine(machine, action, this.parts);
+        return;
       case 'resumeMachine':
-        await tools.hypervisor.resumeDomain(record.uuid);
-        await this.parts.relist();
-        log.info({ machine: record.id }, `${record.hostname}: resumed: ${action.reason}`);
+        await resumeMachine(machine, action, this.parts);
+        return;
+      case 'throttleMachine':
+        await throttleMachine(machine, action, this.parts);
         return;
     }
   }
@@ -158,6 +169,8 @@ export class Performer {
         cpuSeconds: 0,
         shutdownTimeSeconds: record.firstShutdownTimeSeconds,
         stop: null,
+        suspension: null,
+        pastSuspensions: NO_SUSPENSIONS,
         end: null,
       },
       performance.now(),
@@ -267,6 +280,7 @@ export class Performer {
     await this.parts.listen(record.id, 'finished', 'begin', 0);
     // What a machine that is over had on its disks is of no use, and its space may be what is missing to write this.
     await removeDisks(Object.values(diskPaths(tools.layout, record)));
+    await keepUse(machine, tools.journal);
     await tools.journal.finished(record, end);
     memory.update(machine, { phase: 'ended', end });
     memory.noteLife(machine.entry, Math.floor(Date.now() / 1000));
@@ -278,6 +292,14 @@ export class Performer {
       { machine: record.id },
       `${record.hostname}: ended, ${ran}, "${end.message ?? 'no message'}" (${end.reason})`,
     );
+  }
+
+  private async accountMonth(machine: MachineMemory, action: Extract<Action, { kind: 'accountMonth' }>): Promise<void> {
+    const { memory, tools, log, listen } = this.parts;
+    const { record } = machine.entry;
+    const accountedUntilSeconds = await accountMonth(machine.entry, action.untilSeconds, tools, listen);
+    memory.update(machine, { accountedUntilSeconds });
+    log.info({ machine: record.id }, `${record.hostname}: accounted for the month: ${action.reason}`);
   }
 
   private async clear(machine: MachineMemory): Promise<void> {

@@ -40,7 +40,8 @@ export class Picture {
     return this.snapshot;
   }
 
-  private isUnchanged(): boolean {
+  /** No machine has changed since, nor the configuration. */
+  isUnchanged(): boolean {
     const { config, machines } = this.memory;
     if (config !== this.config || machines.size !== this.entries.length) return false;
     let index = 0;

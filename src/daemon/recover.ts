@@ -33,8 +33,6 @@ export async function sweep(layout: StateLayout): Promise<void> {
   for (const directory of [layout.root, ...(await directoriesIn(layout.root)), ...machines]) {
     await removeTemporaries(directory);
   }
-  // Uploads of machines that were under way (metadata/joboutputs.ts).
-  for (const machine of machines) await removeTree(join(machine, 'put-tmp'));
 }
 
 async function directoriesIn(directory: string): Promise<string[]> {
@@ -60,7 +58,7 @@ export async function recoverMachines(journal: Journal, memory: Memory, logs: Ma
     memory.noteLife(entry, Math.floor(Date.now() / 1000));
   }
   const living = entries.filter(({ phase }) => phase === 'starting' || phase === 'running');
-  await logs.restore(new Map(living.map(({ record }) => [record.ip, record.id])));
+  await logs.restore(living.map(({ record }) => record));
 }
 
 /**

@@ -1,12 +1,13 @@
 /** The services without which no machine may start, each brought up and checked in one uniform way. */
 
 import type { ServiceName } from '../factory/types.js';
+import type { Guard } from '../guard/guard.js';
 import type { Hypervisor } from '../host/hypervisor.js';
 import { checkNetwork, ensureNetwork, type NetworkWish } from '../host/network.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
-import type { MachineLogs } from '../machines/tools.js';
-import type { MetadataServer } from '../metadata/server.js';
+import type { LoggedRecord, MachineLogs } from '../machines/tools.js';
+import type { MetadataSockets } from '../metadata/sockets.js';
 
 export interface Service {
   readonly name: ServiceName;
@@ -24,12 +25,25 @@ export function networkService(hypervisor: Hypervisor, wish: () => NetworkWish):
   };
 }
 
-export function metadataService(server: MetadataServer): Service {
+/** Served by the child without root, which is therefore brought up and looked after here. */
+export function metadataService(sockets: MetadataSockets, guard: Guard): Service {
   return {
     name: 'metadata',
-    ensure: () => server.listen(),
+    async ensure() {
+      const before = sockets.bound().length;
+      let failure: unknown = null;
+      try {
+        sockets.bind();
+      } catch (error) {
+        failure = error;
+      }
+      // At the one address that it has, it serves; what is wrong with the other is told all the same.
+      if (sockets.bound().length > before) await guard.renew();
+      else if (failure === null) await guard.ensureRunning();
+      if (failure !== null) throw failure;
+    },
     // A bound socket stays bound, even while its address is away with its bridge.
-    check: async () => {},
+    check: () => guard.check(),
   };
 }
 
@@ -45,31 +59,40 @@ export function nfsService(nfs: NfsServer): Service {
 
 /** @param relay null where the site has no receiver of its own (`syslog` empty or elsewhere) */
 export function syslogService(relay: SyslogRelay | null): Service {
-  const ensure = async () => {
-    await relay?.ensureRunning();
+  return {
+    name: 'syslog',
+    ensure: async () => {
+      await relay?.ensureRunning();
+    },
+    check: async () => {
+      await relay?.ensureRunning();
+      await relay?.keep();
+    },
   };
-  return { name: 'syslog', ensure, check: ensure };
 }
 
 /** Keeps the relay's table of whose address is whose; one write at a time, the last state wins. */
 export function machineLogs(relay: SyslogRelay | null): MachineLogs {
-  const holders = new Map<string, string>();
+  const holders = new Map<string, LoggedRecord>();
   const push = async () => {
     await relay?.setMachines(holders);
   };
+  // The check of the service says it, every few seconds; a machine that is over must not wait for a full disk to be
+  // emptied, which its own disks may fill.
+  const pushLater = () => push().catch(() => {});
   return {
-    async assign(clientIp, machineId) {
-      holders.set(clientIp, machineId);
+    async assign(record) {
+      holders.set(record.ip, record);
       await push();
     },
     async release(clientIp, machineId) {
-      if (holders.get(clientIp) !== machineId) return;
+      if (holders.get(clientIp)?.id !== machineId) return;
       holders.delete(clientIp);
-      await push();
+      await pushLater();
     },
-    async restore(restored) {
-      for (const [clientIp, machineId] of restored) holders.set(clientIp, machineId);
-      await push();
+    async restore(records) {
+      for (const record of records) holders.set(record.ip, record);
+      await pushLater();
     },
   };
 }

@@ -1,57 +1,32 @@
 /**
- * The keys of the space in force: signs what this factory tells the others, and judges what comes from them. Without
- * `space_key_file` it does neither. The file is looked at again when the configuration changes, on SIGHUP and each
- * minute; where a changed file is bad, the last good keys stay in force, and the log says so once.
- *
- * A factory that has never had a good file says what it says unsigned, and with `required` believes nothing.
+ * Which keys of the space are in force: read from `space_key_file`, as only root may, and given to the member that uses
+ * them (space/keys.ts). The file is looked at again when the configuration changes, on SIGHUP and each minute; where a
+ * changed file is bad, the last good keys stay in force, and the log says so once.
  */
 
 import { VacError } from '../errors.js';
-import {
-  Authenticator,
-  type AuthVerdict,
-  type Clock,
-  MAX_SENT_BYTES,
-  nodeHmac,
-  type QuerySigner,
-  type Signer,
-  type SpaceKey,
-} from '../vacquery/index.js';
+import type { KeysGiven } from '../space/messages.js';
+import type { Clock, SpaceKey } from '../vacquery/index.js';
 import type { Logger } from './log.js';
 import type { Memory } from './memory.js';
 import { readSpaceKeyFile, traceOfFile } from './space-key-file.js';
 
 const LOOK_MS = 60_000;
-/** The calendar may be set back by so much without harm to what is signed: clocks may differ by a minute. */
-const STEP_MS = 2_000;
-/** In mixed mode all must have signed for so long before it is said that mixed is needed no more. */
-const SETTLED_MS = 3_600_000;
 
 export interface SpaceKeysParts {
   readonly memory: Memory;
   readonly log: Logger;
   readonly clock: Clock;
-  /** What is believed has changed. */
-  readonly onChange: () => void;
+  /** Other keys are in force, or the same ones otherwise. */
+  readonly give: (keys: KeysGiven) => void;
 }
 
-/** Of one factory: when it last sent us something signed that was believed, and something that was not signed. */
-interface Seen {
-  signedMs: number;
-  unsignedMs: number;
-}
-
-export class SpaceKeys implements Signer {
+export class SpaceKeys {
   private path: string | null = null;
   private keys: readonly SpaceKey[] = [];
-  private authenticator: Authenticator | null = null;
   private mode: 'mixed' | 'required' = 'mixed';
   private trace = '';
   private problems: readonly string[] = [];
-  private readonly seen = new Map<string, Seen>();
-  private sinceMs = 0;
-  /** Calendar less steady clock, as last seen. */
-  private calendarMs = 0;
   /** Readings follow one another. */
   private reading: Promise<void> = Promise.resolve();
   private cancelLook = () => {};
@@ -69,7 +44,7 @@ export class SpaceKeys implements Signer {
     const { memory, log } = this.parts;
     await this.configure();
     this.isStarted = true;
-    if (this.path === null || this.authenticator !== null) return;
+    if (this.path === null || this.keys.length > 0) return;
     const message = `space_key_file: ${this.problems.join('; ')}`;
     if (memory.machines.size === 0) throw new VacError('space-key-unusable', message);
     log.error(`${message}; ${this.withoutKeys()} until it is put right`);
@@ -98,102 +73,26 @@ export class SpaceKeys implements Signer {
     return this.reading;
   }
 
+  /** Those in force now, for a member that has just begun. */
+  current(): KeysGiven {
+    const keys = this.keys.map(({ id, secret }) => ({ id, secretBase64: Buffer.from(secret).toString('base64') }));
+    return { isOn: this.path !== null, mode: this.mode, keys };
+  }
+
   close(): void {
     this.closed = true;
     this.cancelLook();
   }
 
-  private get isOn(): boolean {
-    return this.path !== null;
-  }
-
   /** Why nothing can be signed, or the last good keys are still in force; empty: all is well. */
   problemsNow(): string[] {
     if (this.problems.length === 0) return [];
-    const meanwhile = this.authenticator === null ? this.withoutKeys() : KEPT;
+    const meanwhile = this.keys.length === 0 ? this.withoutKeys() : KEPT;
     return [`space_key_file: ${this.problems.join('; ')} (${meanwhile})`];
-  }
-
-  /** Whether a factory signs what it sends here; null: not known, or no keys. */
-  signs(factory: string): boolean | null {
-    const seen = this.seen.get(factory);
-    return seen === undefined ? null : seen.signedMs >= seen.unsignedMs;
-  }
-
-  /** What is to be said of the roll-out, with these others in the space; null: nothing. */
-  hint(others: readonly string[]): string | null {
-    if (this.authenticator === null || this.mode !== 'mixed' || others.length === 0) return null;
-    const nowMs = this.parts.clock.nowMs();
-    const settled = others.every((factory) => {
-      const { signedMs, unsignedMs } = this.seen.get(factory) ?? NEVER;
-      return nowMs - signedMs < SETTLED_MS && nowMs - Math.max(unsignedMs, this.sinceMs) > SETTLED_MS;
-    });
-    if (!settled) return null;
-    return 'all other factories sign: set space_key_mode = required, or what is not signed goes on being believed';
-  }
-
-  sign(datagram: Uint8Array, audience: string, unixSeconds: number): Uint8Array {
-    return this.current()?.sign(datagram, audience, unixSeconds) ?? datagram;
-  }
-
-  check(datagram: Uint8Array, sender: string, unixSeconds: number, isAnswer = false): AuthVerdict {
-    const authenticator = this.current();
-    if (authenticator === null) {
-      // Required, but there is no key: what is signed cannot be told from what only looks like it.
-      return this.isOn && this.mode === 'required'
-        ? { ok: false, reason: 'unknown-key', skewSeconds: null }
-        : { ok: true, isSigned: false };
-    }
-    const verdict = authenticator.check(datagram, sender, unixSeconds, isAnswer);
-    if (verdict.ok || verdict.reason === 'unsigned') this.note(sender, verdict.ok && verdict.isSigned);
-    return verdict;
-  }
-
-  private readonly querySigner: QuerySigner = {
-    sign: (query, factory) => this.sign(query, factory, Date.now() / 1000),
-    refusalOf: (answer, factory) => {
-      const verdict = this.check(answer, factory, Date.now() / 1000, true);
-      // An answer has the cookie of its question: it is none of another time, however slow the factory's clock is.
-      return verdict.ok || verdict.reason === 'replayed' ? null : verdict.reason;
-    },
-  };
-
-  /** For polls; null: nothing is signed, and nothing asked to be. */
-  get signer(): QuerySigner | null {
-    return this.isOn ? this.querySigner : null;
-  }
-
-  /** Answers to a query, signed if that was signed, and rightly: who does not sign has no use for it. */
-  answersTo(query: Uint8Array, sender: string, answers: readonly Uint8Array[]): readonly Uint8Array[] {
-    const unixSeconds = Date.now() / 1000;
-    const verdict = this.current()?.check(query, sender, unixSeconds);
-    if (verdict?.ok !== true || !verdict.isSigned) return answers;
-    return answers.map((answer) => {
-      const signed = this.sign(answer, '', unixSeconds);
-      return signed.length > MAX_SENT_BYTES ? answer : signed;
-    });
   }
 
   private withoutKeys(): string {
     return this.mode === 'required' ? 'nothing is believed of other factories' : 'nothing is signed';
-  }
-
-  private note(factory: string, isSigned: boolean): void {
-    const seen = this.seen.get(factory) ?? { ...NEVER };
-    seen[isSigned ? 'signedMs' : 'unsignedMs'] = this.parts.clock.nowMs();
-    this.seen.set(factory, seen);
-  }
-
-  /**
-   * What was signed before this process began is not believed, as it may be a replay. Where the calendar was set back
-   * since, that moment is still to come, and all would be refused until then: so it begins anew.
-   */
-  private current(): Authenticator | null {
-    const calendarMs = Date.now() - this.parts.clock.nowMs();
-    const isSetBack = calendarMs < this.calendarMs - STEP_MS;
-    this.calendarMs = isSetBack ? calendarMs : Math.max(calendarMs, this.calendarMs);
-    if (isSetBack && this.authenticator !== null) this.authenticator = this.make(this.keys);
-    return this.authenticator;
   }
 
   private async read(): Promise<void> {
@@ -211,7 +110,7 @@ export class SpaceKeys implements Signer {
     if (!file.ok) {
       // At the start it is told, or thrown, by `start`.
       if (text !== told && this.isStarted) {
-        const meanwhile = this.authenticator === null ? `${this.withoutKeys()} until it is put right` : KEPT;
+        const meanwhile = this.keys.length === 0 ? `${this.withoutKeys()} until it is put right` : KEPT;
         this.parts.log.error(`space_key_file: ${text}; ${meanwhile}`);
       }
       return;
@@ -227,21 +126,7 @@ export class SpaceKeys implements Signer {
 
   private take(keys: readonly SpaceKey[]): void {
     this.keys = keys;
-    this.authenticator = keys.length === 0 ? null : this.make(keys);
-    this.seen.clear();
-    this.sinceMs = this.parts.clock.nowMs();
-    this.parts.onChange();
-  }
-
-  private make(keys: readonly SpaceKey[]): Authenticator {
-    return new Authenticator({
-      mode: this.mode,
-      keys,
-      hmac: nodeHmac,
-      audience: this.parts.memory.factory,
-      unixSeconds: Date.now() / 1000,
-      rng: Math.random,
-    });
+    this.parts.give(this.current());
   }
 
   private lookLater(path: string): void {
@@ -257,4 +142,3 @@ export class SpaceKeys implements Signer {
 }
 
 const KEPT = 'the keys that it had before stay in force';
-const NEVER: Seen = { signedMs: Number.NEGATIVE_INFINITY, unsignedMs: Number.NEGATIVE_INFINITY };

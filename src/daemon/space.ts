@@ -1,39 +1,40 @@
 /**
- * This factory as a member of its space: answers who may ask (`askers.ts`) from a picture of this very moment
- * (`picture.ts`), tells the others what changes here and hears it of them (`gossiping.ts`), and asks those who do not
- * gossip (`polling.ts`). What is heard comes together in `hearing.ts`; keys, where the space has any, are in
- * `space-keys.ts`. A factory on its own is asked as well, by `vac` and by monitors.
+ * This factory's membership in its space, on the daemon's side. What has to do with datagrams is the member's
+ * (space/member.ts), which runs in a child process without root: it is told what this factory is and does, and its news
+ * of the others goes into the Memory, once it has been looked at as if an attacker had sent it (space/check.ts).
+ *
+ * A member that ends is replaced. Until the new one has heard the others, the last news stays where it is, and nothing
+ * starts: to the others this factory is silent meanwhile, and what they start it does not know.
  */
 
+import { BadMessage } from '../guard/part.js';
 import { StateLayout } from '../machines/layout.js';
+import { checkFromMember } from '../space/check.js';
+import type { MemberProcess } from '../space/member-process.js';
+import type { CensusAnswer, Peer, SpaceNews, ToMember } from '../space/messages.js';
+import { MAX_NEWS } from '../space/pages.js';
+import { sameNews } from '../space/peer-news.js';
 import {
-  addCounts,
   type Clock,
   type DatagramCounts,
-  type Endpoint,
   type GossipCounts,
   type Liveness,
-  looksLikeGossip,
-  type PollPeer,
-  type QuerySigner,
-  Responder,
-  type SnapshotProblem,
-  type Transport,
+  MAX_AHEAD_SECONDS,
   VACQUERY_PORT,
 } from '../vacquery/index.js';
-import { Askers, plainAddress } from './askers.js';
-import { Gossiping } from './gossiping.js';
-import { Hearing, type Peer } from './hearing.js';
 import { Incarnation } from './incarnation.js';
 import type { Logger } from './log.js';
+import { MemberLogLines } from './member-log.js';
 import type { Memory } from './memory.js';
-import { Names, type Resolve } from './names.js';
+import { OwnEntryMaker } from './own-entry.js';
 import { HostWatch, Picture } from './picture.js';
-import { Polling } from './polling.js';
 import { SpaceKeys } from './space-keys.js';
+import { SpaceQuestions } from './space-questions.js';
 
 /** A port that is taken is tried again after this. */
 const RETRY_MS = 30_000;
+/** In a large space there is always some news: the loop is not woken more often than this for it. */
+const WAKE_MS = 250;
 
 export interface SpaceParts {
   readonly memory: Memory;
@@ -41,12 +42,7 @@ export interface SpaceParts {
   readonly stateDir: string;
   readonly wake: () => void;
   readonly clock: Clock;
-  /** Sockets: one that is asked, on the protocol's port, and one to ask from. */
-  readonly openTransport: (port: number) => Promise<Transport>;
-  /** Instead of the host's own resolver. */
-  readonly resolve?: Resolve;
-  /** Instead of those of the host's interfaces. */
-  readonly ownAddresses?: () => readonly string[];
+  readonly process: MemberProcess;
 }
 
 /** What this factory knows of its space; what the control socket's request `space` is answered by. */
@@ -77,48 +73,61 @@ export interface GossipFacts {
   readonly peers: ReadonlyMap<Liveness, number>;
 }
 
+const NOT_BEGUN = 'the process that speaks VacQuery for vacd has not begun yet';
+const ENDED = 'the process that speaks VacQuery for vacd has ended, and is started anew';
+
 export class Space {
-  private readonly names: Names;
   private readonly keys: SpaceKeys;
-  private readonly gossiping: Gossiping;
-  private readonly polling: Polling;
-  private readonly hearing: Hearing;
-  /** All factories of the space but this one. */
-  private peers: readonly string[] = [];
-  private readonly responder: Responder;
+  private readonly incarnation: Incarnation;
+  private readonly own: OwnEntryMaker;
+  private readonly picture: Picture;
   private readonly host: HostWatch;
-  private answering: Transport | null = null;
-  /** Why there is none. */
+  private readonly questions: SpaceQuestions;
+  private readonly lines: MemberLogLines;
+  /** To the member of now; null: none runs. */
+  private toMember: ((message: ToMember) => void) | null = null;
+  /** It has said nothing yet. */
+  private isSilent = true;
+  private memberProblem: string | null = NOT_BEGUN;
+  private started = false;
+  private closed = false;
+  /** All factories of the space but this one, as last told to the member. */
+  private peers: readonly string[] = [];
+  private peerSet: ReadonlySet<string> = new Set();
+  private space: string | null = null;
+  /** Of the configuration that the member was told last. */
+  private generation = 0;
+  /** How many numbers of a start the member of now may ask for. */
+  private numbersLeft = 0;
+  private numbering: Promise<unknown> = Promise.resolve();
+  /** Pages of news that are not all there. */
+  private page: SpaceNews | null = null;
+  /** The member of now is not the first, and has not heard the others yet. */
+  private isRehearing = false;
+  private ownProblems: readonly string[] = [];
+  /** The own entry as the member was told it, to tell nothing twice. */
+  private toldOwn = '';
+  private hasPicture = false;
+  private isPortOpen = false;
+  /** Why it is not. */
   private portProblem: string | null = null;
   private cancelRetry = () => {};
-  /** Statuses that cannot be sent, of which the log tells once. */
-  private readonly toldProblems = new Set<string>();
-  private closed = false;
+  private cancelWake: (() => void) | null = null;
+  private wokenMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly parts: SpaceParts) {
-    const { memory, clock, log, resolve, ownAddresses } = parts;
-    const onNews = () => this.hearing.publishSoon();
-    this.names = new Names({ clock, log, resolve, onChange: () => this.addressesChanged() });
-    this.keys = new SpaceKeys({ memory, log, clock, onChange: onNews });
-    const incarnation = new Incarnation(new StateLayout(parts.stateDir).incarnation(), log);
-    const { names, keys } = this;
-    this.gossiping = new Gossiping({ ...parts, names, signer: keys, incarnation, onNews });
-    this.polling = new Polling({ ...parts, names, gossiping: this.gossiping, signer: () => keys.signer, onNews });
-    this.hearing = new Hearing({ ...parts, names, keys }, this.gossiping, this.polling);
-    this.host = new HostWatch(parts.stateDir, clock, log);
-    const askers = new Askers({
-      isFactory: (address) => names.ownersOf(address).length > 0,
-      networks: () => memory.config.settings.queryNetworks,
-      nowMs: () => clock.nowMs(),
-      ownAddresses,
-    });
-    const picture = new Picture(memory, () => this.host.status);
-    this.responder = new Responder({
-      mayAsk: (address) => askers.mayAsk(address),
-      snapshot: () => picture.current(clock.nowMs(), Math.floor(Date.now() / 1000)),
-      onRefusal: ({ source, reason, count }) =>
-        log.warn(`VacQuery: ${count} ${count === 1 ? 'query' : 'queries'} of ${source} not answered: ${reason}`),
-      onProblem: (problem) => this.tellProblem(problem),
+    const { memory, clock, log, stateDir } = parts;
+    this.keys = new SpaceKeys({ memory, log, clock, give: (keys) => this.tell({ type: 'keys', keys }) });
+    this.incarnation = new Incarnation(new StateLayout(stateDir).incarnation(), log);
+    this.own = new OwnEntryMaker(memory);
+    this.host = new HostWatch(stateDir, clock, log);
+    this.picture = new Picture(memory, () => this.host.status);
+    this.questions = new SpaceQuestions(clock, (message) => this.tell(message));
+    this.lines = new MemberLogLines(log, clock);
+    parts.process.connect({
+      began: (send) => this.memberBegan(send),
+      ended: () => this.memberEnded(),
+      receive: (type, body) => this.receive(type, body),
     });
   }
 
@@ -130,41 +139,47 @@ export class Space {
    *   after, and starts no more (`Memory.queryProblem`). Both try again. `space-key-unusable`, under the same conditions.
    */
   async start(): Promise<void> {
-    const { memory, log } = this.parts;
+    const { memory, log, process } = this.parts;
     await this.keys.start();
     await this.host.start();
-    await this.listen().catch((error: Error) => {
+    await this.openPort().catch(async (error: Error) => {
       if (this.hasOthers() && memory.machines.size === 0) throw error;
       log.warn(`VacQuery is not answered; tried again every ${RETRY_MS / 1000} s: ${error.message}`);
       this.retryLater(error);
+      await process.begin().catch((problem: Error) => log.error(`VacQuery is not spoken: ${problem.message}`));
     });
-    this.configure();
-    await this.gossiping.ready;
-    await this.polling.start();
+    this.started = true;
+    this.takeConfiguration();
+    this.tellAll();
+    await this.settled();
   }
 
   /** Takes what the configuration says now; called with each change of it. */
   configure(): void {
-    const { memory } = this.parts;
-    const own = memory.factory.toLowerCase();
-    this.peers = memory.config.settings.factories.filter((name) => name !== own);
-    this.toldProblems.clear();
-    this.setPortProblem(this.portProblem);
+    this.takeConfiguration();
+    this.tellConfiguration();
     void this.keys.configure();
-    this.names.set(this.peers);
-    this.gossiping.configure(this.peers);
-    this.polling.configure(this.peers);
-    this.hearing.configure(this.peers);
   }
 
-  /** Resolves when what `configure` began has come to its end. */
+  /** Resolves when what `configure` began has come to its end on this side. */
   async settled(): Promise<void> {
-    await Promise.all([this.gossiping.ready, this.keys.configure()]);
+    await this.keys.configure();
+    await this.numbering;
   }
 
   /** Tells the others of what has changed here, if anything has: to be called after each pass of the loop. */
   announce(): void {
-    this.gossiping.announce();
+    const { clock } = this.parts;
+    if (this.toMember === null || !this.started) return;
+    if (this.peers.length > 0) {
+      const entry = this.own.entry(Math.floor(Date.now() / 1000), clock.nowMs());
+      const text = JSON.stringify(entry);
+      if (text !== this.toldOwn) this.tell({ type: 'own', entry });
+      this.toldOwn = text;
+    }
+    if (!this.hasPicture || this.picture.isUnchanged()) return;
+    this.hasPicture = false;
+    this.tell({ type: 'picture-stale' });
   }
 
   /** Looks at the key file now, and not only within a minute. */
@@ -172,62 +187,242 @@ export class Space {
     void this.keys.reread();
   }
 
+  /** Has the member tell how things are, for what is asked next; resolves when it has, or does not. */
+  async look(): Promise<void> {
+    if (this.toMember !== null) await this.questions.look();
+  }
+
+  /** As of the last look. */
   report(): SpaceReport {
     const { memory } = this.parts;
     const { vacSpace, factories, udpTimeoutSeconds, spaceKeyFile, spaceKeyMode } = memory.config.settings;
     const own = memory.factory;
+    const known = new Map(this.questions.latest?.peers.map((peer) => [peer.factory, peer]));
+    const gone = this.hasOthers() && this.memberProblem !== null ? [this.memberProblem] : [];
     return {
       space: vacSpace,
       factory: own,
       factories: factories.includes(own.toLowerCase()) ? factories : [own, ...factories],
-      queryPort: this.answering?.port ?? null,
+      queryPort: this.isPortOpen && this.memberProblem === null ? VACQUERY_PORT : null,
       udpTimeoutSeconds,
       alone: memory.alone,
-      peers: this.hearing.summaries(),
-      problems: this.problems(),
-      hint: this.keys.hint(this.peers),
+      peers: this.peers.map((factory) => known.get(factory) ?? unknownPeer(factory)),
+      problems: [...gone, ...this.problems()],
+      hint: this.questions.latest?.hint ?? null,
       keys: spaceKeyFile === null ? null : { file: spaceKeyFile, mode: spaceKeyMode },
     };
   }
 
-  /** What is wrong with this factory as a member of the space; a sentence each. */
+  /** What is wrong with this factory as a member of the space, besides `Memory.queryProblem`; a sentence each. */
   problems(): string[] {
-    const shown = this.gossiping.gossip?.ownProblems(this.gossiping.now()) ?? [];
-    return [...this.keys.problemsNow(), ...shown];
+    const gone = this.started && !this.hasOthers() && this.memberProblem !== null ? [this.memberProblem] : [];
+    return [...gone, ...this.keys.problemsNow(), ...this.ownProblems];
   }
 
-  /** For metrics; null: it does not gossip, as it is on its own or has only just begun. */
+  /** As of the last look; null: it does not gossip, as it is on its own or has only just begun. */
   gossip(): GossipFacts | null {
-    const { gossip, receivedBytes } = this.gossiping;
-    if (gossip === null || this.peers.length === 0) return null;
-    const peers = new Map<Liveness, number>();
-    for (const { liveness } of gossip.view(this.gossiping.now())) peers.set(liveness, (peers.get(liveness) ?? 0) + 1);
-    return { counts: gossip.counts, receivedBytes, peers };
+    const gossip = this.questions.latest?.gossip ?? null;
+    return gossip === null ? null : { ...gossip, peers: new Map(gossip.peers) };
   }
 
-  /** The other factories, each with its addresses as far as they are known: for polls with other queries. */
-  others(): PollPeer[] {
-    return this.peers.map((factory) => this.polling.pollPeer(factory));
-  }
-
-  /** Signs what is asked of others, and checks what they answer; null: nothing is signed. */
-  get querySigner(): QuerySigner | null {
-    return this.keys.signer;
-  }
-
-  /** Datagrams in and out since the start, queries and answers of both sides; gossip's are told by `gossip`. */
+  /** Datagrams in and out since the member began, queries and answers of both sides, as of the last look. */
   get counts(): DatagramCounts {
-    return addCounts(this.responder.counts, this.polling.counts);
+    const { received = [], sent = [], refused = [] } = this.questions.latest?.counts ?? {};
+    return { received: new Map(received), sent: new Map(sent), refused: new Map(refused) };
+  }
+
+  /**
+   * The others' `factory_status`, of those that answered; null: there are no others.
+   *
+   * @throws Error nobody can be asked now
+   */
+  async census(): Promise<readonly CensusAnswer[] | null> {
+    if (!this.hasOthers()) return null;
+    if (this.toMember === null) throw new Error(this.memberProblem ?? NOT_BEGUN);
+    return this.questions.census(this.parts.memory.config.settings.udpTimeoutSeconds);
+  }
+
+  /**
+   * IP addresses of any host, the one to use first in front: name servers are asked by the member.
+   *
+   * @throws Error why there is none, in words that follow its name
+   */
+  async resolve(host: string): Promise<readonly string[]> {
+    if (this.toMember === null) throw new Error('no answer');
+    return this.questions.addressesOf(host);
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.cancelRetry();
+    this.cancelWake?.();
     this.host.close();
-    this.names.close();
     this.keys.close();
-    this.hearing.close();
-    await Promise.all([this.gossiping.close(), this.polling.close(), this.answering?.close()]);
+    this.questions.giveUp();
+    await Promise.all([this.parts.process.close(), this.incarnation.settled()]);
+  }
+
+  private memberBegan(send: (message: ToMember) => void): void {
+    this.toMember = send;
+    this.isSilent = true;
+    if (!this.started) return;
+    // Only what another has heard can be kept until it hears it, too.
+    this.isRehearing = this.memberProblem === ENDED;
+    if (this.peers.length > 0) this.parts.memory.spaceHeard = false;
+    this.tellAll();
+  }
+
+  /** The first that it says shows that it works. */
+  private memberSpeaks(): void {
+    this.isSilent = false;
+    const isBack = this.memberProblem === ENDED;
+    this.memberProblem = null;
+    this.tellQueryProblem();
+    if (!isBack) return;
+    this.parts.log.info('the process that speaks VacQuery for vacd runs again');
+    this.wakeLoop();
+  }
+
+  private memberEnded(): void {
+    if (this.closed) return;
+    this.toMember = null;
+    this.page = null;
+    this.ownProblems = [];
+    this.questions.giveUp();
+    // One that has no more than begun is replaced when the port is there.
+    if (this.memberProblem === NOT_BEGUN) return;
+    this.memberProblem = ENDED;
+    this.tellQueryProblem();
+  }
+
+  private tell(message: ToMember): void {
+    if (!this.closed) this.toMember?.(message);
+  }
+
+  /** All that a member must know. */
+  private tellAll(): void {
+    this.hasPicture = false;
+    this.toldOwn = '';
+    this.numbersLeft = 0;
+    this.tellConfiguration();
+    this.tell({ type: 'keys', keys: this.keys.current() });
+  }
+
+  private takeConfiguration(): void {
+    const { memory } = this.parts;
+    const { factories, vacSpace } = memory.config.settings;
+    const own = memory.factory.toLowerCase();
+    const peers = factories.filter((name) => name !== own);
+    const isNew = vacSpace !== this.space || !peers.some((name) => this.peerSet.has(name));
+    this.peers = peers;
+    this.peerSet = new Set(peers);
+    this.space = vacSpace;
+    this.tellQueryProblem();
+    // Of what comes until the member has taken this, nothing counts: it is of before.
+    if (peers.length > 0 && !isNew) return;
+    memory.spaceHeard = peers.length === 0;
+    memory.peers = [];
+    memory.peerUses = new Map();
+    memory.alone = false;
+    this.isRehearing = false;
+  }
+
+  private tellConfiguration(): void {
+    if (this.toMember === null || !this.started) return;
+    const { memory } = this.parts;
+    const { vacSpace, udpTimeoutSeconds, shareHalfLifeHours, queryNetworks } = memory.config.settings;
+    this.generation += 1;
+    this.page = null;
+    this.numbersLeft += 1;
+    this.announce();
+    this.tell({
+      type: 'configure',
+      config: {
+        generation: this.generation,
+        factory: memory.factory,
+        space: vacSpace,
+        peers: this.peers,
+        udpTimeoutSeconds,
+        shareHalfLifeHours,
+        queryNetworks,
+      },
+    });
+  }
+
+  private receive(type: string, body: unknown): void {
+    if (this.closed) return;
+    const message = checkFromMember(type, body, (name) => this.peerSet.has(name));
+    if (this.isSilent) this.memberSpeaks();
+    switch (message.type) {
+      case 'news':
+        return this.takeNews(message.news, message.isLast);
+      case 'log':
+        return this.lines.write(message.level, message.text);
+      case 'picture-wanted':
+        return this.givePicture(message.machines);
+      case 'number-wanted':
+        return this.giveNumber();
+      case 'number-raised':
+        return this.keepNumber(message.incarnation);
+      default:
+        return this.questions.take(message);
+    }
+  }
+
+  private takeNews(page: SpaceNews, isLast: boolean): void {
+    const { memory, log } = this.parts;
+    if (page.generation !== this.generation || this.peers.length === 0) return;
+    const earlier = this.page;
+    const news = earlier === null ? page : joined(earlier, page);
+    this.page = isLast ? null : news;
+    if (!isLast) return;
+    this.ownProblems = news.problems;
+    // Another member that has only just begun knows less than the one before.
+    if (this.isRehearing && !news.heard) return;
+    this.isRehearing = false;
+    const before = { peers: memory.peers, heard: memory.spaceHeard };
+    memory.peers = [...news.news];
+    memory.peerUses = new Map(news.uses);
+    memory.spaceHeard = news.heard;
+    if (news.alone && !memory.alone) {
+      const { length } = this.peers;
+      const others =
+        length === 1 ? 'the other factory does not answer' : `none of the ${length} other factories answers`;
+      log.warn(`${others}: going on alone`);
+    } else if (memory.alone && !news.alone) log.info('other factories answer: no longer alone');
+    memory.alone = news.alone;
+    // Who has no processor to give starts nothing, whatever the others do.
+    if (before.heard !== memory.spaceHeard || (!sameNews(before.peers, memory.peers) && memory.hasRoom())) {
+      this.wakeLoop();
+    }
+  }
+
+  private givePicture(hasMachines: boolean): void {
+    const picture = this.picture.current(this.parts.clock.nowMs(), Math.floor(Date.now() / 1000));
+    this.hasPicture = true;
+    const { space, site, factory, vacVersion, facts, machinetypes } = picture;
+    const machines = hasMachines ? picture.machines : [];
+    const plain = { space, site, factory, vacVersion, facts, machines, machinetypes };
+    this.tell({ type: 'picture', picture: plain, hasMachines });
+  }
+
+  /** @throws BadMessage for more than one begins with each configuration */
+  private giveNumber(): void {
+    if (this.numbersLeft === 0) throw new BadMessage('more numbers of a start are wanted than there are starts');
+    this.numbersLeft -= 1;
+    const { toMember } = this;
+    this.numbering = this.incarnation.next(Math.floor(Date.now() / 1000)).then((incarnation) => {
+      if (toMember === this.toMember) this.tell({ type: 'number', incarnation });
+    });
+  }
+
+  /** @throws BadMessage for one that nobody would believe, so that nobody can have made it necessary */
+  private keepNumber(incarnation: number): void {
+    const { toMember } = this;
+    if (incarnation > Date.now() / 1000 + 2 * MAX_AHEAD_SECONDS) throw new BadMessage('a number of the far future');
+    this.numbering = this.incarnation.keep(incarnation).then(() => {
+      if (toMember === this.toMember) this.tell({ type: 'number-kept', incarnation });
+    });
   }
 
   private hasOthers(): boolean {
@@ -235,37 +430,16 @@ export class Space {
     return memory.config.settings.factories.some((name) => name !== memory.factory.toLowerCase());
   }
 
-  private async listen(): Promise<void> {
-    const { openTransport } = this.parts;
-    const transport = await openTransport(VACQUERY_PORT);
-    if (this.closed) return transport.close();
-    this.answering = transport;
-    transport.onDatagram((datagram, from) => {
-      if (looksLikeGossip(datagram)) this.gossiping.receive(datagram, from);
-      else this.answer(transport, datagram, from);
-    });
-    this.gossiping.setTransport(transport);
-  }
-
-  private answer(transport: Transport, query: Uint8Array, { address, port }: Endpoint): void {
-    const replies = this.responder.answer(query, address, this.parts.clock.nowMs(), Date.now() / 1000);
-    if (replies.length === 0) return;
-    const asker = plainAddress(address);
-    for (const factory of this.names.ownersOf(asker)) this.polling.noteAlive(factory);
-    for (const reply of this.keys.answersTo(query, asker, replies)) transport.send(reply, address, port);
-  }
-
-  private addressesChanged(): void {
-    this.gossiping.pump();
-    this.polling.pollSoon();
-    this.hearing.publishSoon();
+  private async openPort(): Promise<void> {
+    await this.parts.process.openPort();
+    this.isPortOpen = true;
   }
 
   private retryLater({ message }: Error): void {
     const { clock, log, wake } = this.parts;
     this.setPortProblem(message);
     this.cancelRetry = clock.at(clock.nowMs() + RETRY_MS, () => {
-      this.listen().then(
+      this.openPort().then(
         () => {
           this.setPortProblem(null);
           if (!this.closed) log.info('VacQuery is answered now');
@@ -280,13 +454,49 @@ export class Space {
 
   private setPortProblem(problem: string | null): void {
     this.portProblem = problem;
-    this.parts.memory.queryProblem = this.hasOthers() ? problem : null;
+    this.tellQueryProblem();
   }
 
-  private tellProblem({ messageType, name, refusal }: SnapshotProblem): void {
-    const line = `VacQuery: ${messageType} of ${name} cannot be sent: ${refusal.reason}`;
-    if (this.toldProblems.has(line)) return;
-    this.toldProblems.add(line);
-    this.parts.log.error(line);
+  private tellQueryProblem(): void {
+    this.parts.memory.queryProblem = this.hasOthers() ? (this.portProblem ?? this.memberProblem) : null;
   }
+
+  private wakeLoop(): void {
+    const { clock, wake } = this.parts;
+    const nowMs = clock.nowMs();
+    if (this.closed || this.cancelWake !== null) return;
+    this.cancelWake = clock.at(Math.max(nowMs, this.wokenMs + WAKE_MS), () => {
+      this.cancelWake = null;
+      this.wokenMs = clock.nowMs();
+      wake();
+    });
+  }
+}
+
+/** @throws BadMessage for more machinetypes than any space has */
+function joined(before: SpaceNews, page: SpaceNews): SpaceNews {
+  const news = [...before.news, ...page.news];
+  const uses = [...before.uses, ...page.uses];
+  if (news.length > MAX_NEWS || uses.length > MAX_NEWS) throw new BadMessage('news without an end');
+  return { ...page, news, uses };
+}
+
+/** Of which nothing can be told now. */
+function unknownPeer(factory: string): Peer {
+  return {
+    factory,
+    way: null,
+    outcome: 'unasked',
+    heardSecondsAgo: null,
+    clockAheadSeconds: null,
+    vacVersion: null,
+    site: null,
+    machinetypes: 0,
+    machinetypesExpected: null,
+    runningMachines: 0,
+    runningProcessors: 0,
+    runningHs06: 0,
+    problems: [],
+    signs: null,
+  };
 }

@@ -33,7 +33,10 @@ const MACHINE_VERBS: Partial<Record<Action['kind'], string>> = {
   forgetMachine: 'remove its directory',
   lowerShutdownTime: 'end earlier',
   exportMachine: 'export again',
+  accountMonth: 'account for the month',
   resumeMachine: 'resume',
+  suspendMachine: 'suspend',
+  throttleMachine: 'throttle',
 };
 
 type PartOfPlan = Omit<Plan, 'standstill'>;
@@ -82,8 +85,9 @@ function bringUpServices(state: FactoryState): PartOfPlan {
   for (const service of Object.keys(services) as ServiceName[]) {
     const { ready, busy, problem, retryInSeconds } = services[service];
     if (ready || busy || retryInSeconds > 0) continue;
-    // The others live on the network's addresses, and the network is libvirt's.
-    if (service === 'network' ? hypervisorProblem !== null : !services.network.ready) continue;
+    // The firewall is the kernel's; the others live on the network's addresses, and the network is libvirt's.
+    if (service === 'network' && hypervisorProblem !== null) continue;
+    if (service !== 'firewall' && service !== 'network' && !services.network.ready) continue;
     actions.push({ kind: 'ensureService', service, reason: problem || 'not brought up yet' });
   }
   return { actions, decisions: [] };

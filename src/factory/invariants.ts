@@ -8,6 +8,7 @@ import { blackHole } from './early-deaths.js';
 import { evidenceFor, judgeMachinetype, type SupportedModels } from './eligibility.js';
 import { holdsProcessors, ownNews } from './news.js';
 import { drainInForce, effectiveShutdownTime } from './orders.js';
+import { checkOvernight } from './overnight-invariants.js';
 import type { Action, FactoryState, Machine, MachinetypeNews, Plan } from './types.js';
 
 type Creation = Extract<Action, { kind: 'createMachine' }>;
@@ -29,6 +30,7 @@ export function checkInvariants(
     ...checkStartLimits(state, creations, config),
     ...checkSubjects(state, plan),
     ...checkJudgements(state, plan),
+    ...checkOvernight(state, plan),
     ...checkReasons(plan),
   ];
 }
@@ -213,6 +215,8 @@ function misjudged(machine: Machine, action: Action, nowSeconds: number): string
     case 'requestStop':
     case 'destroyMachine':
     case 'resumeMachine':
+    case 'suspendMachine':
+    case 'throttleMachine':
       return domain === 'gone' || domain === 'unknown' ? `whose domain is ${domain}` : null;
     case 'lowerShutdownTime':
       if (action.shutdownTimeSeconds >= shutdownTimeSeconds) return 'which would raise it';

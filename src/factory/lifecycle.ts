@@ -6,8 +6,10 @@
  */
 
 import type { Settings } from '../config/types.js';
+import { monthName, monthStart } from './months.js';
 import { shutdownLimit, utcTime } from './orders.js';
 import { endMessage, stoppedReason } from './outcome.js';
+import { overnightAction } from './overnight-machines.js';
 import type { Action, FactoryState, Machine, MachineEnd, StopRequest } from './types.js';
 
 /** A machine asked to stop by ACPI has this long before it is destroyed (SPEC 5). */
@@ -78,14 +80,17 @@ function lookAfter(machine: Machine, state: FactoryState, settings: Settings): A
   // What libvirt does not tell us now we do not judge: it may only be libvirt that is in trouble.
   if (machine.domain === 'unknown') return null;
 
-  if (machine.stop !== null) return carryOnStop(machine, machine.stop);
+  if (machine.stop !== null) return overnightAction(machine, state) ?? carryOnStop(machine, machine.stop);
   const stop = reasonToStop(machine, state);
   if (stop !== null) {
     return { kind: stop.politely ? 'requestStop' : 'destroyMachine', machine: id, stop, reason: stop.reason };
   }
 
+  const overnight = overnightAction(machine, state);
+  if (overnight !== null) return overnight;
   if (
     machine.domain === 'paused' &&
+    machine.suspension === null &&
     machine.pausedByIoError &&
     machine.pausedForSeconds >= MIN_PAUSED_BEFORE_RESUME_SECONDS &&
     state.host.stateFreeBytes > MIN_RESUME_FREE_BYTES
@@ -105,7 +110,18 @@ function lookAfter(machine: Machine, state: FactoryState, settings: Settings): A
   if (machine.exported === false && state.host.services.nfs.ready) {
     return { kind: 'exportMachine', machine: id, reason: 'the NFS server no longer exports its directories' };
   }
-  return null;
+  return monthToAccount(machine, state.nowSeconds, settings);
+}
+
+/** Its use until the last month's end, once it is sure to be accounted at all and was looked at since. */
+function monthToAccount(machine: Machine, nowSeconds: number, settings: Settings): Action | null {
+  const { record, startedTimeSeconds: started, heartbeatTimeSeconds: seen, accountedUntilSeconds: until } = machine;
+  if (!settings.accountingPartial || started === null || seen === null) return null;
+  const untilSeconds = monthStart(nowSeconds);
+  const isDue = started < untilSeconds && (until ?? 0) < untilSeconds && seen >= untilSeconds;
+  if (!isDue || nowSeconds - started < record.fizzleSeconds) return null;
+  const reason = `it runs on from ${monthName(untilSeconds - 1)} into the next month`;
+  return { kind: 'accountMonth', machine: record.id, untilSeconds, reason };
 }
 
 function carryOnStop(machine: Machine, stop: StopRequest): Action | null {
@@ -146,6 +162,7 @@ export function reasonToStop(machine: Machine, state: FactoryState): StopRequest
     return stop(`its shutdowntime ${machine.shutdownTimeSeconds} has come`, '100 Past shutdowntime', { politely });
   }
   if (machine.domain === 'paused') {
+    if (machine.suspension !== null) return null;
     const limit = machine.pausedByIoError ? MAX_PAUSED_BY_IO_ERROR_SECONDS : MAX_PAUSED_SECONDS;
     if (machine.pausedForSeconds < limit) return null;
     return machine.pausedByIoError
@@ -194,8 +211,10 @@ function endOf(machine: Machine, nowSeconds: number): MachineEnd {
   // If it went while nobody watched, its last trace is the best evidence.
   const traceTime = Math.max(startedTime, machine.heartbeatTimeSeconds ?? 0, machine.lastTraceTimeSeconds ?? 0);
   const seenTime = machine.goneTimeSeconds ?? traceTime;
-  // Not before its start, even if the clock was set back since: nothing has run for less than no time.
-  const timeSeconds = Math.max(startedTime, Math.min(nowSeconds, seenTime));
+  // A clock that was set back while nobody watched says that it starts in the future: how long it ran holds all the same.
+  const latest = startedTime > nowSeconds ? seenTime : Math.min(nowSeconds, seenTime);
+  // Nothing has run for less than no time.
+  const timeSeconds = Math.max(startedTime, latest);
   const message = endMessage({
     own: machine.shutdownMessage,
     asked: machine.stop,
@@ -205,7 +224,14 @@ function endOf(machine: Machine, nowSeconds: number): MachineEnd {
   });
   const why = machine.stop !== null ? stoppedReason(machine.stop.reason) : howItWent(machine.goneDetail);
   const unseen = machine.goneTimeSeconds === null ? ' while vacd was not watching' : '';
-  return { timeSeconds, message, cpuSeconds: machine.cpuSeconds, reason: `${why}${unseen}` };
+  const suspended = machine.suspendedSeconds ?? 0;
+  return {
+    timeSeconds,
+    message,
+    cpuSeconds: machine.cpuSeconds,
+    ...(suspended === 0 ? {} : { suspendedSeconds: Math.min(suspended, timeSeconds - startedTime) }),
+    reason: `${why}${unseen}`,
+  };
 }
 
 function howItWent(detail: string | null): string {

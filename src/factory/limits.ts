@@ -25,6 +25,8 @@ export function refuseAllStarts(state: FactoryState, settings: Settings): Stands
     return { code: 'draining', reason: `${drain.reason}${until}` };
   }
   if (settings.draining) return { code: 'draining', reason: 'draining = yes in the configuration' };
+  const { overnight } = state;
+  if (overnight !== null && !overnight.mayStart) return { code: 'overnight', reason: overnight.reason };
   const limit = shutdownLimit(state, settings);
   if (limit !== null && state.nowSeconds >= limit.timeSeconds) {
     return { code: 'shutdown-time', reason: `${limit.by} has passed` };

@@ -20,19 +20,20 @@ export interface ShutdownLimit {
   readonly by: string;
 }
 
-type OrderedState = Pick<FactoryState, 'nowSeconds' | 'orders'>;
+type OrderedState = Pick<FactoryState, 'nowSeconds' | 'orders'> & Partial<Pick<FactoryState, 'overnight'>>;
 
 /** The order to drain, while its time is not over. */
 export function drainInForce({ nowSeconds, orders: { drain } }: OrderedState): DrainOrder | null {
   return drain === null || (drain.untilSeconds !== null && nowSeconds >= drain.untilSeconds) ? null : drain;
 }
 
-/** The earliest of the configured shutdown_time and the ordered ones; null: machines may live for as long as their type says. */
+/** The earliest of the configured shutdown_time, the ordered ones and the end of a window of overnight mode; null: machines may live for as long as their type says. */
 export function shutdownLimit(state: OrderedState, settings: Settings): ShutdownLimit | null {
   const limits: readonly (readonly [number | null, string])[] = [
     [settings.shutdownTimeSeconds, 'shutdown_time'],
     [state.orders.shutdownTimeSeconds, 'the shutdown time of vac shutdown-at'],
     [drainInForce(state)?.byTimeSeconds ?? null, 'the shutdown time of vac drain'],
+    [state.overnight?.goneBySeconds ?? null, 'the end of the overnight window'],
   ];
   let earliest: ShutdownLimit | null = null;
   for (const [timeSeconds, by] of limits) {

@@ -14,7 +14,12 @@
  *                                   ▼
  *                                cleared ───────────────► forgotten (directory removed after machines_dir_days)
  *                               [cleared]
+ *
+ * In `running` it may be suspended by this factory on purpose: [suspended] is there as long.
  */
+
+import type { AccountingFormat } from '../config/types.js';
+import type { OvernightVerdict } from './overnight-types.js';
 
 /** Where a machine is in its life; see the drawing above. */
 export type MachinePhase = 'starting' | 'running' | 'ended' | 'cleared';
@@ -49,8 +54,18 @@ export interface MachineRecord {
   readonly heartbeatSeconds: number;
   readonly machinesDirDays: number;
   readonly accountingFqan: string | null;
+  /** Left out for `apel-v0.3`, as in records of before there were others. */
+  readonly accountingFormat?: AccountingFormat;
+  /** As configured, for accounting alone; left out where the site has none. */
+  readonly hepscore23PerProcessor?: number;
+  /** What it may write into its joboutputs; left out in records of before there were limits. */
+  readonly joboutputsMib?: number;
+  readonly joboutputsFiles?: number;
   /** `mjf_form` of its machinetype; left out where there was none, as in records of before it existed. */
   readonly mjfForm?: 'paths' | 'urls';
+  /** `egress_deny` and `egress_allow` of its machinetype, separated by spaces; left out where there was none. */
+  readonly egressDeny?: string;
+  readonly egressAllow?: string;
 }
 
 /** How a machine ended, as written into its `finished` file. */
@@ -59,6 +74,8 @@ export interface MachineEnd {
   /** "200 Success", or null when nobody said why. */
   readonly message: string | null;
   readonly cpuSeconds: number;
+  /** How much of its life it was paused, as far as that was seen; left out where it never was. */
+  readonly suspendedSeconds?: number;
   /** One line for people: who or what ended it. */
   readonly reason: string;
 }
@@ -75,11 +92,34 @@ export interface StopRequest {
   readonly requestedTimeSeconds: number;
 }
 
+/**
+ * A machine that this factory has suspended on purpose; written to `suspended` before libvirt is asked. It is not "paused
+ * without reason" (SPEC 5), and who suspended it says when it goes on, over restarts of vacd too.
+ */
+export interface MachineSuspension {
+  readonly by: 'overnight' | 'quarantine';
+  readonly sinceSeconds: number;
+  readonly reason: string;
+  /** Who asked for it, where somebody did. */
+  readonly who?: string;
+}
+
+/** Suspensions of a machine that are over. */
+export interface PastSuspensions {
+  readonly count: number;
+  /** Unix seconds in all. */
+  readonly seconds: number;
+}
+
 /** A machine and all that is known of it now. */
 export interface Machine {
   readonly record: MachineRecord;
   readonly phase: MachinePhase;
   readonly startedTimeSeconds: number | null;
+  /** Until when it is accounted already, by records of the months it ran in (Unix seconds); null or left out: not yet. */
+  readonly accountedUntilSeconds?: number | null;
+  /** How much of its life it was paused, whoever paused it, as far as that was seen; left out where nobody looks. */
+  readonly suspendedSeconds?: number;
   /** When the factory last saw it run (Unix seconds). */
   readonly heartbeatTimeSeconds: number | null;
   readonly cpuSeconds: number;
@@ -100,6 +140,11 @@ export interface Machine {
   /** Latest sign that its guest ran (console, last words; Unix seconds), looked at once it is gone; null: there is none. */
   readonly lastTraceTimeSeconds: number | null;
   readonly stop: StopRequest | null;
+  /** Null: this factory has not suspended it. */
+  readonly suspension: MachineSuspension | null;
+  readonly pastSuspensions: PastSuspensions;
+  /** Whether its CPU is held down for the owner's sake (overnight); null: not known, as after a restart of vacd. */
+  readonly throttled: boolean | null;
   /** Seconds on the monotonic clock since this process asked it by ACPI; null: not asked by this process yet. */
   readonly stopAskedForSeconds: number | null;
   /** Age of joboutputs/<heartbeat_file>; null: there is none. Only looked at where a heartbeat file is configured. */
@@ -143,7 +188,7 @@ export interface MachinetypeNews {
 }
 
 /** A service of the factory without which no machine may start. */
-export type ServiceName = 'network' | 'metadata' | 'nfs' | 'syslog';
+export type ServiceName = 'firewall' | 'network' | 'metadata' | 'nfs' | 'syslog';
 
 export interface ServiceState {
   readonly ready: boolean;
@@ -264,6 +309,8 @@ export interface FactoryState {
   /** Why the other factories of the space cannot ask this one, in one line; null: they can, or there are none. */
   readonly queryProblem: string | null;
   readonly orders: RunOrders;
+  /** The word of overnight mode; null: this host has none, and belongs to the space by day and night. */
+  readonly overnight: OvernightVerdict | null;
 }
 
 /** What `finishes/<machinetype>` keeps: the last outcome of a type outlives its machines' directories. */
@@ -297,8 +344,19 @@ export type Action =
       readonly shutdownTimeSeconds: number;
       readonly reason: string;
     }
+  /** Account for what a machine that runs on has used until the end of a month (Unix seconds, UTC). */
+  | { readonly kind: 'accountMonth'; readonly machine: string; readonly untilSeconds: number; readonly reason: string }
   | { readonly kind: 'exportMachine'; readonly machine: string; readonly reason: string }
+  | {
+      readonly kind: 'suspendMachine';
+      readonly machine: string;
+      readonly suspension: MachineSuspension;
+      readonly reason: string;
+    }
+  /** Ends a suspension, or a pause by QEMU. */
   | { readonly kind: 'resumeMachine'; readonly machine: string; readonly reason: string }
+  /** Holds its CPU down for the owner's sake, or lets it go. */
+  | { readonly kind: 'throttleMachine'; readonly machine: string; readonly throttled: boolean; readonly reason: string }
   | { readonly kind: 'destroyZombie'; readonly uuid: string; readonly name: string; readonly reason: string }
   /** Compare the image of a machinetype with the server's, and fetch it where that is newer. */
   | { readonly kind: 'fetchImage'; readonly machinetype: string; readonly reason: string }
@@ -325,6 +383,7 @@ export type DecisionCode =
   | 'hypervisor-down'
   | 'service-down'
   | 'shutdown-time'
+  | 'overnight'
   | 'space-unheard'
   | 'query-port'
   | 'starts-limit'

@@ -5,9 +5,21 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { run } from './exec.js';
 
 export interface WriteOptions {
   /** Exactly this, whatever the umask. Default 0o644. */
@@ -137,9 +149,24 @@ export function firstLineHarmless(bytes: Buffer, maxChars = 200): string | null 
   return [...printable].slice(0, maxChars).join('').trim() || null;
 }
 
-/** Removes a file or a directory with all that is in it, links themselves and not what they name; missing is fine. */
+/** For a tree of a million files on a busy disk. */
+const REMOVE_SECONDS = 600;
+
+/**
+ * Removes a file or a directory with all that is in it, links themselves and not what they name; missing is fine. A guest
+ * may have filled it: by rm(1), which goes through open directories (so a tree may be deeper than any path is long), and
+ * which leaves alone whatever is mounted in it.
+ *
+ * @throws CommandError when something is left, a mount for example
+ */
 export async function removeTree(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return;
+    if (!hasCode(error, ['EISDIR', 'EPERM'])) throw error;
+    await run('rm', ['-rf', '--one-file-system', '--', path], { timeoutSeconds: REMOVE_SECONDS });
+  }
 }
 
 /** Makes directories (0755 less the umask) with their parents; those that are there stay as they are. */

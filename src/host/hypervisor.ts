@@ -53,7 +53,12 @@ export interface Hypervisor {
   shutdownDomain(uuid: string): Promise<void>;
   /** Ends it at once; fine if it is gone. */
   destroyDomain(uuid: string): Promise<void>;
+  /** Stops its processors at once, its memory stays; fine if it is gone or suspended already. */
+  suspendDomain(uuid: string): Promise<void>;
+  /** Fine if it is gone. */
   resumeDomain(uuid: string): Promise<void>;
+  /** Caps each of its processors to this part of one, 0.01 to 1; 1 lifts the cap. Fine if it is gone. */
+  capDomain(uuid: string, part: number): Promise<void>;
   /** The device names of its network interfaces on this host (vnet3). */
   domainInterfaces(uuid: string): Promise<string[]>;
   network(name: string): Promise<{ readonly xml: string; readonly active: boolean } | null>;

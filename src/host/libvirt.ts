@@ -11,6 +11,8 @@ import type { DomainFact, DomainListing, Hypervisor, HypervisorEvent, Hypervisor
 const LIST_TIMEOUT_SECONDS = 10;
 /** Creating a domain runs dnsmasq, iptables and QEMU; with many at once it takes its time. */
 const CREATE_TIMEOUT_SECONDS = 120;
+/** Of a cap on processors; the kernel's own default. */
+const CAP_PERIOD_MICROSECONDS = 100_000;
 const CALL_TIMEOUT_SECONDS = 30;
 /** A libvirtd that does not answer pings for 15 s has lost us, and we it. */
 const KEEP_ALIVE = { intervalSeconds: 5, count: 3 };
@@ -75,6 +77,16 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async destroyDomain(uuid: string): Promise<void> {
     await this.unlessGone('destroyDomain', (c) => c.destroyDomain(uuid));
+  }
+
+  async suspendDomain(uuid: string): Promise<void> {
+    await this.unlessGone('suspendDomain', (c) => c.suspendDomain(uuid));
+  }
+
+  async capDomain(uuid: string, part: number): Promise<void> {
+    const quotaMicroseconds = part >= 1 ? -1 : Math.max(1000, Math.round(part * CAP_PERIOD_MICROSECONDS));
+    const bandwidth = { periodMicroseconds: CAP_PERIOD_MICROSECONDS, quotaMicroseconds };
+    await this.unlessGone('setVcpuBandwidth', (c) => c.setVcpuBandwidth(uuid, bandwidth, { live: true }));
   }
 
   async resumeDomain(uuid: string): Promise<void> {

@@ -19,6 +19,15 @@ export interface MachineExports {
   readonly clientIp: string;
   /** Absolute; holds machinefeatures/, jobfeatures/ and joboutputs/. */
   readonly directory: string;
+  /** The machine has written as much as it may (machines/joboutputs-watch.ts). */
+  readonly joboutputsReadOnly?: true;
+}
+
+/** What a machine sees, and whether it may write there now. */
+export function exportedDirectories({
+  joboutputsReadOnly,
+}: MachineExports): readonly { readonly name: string; readonly writable: boolean }[] {
+  return EXPORTED_DIRECTORIES.map(({ name, writable }) => ({ name, writable: writable && !joboutputsReadOnly }));
 }
 
 /** `<server>:<path>` of each directory, as a guest mounts it. */

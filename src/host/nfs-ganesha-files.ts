@@ -3,7 +3,7 @@
  * each machine. All text here is made by pure functions. Options: ganesha-core-config(8), ganesha-export-config(8).
  */
 
-import { EXPORTED_DIRECTORIES, type MachineExports, type NfsOptions } from './nfs-exports.js';
+import { EXPORTED_DIRECTORIES, exportedDirectories, type MachineExports, type NfsOptions } from './nfs-exports.js';
 
 export interface GaneshaPaths {
   readonly directory: string;
@@ -98,7 +98,7 @@ export const EXPORT_IDS_PER_MACHINE = 2 * EXPORTED_DIRECTORIES.length;
 export function exportBlocks({ firstExportId, exports }: ExportFile): ExportBlock[] {
   const { directory, hostname, machinetype, uuid } = exports;
   const shared = `/var/lib/vac/machines/${hostname}/${machinetype}/${uuid}/shared`;
-  return EXPORTED_DIRECTORIES.flatMap(({ name, writable }, index) => {
+  return exportedDirectories(exports).flatMap(({ name, writable }, index) => {
     const path = `${directory}/${name}`;
     const exportId = firstExportId + 2 * index;
     const oldName = name === 'joboutputs' ? 'machineoutputs' : name;

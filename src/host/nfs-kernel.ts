@@ -13,6 +13,7 @@ import { Serial } from './helper-daemon.js';
 import {
   checkExportable,
   EXPORTED_DIRECTORIES,
+  exportedDirectories,
   type MachineExports,
   type MountAddresses,
   mountAddresses,
@@ -35,7 +36,7 @@ export interface Command {
 
 /** What exports a machine's directories; harmless to run again. */
 export function planAdd(exports: MachineExports, guestOwner: NfsOptions['guestOwner']): Command[] {
-  return EXPORTED_DIRECTORIES.map(({ name, writable }) => {
+  return exportedDirectories(exports).map(({ name, writable }) => {
     const options = [
       writable ? 'rw' : 'ro',
       // A guest's write that was answered is on disk: a heartbeat or result is not lost with the host.

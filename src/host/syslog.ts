@@ -1,44 +1,86 @@
 /**
  * The receiver of machines' syslog (SPEC 8): an rsyslogd of our own, beside and apart from the host's, which writes one
  * file per machine outside of what guests see. Whose line it is follows from the sender's address by a table that
- * vacd keeps, since a slot's address passes from machine to machine, and never from what the line says.
+ * vacd keeps, and never from what the line says.
+ *
+ * Addresses pass from machine to machine, and rsyslogd reads a new table some time after it is told to. So an address goes
+ * from its machine to nobody first: what the machine had sent is seen through, its connections are ended, and
+ * rsyslogd has confirmed the table without it. Only then may another machine have it, and that is confirmed as well.
  */
 
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SyslogForwarding } from '../config/types.js';
 import { VacError } from '../errors.js';
-import { run } from './exec.js';
-import { writeFileAtomic } from './files.js';
-import { HelperDaemon, Serial } from './helper-daemon.js';
+import { type CommandError, run } from './exec.js';
+import { readTextIfThere, writeFileAtomic } from './files.js';
+import { HelperDaemon, Serial, waitUntil } from './helper-daemon.js';
 import type { HelperProcess } from './helper-process.js';
+import { renderRelayConfig } from './syslog-config.js';
+import { type ForwardingFacts, SyslogForwarder } from './syslog-forwarder.js';
+import { LogKeeper, type LostLines } from './syslog-keeper.js';
+import { SYSLOG_RELP_PORT } from './syslog-limits.js';
+import { askTable, closeConnections, hasConnections, type ProbeOptions, unreadBytes, type Way } from './syslog-probe.js';
+import { type LoggedMachine, type MachineTable, parseMachineTable, renderMachineTable } from './syslog-table.js';
 
 export interface SyslogOptions {
   readonly stateDir: string;
   /** Where guests send to; SPEC 8: 169.254.169.254 and 514. It need not exist on an interface yet. */
   readonly address: string;
   readonly port: number;
+  /** Whether RELP is received too; `auto`: where the host has the package for it. */
+  readonly relp: 'auto' | 'yes' | 'no';
+  /** null: lines stay on this host. */
+  readonly forwarding: SyslogForwarding | null;
+  readonly factory: string;
+  readonly space: string;
+  /** Logs are removed so long after their last line; 0: never. */
+  readonly days: number;
+  /** A machine's log may be as large as this, in 10^6 bytes. */
+  readonly maxMegabytes: number;
+  /** Datagrams that each address sent to the relay so far, taken or not; null where nobody counts them. */
+  readonly datagramsSent?: () => Promise<ReadonlyMap<string, number> | null>;
+  readonly info: (message: string) => void;
+  readonly warn: (message: string) => void;
 }
+
+/** rsyslogd answers in milliseconds; a host under load, or a full disk, keeps it busy. */
+const ANSWER_SECONDS = 10;
+/** Before a machine's address is taken from it, what it sent is read for so long at most. */
+const DRAIN_SECONDS = 5;
 
 export class SyslogRelay {
   private readonly directory: string;
   private readonly logs: string;
   private readonly config: string;
-  private readonly table: string;
+  private readonly tablePath: string;
   private readonly rsyslogd: HelperDaemon;
+  private readonly keeper: LogKeeper;
+  private readonly forwarder: SyslogForwarder | null;
   private readonly serial = new Serial();
+  private relpPort: number | null = null;
+  /** Whether rsyslogd can load what RELP needs; null: not tried yet. */
+  private hasRelp: boolean | null = null;
+  /** The table that rsyslogd has confirmed; null: none since vacd runs. */
+  private confirmed: string | null = null;
+  /** What vacd said last; null: nothing since it runs. */
+  private wanted: ReadonlyMap<string, LoggedMachine> | null = null;
 
   constructor(private readonly options: SyslogOptions) {
     this.directory = join(options.stateDir, 'syslog');
     this.logs = join(options.stateDir, 'logs');
     this.config = join(this.directory, 'rsyslog.conf');
-    this.table = join(this.directory, 'machines.json');
+    this.tablePath = join(this.directory, 'machines.json');
+    this.keeper = new LogKeeper({ ...options, logs: this.logs, directory: this.directory });
+    const { forwarding, ...rest } = options;
+    this.forwarder = forwarding === null ? null : new SyslogForwarder({ ...rest, forwarding });
     this.rsyslogd = new HelperDaemon({
       name: 'vac-syslog',
       command: 'rsyslogd',
       args: ['-n', '-i', 'NONE', '-f', this.config],
       mark: this.config,
       directory: this.directory,
-      isReady: async (process) => (await listensOn(options)) && (await handlesHangup(process)),
+      isReady: async (process) => (await this.listensEverywhere()) && (await handlesHangup(process)),
     });
   }
 
@@ -54,122 +96,213 @@ export class SyslogRelay {
    */
   ensureRunning(): Promise<void> {
     return this.serial.run(async () => {
-      await mkdir(this.directory, { recursive: true, mode: 0o750 });
-      await mkdir(this.logs, { recursive: true, mode: 0o750 });
-      if ((await readFile(this.table, 'utf8').catch(() => null)) === null) {
-        await writeFileAtomic(this.table, renderMachineTable(new Map()));
+      const kept = this.forwarder !== null ? [join(this.directory, 'forward')] : [];
+      for (const path of [this.directory, this.logs, ...kept]) await mkdir(path, { recursive: true, mode: 0o750 });
+      if ((await readTextIfThere(this.tablePath)) === null) {
+        await writeFileAtomic(this.tablePath, this.render({ machines: new Map(), full: new Set() }).text);
       }
-      const wanted = renderRsyslogConfig({ ...this.options, logs: this.logs, table: this.table });
-      if ((await readFile(this.config, 'utf8').catch(() => null)) !== wanted) {
+      this.relpPort = await this.chooseRelpPort();
+      const wanted = await renderRelayConfig({
+        ...this.options,
+        directory: this.directory,
+        logs: this.logs,
+        relpPort: this.relpPort,
+        forward: this.forwarder !== null,
+      });
+      if ((await readTextIfThere(this.config)) !== wanted) {
         await this.validate(wanted);
         await this.rsyslogd.stop();
         await writeFileAtomic(this.config, wanted);
       }
-      if ((await this.rsyslogd.status()) === null && (await listensOn(this.options))) {
-        const { address, port } = this.options;
-        throw new VacError(
-          'address-in-use',
-          `another program receives UDP on ${address} port ${port}: end it, or give another port as [settings] syslog`,
-        );
-      }
+      if ((await this.rsyslogd.status()) === null) await this.refuseSquatters();
       try {
         await this.rsyslogd.ensureRunning();
       } catch (cause) {
         throw new VacError('syslog-unavailable', (cause as Error).message, { cause });
       }
+      this.forwarder?.start();
     });
   }
 
   /**
-   * Says which machine holds which address from now on; complete each time. Resolves once the table is on disk and
-   * rsyslogd was told. Does nothing when the table says so already.
+   * Says which machine holds which address from now on; complete each time. Resolves once no line that arrives from now on
+   * is put to anybody else, and none that a machine before had sent is put to these. Does nothing when that is so already.
+   *
+   * @throws VacError `syslog-unavailable` when rsyslogd does not confirm it
    */
-  setMachines(machines: ReadonlyMap<string, string>): Promise<void> {
+  setMachines(machines: ReadonlyMap<string, LoggedMachine>): Promise<void> {
+    this.wanted = machines;
+    return this.serial.run(() => this.apply(machines));
+  }
+
+  /**
+   * What is to be done every few seconds: logs that became too large are closed, old ones removed, losses said.
+   *
+   * @throws VacError as {@link setMachines}
+   */
+  keep(): Promise<void> {
     return this.serial.run(async () => {
-      const wanted = renderMachineTable(machines);
-      if ((await readFile(this.table, 'utf8').catch(() => null)) === wanted) return;
-      await mkdir(this.directory, { recursive: true, mode: 0o750 });
-      await writeFileAtomic(this.table, wanted);
-      await this.rsyslogd.signal('SIGHUP');
+      const machines = this.wanted ?? (await this.readTable()).machines;
+      await this.keeper.look(machines);
+      await this.apply(machines);
     });
   }
 
-  /** For tests and the demo: ends the receiver. */
+  /** Lines that are known to be lost since vacd runs, by reason. */
+  lostLines(): LostLines {
+    return this.keeper.lost;
+  }
+
+  /** null: nothing is forwarded. */
+  forwarding(): ForwardingFacts | null {
+    return this.forwarder?.facts() ?? null;
+  }
+
+  /** For tests and the demo: ends the receiver, and the forwarding. */
   stop(): Promise<void> {
-    return this.serial.run(() => this.rsyslogd.stop());
+    return this.serial.run(async () => {
+      await this.forwarder?.stop();
+      await this.rsyslogd.stop();
+      this.confirmed = null;
+    });
+  }
+
+  private async apply(machines: ReadonlyMap<string, LoggedMachine>): Promise<void> {
+    const before = await this.readTable();
+    const wanted = this.render({ machines, full: this.keeper.full });
+    const runs = (await this.rsyslogd.status()) !== null;
+    if (!runs) {
+      await this.write(wanted.text);
+      this.confirmed = wanted.name;
+      return;
+    }
+    if (wanted.name === this.confirmed) return;
+    const given = [...before.machines].filter(([address, { id }]) => machines.get(address)?.id !== id);
+    const leaving = given.map(([address]) => address);
+    if (leaving.length > 0) {
+      await this.drain(leaving);
+      await this.keeper.close(given.map(([, { id }]) => id));
+      const without = new Map([...before.machines].filter(([address]) => !leaving.includes(address)));
+      await this.install({ machines: without, full: this.keeper.full });
+    } else if (this.confirmed === null) {
+      // Of a vacd before this one: rsyslogd may still have a table that is older than the file.
+      await this.install(before);
+    }
+    await this.install({ machines, full: this.keeper.full });
+    for (const [address, machine] of machines) {
+      if (before.machines.get(address)?.id !== machine.id) await this.keeper.open(address, machine);
+    }
+  }
+
+  /** Sees through what these addresses have sent, then ends their connections. */
+  private async drain(addresses: readonly string[]): Promise<void> {
+    const probe = this.probe();
+    const ports = [probe.port, ...(probe.relpPort === null ? [] : [probe.relpPort])];
+    await waitUntil(async () => (await unreadBytes(addresses, ports)) === 0, DRAIN_SECONDS);
+    const ways: Way[] = ['udp', 'tcp', ...(probe.relpPort === null ? [] : (['relp'] as const))];
+    await Promise.all(ways.map((way) => askTable(probe, way, DRAIN_SECONDS)));
+    await closeConnections(addresses, ports);
+    if (!(await hasConnections(addresses, ports))) return;
+    // A kernel that cannot end a connection of others'.
+    await this.rsyslogd.stop();
+    await this.rsyslogd.ensureRunning();
+  }
+
+  /** Writes the table, and waits until rsyslogd says that it is in force. */
+  private async install(table: MachineTable): Promise<void> {
+    const { text, name } = this.render(table);
+    if (this.confirmed === name) return;
+    await this.write(text);
+    await this.rsyslogd.signal('SIGHUP');
+    const confirmed = await waitUntil(async () => (await askTable(this.probe(), 'udp', 1)) === name, ANSWER_SECONDS);
+    if (!confirmed) {
+      throw new VacError(
+        'syslog-unavailable',
+        `the syslog receiver does not take its new table of machines in ${ANSWER_SECONDS} s; is the disk of ${this.logs} full?`,
+      );
+    }
+    this.confirmed = name;
+  }
+
+  private async write(text: string): Promise<void> {
+    if ((await readTextIfThere(this.tablePath)) === text) return;
+    await mkdir(this.directory, { recursive: true, mode: 0o750 });
+    await writeFileAtomic(this.tablePath, text);
+  }
+
+  private render(table: MachineTable): { text: string; name: string } {
+    return renderMachineTable(table, this.options.address);
+  }
+
+  private async readTable(): Promise<MachineTable> {
+    return parseMachineTable((await readTextIfThere(this.tablePath)) ?? '');
+  }
+
+  private probe(): ProbeOptions {
+    return { ...this.options, relpPort: this.relpPort, answers: join(this.directory, 'answers') };
+  }
+
+  private async chooseRelpPort(): Promise<number | null> {
+    const { relp } = this.options;
+    if (relp === 'no') return null;
+    this.hasRelp ??= await this.accepts('module(load="imrelp")\n').then(
+      () => true,
+      () => false,
+    );
+    if (this.hasRelp) return SYSLOG_RELP_PORT;
+    if (relp === 'auto') return null;
+    throw new VacError(
+      'syslog-unavailable',
+      'syslog_relp = yes needs rsyslog’s module imrelp: install the package rsyslog-relp, or set it to no',
+    );
+  }
+
+  private async validate(config: string): Promise<void> {
+    try {
+      await this.accepts(config);
+    } catch (cause) {
+      const { message } = cause as CommandError;
+      throw new VacError('syslog-unavailable', `rsyslogd does not accept its configuration: ${message}`, { cause });
+    }
   }
 
   /** The candidate has a path of its own, so that the check is never taken for the receiver. */
-  private async validate(config: string): Promise<void> {
+  private async accepts(config: string): Promise<void> {
     const candidate = `${this.config}.candidate`;
     await writeFileAtomic(candidate, config);
-    try {
-      await run('rsyslogd', ['-N1', '-f', candidate]);
-    } catch (cause) {
-      throw new VacError('syslog-unavailable', `rsyslogd does not accept ${candidate}: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
+    await run('rsyslogd', ['-N1', '-f', candidate]);
     await rm(candidate);
+  }
+
+  private sockets(): { readonly table: 'udp' | 'tcp'; readonly port: number }[] {
+    const { port } = this.options;
+    const relp = this.relpPort === null ? [] : [{ table: 'tcp' as const, port: this.relpPort }];
+    return [{ table: 'udp', port }, { table: 'tcp', port }, ...relp];
+  }
+
+  private async listensEverywhere(): Promise<boolean> {
+    const bound = await Promise.all(this.sockets().map(({ table, port }) => listens(table, this.options.address, port)));
+    return !bound.includes(false);
+  }
+
+  private async refuseSquatters(): Promise<void> {
+    const { address } = this.options;
+    for (const { table, port } of this.sockets()) {
+      if (!(await listens(table, address, port))) continue;
+      throw new VacError(
+        'address-in-use',
+        `another program receives ${table.toUpperCase()} on ${address} port ${port}: end it, or give another port as [settings] syslog`,
+      );
+    }
   }
 }
 
-/** Lines a second that are taken from all machines together, averaged over RATE_SECONDS: floods must not fill the disk. */
-const LINES_PER_SECOND = 1000;
-const RATE_SECONDS = 5;
-/** Lines that wait in memory while the disk is slow. */
-const QUEUE_LINES = 20_000;
-const MAX_LINE_BYTES = 8192;
-/** More than the slots of a hypervisor, so that no file is opened and closed for every line. */
-const OPEN_FILES = 512;
-
-/** The whole configuration of our rsyslogd. Quoted strings: paths come from the state directory. */
-export function renderRsyslogConfig(wish: SyslogOptions & { readonly logs: string; readonly table: string }): string {
-  const { address, port, logs, table } = wish;
-  return `# Written by vacd; changes are lost.
-global(
-  maxMessageSize="${MAX_LINE_BYTES}"
-  # A guest must not make us ask name servers.
-  net.enableDNS="off"
-  # A guest must not write escape sequences or forged lines into a log.
-  parser.escapeControlCharactersOnReceive="on"
-)
-main_queue(queue.type="LinkedList" queue.size="${QUEUE_LINES}" queue.timeoutEnqueue="0")
-module(load="imudp")
-
-lookup_table(name="machines" file=${quote(table)} reloadOnHUP="on")
-# Begins with what we know ourselves: time of arrival and sender. A guest's clock and host name are its own claims.
-template(name="line" type="string"
-  string="%timegenerated:::date-rfc3339% %fromhost-ip% %syslogfacility-text%.%syslogseverity-text% %timestamp:::date-rfc3339% %hostname% %syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\\n")
-template(name="file" type="string" string=${quote(`${logs}/%$.machine%.log`)})
-
-ruleset(name="machines") {
-  set $.machine = lookup("machines", $fromhost-ip);
-  action(type="omfile" dynaFile="file" template="line" dynaFileCacheSize="${OPEN_FILES}"
-    fileCreateMode="0640" dirCreateMode="0750")
-}
-input(type="imudp" address="${address}" port="${port}" ruleset="machines"
-  rateLimit.interval="${RATE_SECONDS}" rateLimit.burst="${LINES_PER_SECOND * RATE_SECONDS}")
-`;
-}
-
-function quote(text: string): string {
-  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
-}
-
-/** Where lines go whose sender is no machine of ours: `unknown.log`. */
-const UNKNOWN = 'unknown';
-
-/** rsyslog's lookup table, address → machine id, sorted so that equal maps make equal files. */
-export function renderMachineTable(machines: ReadonlyMap<string, string>): string {
-  const table = [...machines].map(([index, value]) => ({ index, value }));
-  table.sort((a, b) => (a.index < b.index ? -1 : 1));
-  return `${JSON.stringify({ version: 1, nomatch: UNKNOWN, type: 'string', table }, null, 1)}\n`;
-}
-
-/** Whether any process has a UDP socket at the address, by the kernel's table (proc(5), /proc/net/udp). */
-async function listensOn({ address, port }: Pick<SyslogOptions, 'address' | 'port'>): Promise<boolean> {
-  return isBound(await readFile('/proc/net/udp', 'utf8'), address, port);
+/** Whether any process listens at the address, by the kernel's table (proc(5), /proc/net/udp and tcp). */
+async function listens(table: 'udp' | 'tcp', address: string, port: number): Promise<boolean> {
+  const text = await readFile(`/proc/net/${table}`, 'utf8');
+  // 0A: of TCP's sockets only those that listen, not connections.
+  const sockets = table === 'udp' ? text : text.split('\n').filter((line) => / 0A /.test(line)).join('\n');
+  return isBound(sockets, address, port);
 }
 
 /** Addresses there are hexadecimal in the host's byte order, here little-endian; one bound to all addresses counts. */

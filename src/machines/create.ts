@@ -3,7 +3,6 @@
  * the next one how far it came, and what was not finished is undone (factory/lifecycle.ts, `recoverStart`).
  */
 
-import { chown, mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { MachinetypeConfig, Settings } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
@@ -83,10 +82,11 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     name: 'disks',
     run: (creation) => creation.model.makeDisks(creation, imagePathOf(creation)),
   },
+  { name: 'directories', run: ({ tools, record }) => tools.directories.make(record) },
   { name: 'features', run: makeFeatures },
   { name: 'user-data', run: makeUserData },
   { name: 'context', run: (creation) => makeContext(creation, mountsOf(creation)) },
-  { name: 'logs', run: ({ tools, record }) => tools.logs.assign(record.ip, record.id) },
+  { name: 'logs', run: ({ tools, record }) => tools.logs.assign(record) },
   { name: 'exports', run: (creation) => creation.tools.nfs.add(exportsOf(creation.layout, creation.record)) },
   {
     name: 'domain-xml',
@@ -111,6 +111,9 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
       await tools.journal.writeDomain(record, xml);
     },
   },
+  // The last thing before it may run: nothing ever sent a packet that is not in the trail.
+  { name: 'trail', run: noteInTrail },
+  { name: 'containment', run: ({ tools }) => tools.contain() },
   {
     name: 'libvirt',
     async run({ tools, record, layout }) {
@@ -142,11 +145,15 @@ export function exportsOf(layout: StateLayout, record: MachineRecord): MachineEx
   };
 }
 
+async function noteInTrail({ tools, layout, type, record, settings, proxy }: Creation): Promise<void> {
+  const image = await tools.images.traits(type, layout.machinetypeFiles(type.directoryName), record.id);
+  const certificates = proxy.certificates();
+  await tools.trail.created({ factory: tools.factory, settings, type, record, image, certificates });
+}
+
 async function makeFeatures({ tools, layout, record, settings, scratchBytes, swapBytes }: Creation): Promise<void> {
-  const directory = layout.machine(record.id);
-  const joboutputs = layout.inMachine(record.id, 'joboutputs');
   await writeFeatures(
-    directory,
+    layout.machine(record.id),
     machineFeatures(record, {
       shutdownTimeSeconds: record.firstShutdownTimeSeconds,
       nowSeconds: Math.floor(Date.now() / 1000),
@@ -158,6 +165,4 @@ async function makeFeatures({ tools, layout, record, settings, scratchBytes, swa
       machinefeaturesOptions: settings.machinefeaturesOptions,
     }),
   );
-  await mkdir(joboutputs, { recursive: true, mode: 0o755 });
-  await chown(joboutputs, tools.guestOwner.uid, tools.guestOwner.gid);
 }

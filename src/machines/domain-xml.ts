@@ -2,6 +2,7 @@
 
 import type { MachinetypeConfig } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
+import { slotDevice } from './layout.js';
 import { renderXml, type Xml, xml } from './xml.js';
 
 /** A disk as the machine sees it. */
@@ -99,6 +100,8 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
           { type: 'network' },
           xml('mac', { address: record.mac.toLowerCase() }),
           xml('source', { network: options.networkName }),
+          // By this name the host's rules know whose port it is.
+          xml('target', { dev: slotDevice(record.slot) }),
           xml('model', { type: 'virtio' }),
         ),
         real

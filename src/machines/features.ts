@@ -123,8 +123,7 @@ export async function writeFeatures(machineDirectory: string, features: Features
     await mkdir(directory, { recursive: true });
     await chmod(directory, 0o755);
     for (const [key, content] of Object.entries<string>(files)) {
-      // The temporary file is made outside, where the machine does not see it.
-      await writeFileAtomic(join(directory, key), content, { tmpDir: machineDirectory, durable: false });
+      await writeFileAtomic(join(directory, key), content, { durable: false });
     }
   }
 }

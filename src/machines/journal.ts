@@ -5,9 +5,21 @@
  */
 
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { accountedUntil, readLedger } from '../accounting/ledger.js';
+import type { MachineUse } from '../accounting/use.js';
+import { readUse } from '../accounting/use-file.js';
 import { isCredibleTime } from '../factory/credible-time.js';
 import { lastEndFrom } from '../factory/news.js';
-import type { LastEnd, MachineEnd, MachinePhase, MachineRecord, StopRequest } from '../factory/types.js';
+import { NO_SUSPENSIONS } from '../factory/suspension.js';
+import type {
+  LastEnd,
+  MachineEnd,
+  MachinePhase,
+  MachineRecord,
+  MachineSuspension,
+  PastSuspensions,
+  StopRequest,
+} from '../factory/types.js';
 import { readTextIfThere, removeTree, writeFileAtomic } from '../host/files.js';
 import { JOURNAL, type StateLayout } from './layout.js';
 
@@ -20,7 +32,13 @@ export interface JournalEntry {
   readonly cpuSeconds: number;
   readonly shutdownTimeSeconds: number;
   readonly stop: StopRequest | null;
+  readonly suspension: MachineSuspension | null;
+  readonly pastSuspensions: PastSuspensions;
   readonly end: MachineEnd | null;
+  /** What it has used, as last looked at; null or left out: not known, or of no interest any more. */
+  readonly use?: MachineUse | null;
+  /** As `Machine.accountedUntilSeconds`. */
+  readonly accountedUntilSeconds?: number | null;
 }
 
 /** The version of machine.json's form; a newer one than we know is left alone and reported. */
@@ -80,6 +98,28 @@ export class Journal {
     await writeFileAtomic(this.path(record, JOURNAL.stopping), json(stop));
   }
 
+  /** Not durable: a machine does not outlive a crash of its host, and its owner waits. */
+  async suspended(record: MachineRecord, suspension: MachineSuspension): Promise<void> {
+    await writeFileAtomic(this.path(record, JOURNAL.suspended), json(suspension), { durable: false });
+  }
+
+  /**
+   * After libvirt resumed it. A crash between the two writes leaves a machine that runs and is noted as suspended: it is
+   * resumed again, and its suspension, known by its beginning, is not counted twice.
+   *
+   * @returns what its suspensions come to
+   */
+  async resumed(record: MachineRecord, suspension: MachineSuspension, nowSeconds: number): Promise<PastSuspensions> {
+    const path = this.path(record, JOURNAL.suspensions);
+    const known = parseSuspensions(await readTextIfThere(path));
+    const isCounted = known.lastSinceSeconds === suspension.sinceSeconds;
+    const lasted = Math.max(0, nowSeconds - suspension.sinceSeconds);
+    const past = isCounted ? known : { count: known.count + 1, seconds: known.seconds + lasted };
+    await writeFileAtomic(path, json({ ...past, lastSinceSeconds: suspension.sinceSeconds }), { durable: false });
+    await rm(this.path(record, JOURNAL.suspended), { force: true });
+    return { count: past.count, seconds: past.seconds };
+  }
+
   async finished(record: MachineRecord, end: MachineEnd): Promise<void> {
     await writeFileAtomic(this.path(record, JOURNAL.finished), json(end));
   }
@@ -135,24 +175,35 @@ export class Journal {
     const text = async (name: string) => readTextIfThere(this.layout.inMachine(id, name));
     const record = checkedRecord(id, await text(JOURNAL.record));
     const cleared = (await text(JOURNAL.cleared)) !== null;
-    const [started, finished, stopping, heartbeat, shutdownTime] = await Promise.all([
+    const [started, finished, stopping, heartbeat, shutdownTime, suspended, suspensions] = await Promise.all([
       text(JOURNAL.started),
       text(JOURNAL.finished),
       // Of what is over only the end is asked for, and there may be thousands.
       cleared ? null : text(JOURNAL.stopping),
       cleared ? null : text(JOURNAL.heartbeat),
       cleared ? null : text('machinefeatures/shutdowntime'),
+      cleared ? null : text(JOURNAL.suspended),
+      text(JOURNAL.suspensions),
     ]);
+    const running = started !== null && finished === null;
+    const use = running ? await readUse(this.layout.machine(id)) : null;
+    const past = parseSuspensions(suspensions);
     const beat = heartbeat === null ? null : await stat(this.layout.inMachine(id, JOURNAL.heartbeat));
     return {
       record,
       phase: cleared ? 'cleared' : finished !== null ? 'ended' : started !== null ? 'running' : 'starting',
-      startedTimeSeconds: started === null ? null : checkedTime(JOURNAL.started, started),
+      startedTimeSeconds:
+        started === null ? null : (use?.startedTimeSeconds ?? checkedTime(JOURNAL.started, started)),
       heartbeatTimeSeconds: beat === null ? null : Math.floor(beat.mtimeMs / 1000),
-      cpuSeconds: Number(heartbeat?.split(' ')[0]) || 0,
+      // What the heartbeat holds is rounded.
+      cpuSeconds: Math.max(use?.cpuSeconds ?? 0, (Number(heartbeat?.split(' ')[0]) || 0) - (use === null ? 0 : 0.5)),
       shutdownTimeSeconds: Number(shutdownTime) || record.firstShutdownTimeSeconds,
       stop: stopping === null ? null : checked(JOURNAL.stopping, stopping, STOP_FIELDS),
+      suspension: parseSuspension(suspended),
+      pastSuspensions: { count: past.count, seconds: past.seconds },
       end: finished === null ? null : checked(JOURNAL.finished, finished, END_FIELDS),
+      use,
+      accountedUntilSeconds: running ? accountedUntil(await readLedger(this.layout.machine(id))) : null,
     };
   }
 
@@ -161,7 +212,14 @@ export class Journal {
   }
 }
 
-type FieldType = 'string' | 'number' | 'boolean' | 'string or null' | 'number or null' | 'string or undefined';
+type FieldType =
+  | 'string'
+  | 'number'
+  | 'boolean'
+  | 'string or null'
+  | 'number or null'
+  | 'string or undefined'
+  | 'number or undefined';
 
 const RECORD_FIELDS: Readonly<Record<keyof MachineRecord, FieldType>> = {
   id: 'string',
@@ -185,7 +243,13 @@ const RECORD_FIELDS: Readonly<Record<keyof MachineRecord, FieldType>> = {
   heartbeatSeconds: 'number',
   machinesDirDays: 'number',
   accountingFqan: 'string or null',
+  accountingFormat: 'string or undefined',
+  hepscore23PerProcessor: 'number or undefined',
+  joboutputsMib: 'number or undefined',
+  joboutputsFiles: 'number or undefined',
   mjfForm: 'string or undefined',
+  egressDeny: 'string or undefined',
+  egressAllow: 'string or undefined',
 };
 const STOP_FIELDS: Readonly<Record<keyof StopRequest, FieldType>> = {
   reason: 'string',
@@ -194,10 +258,17 @@ const STOP_FIELDS: Readonly<Record<keyof StopRequest, FieldType>> = {
   politely: 'boolean',
   requestedTimeSeconds: 'number',
 };
+const SUSPENSION_FIELDS: Readonly<Record<keyof MachineSuspension, FieldType>> = {
+  by: 'string',
+  sinceSeconds: 'number',
+  reason: 'string',
+  who: 'string or undefined',
+};
 const END_FIELDS: Readonly<Record<keyof MachineEnd, FieldType>> = {
   timeSeconds: 'number',
   message: 'string or null',
   cpuSeconds: 'number',
+  suspendedSeconds: 'number or undefined',
   reason: 'string',
 };
 
@@ -238,6 +309,27 @@ function parseLastEnd(text: string | null): LastEnd | null {
     return Number.isFinite(value.createdTimeSeconds) && Number.isFinite(value.timeSeconds) ? value : null;
   } catch {
     return null;
+  }
+}
+
+/** Not flushed to the disk, they may be empty after a crash of the host, which no machine outlives: they count as none. */
+function parseSuspension(text: string | null): MachineSuspension | null {
+  try {
+    return text === null ? null : checked(JOURNAL.suspended, text, SUSPENSION_FIELDS);
+  } catch {
+    return null;
+  }
+}
+
+function parseSuspensions(text: string | null): PastSuspensions & { readonly lastSinceSeconds: number | null } {
+  const none = { ...NO_SUSPENSIONS, lastSinceSeconds: null };
+  if (text === null) return none;
+  try {
+    const { count, seconds, lastSinceSeconds } = JSON.parse(text) as Record<string, unknown>;
+    const whole = [count, seconds, lastSinceSeconds].every((value) => typeof value === 'number' && value >= 0);
+    return whole ? ({ count, seconds, lastSinceSeconds } as never) : none;
+  } catch {
+    return none;
   }
 }
 

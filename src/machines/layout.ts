@@ -16,6 +16,10 @@ export const JOURNAL = {
   heartbeat: 'heartbeat',
   /** The StopRequest, written before libvirt is asked to stop it. */
   stopping: 'stopping',
+  /** The MachineSuspension, written before libvirt is asked to suspend it; removed after it was resumed. */
+  suspended: 'suspended',
+  /** Its suspensions that are over. */
+  suspensions: 'suspensions',
   /** The MachineEnd. */
   finished: 'finished',
   /** Logical volumes of it, `group/name` a line: written before they are made. */
@@ -41,6 +45,8 @@ export class StateLayout {
   readonly spaceCensus = (): string => join(this.root, 'space-census');
   readonly spaceCatalogue = (): string => join(this.root, 'space-catalogue.json');
   readonly imageCache = (): string => join(this.root, 'imagecache');
+  readonly trail = (): string => join(this.root, 'trail');
+  readonly quarantine = (id: string): string => join(this.root, 'quarantine', id);
   readonly tmp = (): string => join(this.root, 'tmp');
   readonly counts = (): string => join(this.root, 'counts');
   readonly factoryHeartbeat = (): string => join(this.root, 'factory-heartbeat');
@@ -109,6 +115,18 @@ export function slotMac(slot: number): string {
     .map((byte) => Number(byte).toString(16).padStart(2, '0'));
   return ['56', '4d', ...bytes].join(':').toUpperCase();
 }
+
+/**
+ * The tap device of a slot's machine. Fixed, so that the rules of all slots (machines/network-rules.ts) stand before any
+ * machine starts. At most 15 characters as Linux wants, and with no beginning that libvirt keeps for names of its own
+ * (vnet, vif, macvtap, macvlan): it would throw the name away.
+ */
+export function slotDevice(slot: number): string {
+  return `${SLOT_DEVICE_PREFIX}${slot}`;
+}
+
+/** How every slot's device begins; nothing else on a host may. */
+export const SLOT_DEVICE_PREFIX = 'vac-p';
 
 /** The most slots that the private network has addresses for. */
 export const MAX_SLOTS = 253 + (255 - 170 + 1) * 255;

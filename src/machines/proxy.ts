@@ -7,6 +7,7 @@
 import { dirname, join } from 'node:path';
 import type { MachinetypeConfig } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
+import { type Certificate, certificatesIn } from '../host/x509-certificate.js';
 import { type Credential, type CredentialFiles, readCredential } from '../host/x509-credential.js';
 import { checkProxy, makeProxy, newProxyKey, type ProxyKey, type ProxyOrder } from '../host/x509-proxy.js';
 import type { StateLayout } from './layout.js';
@@ -27,6 +28,7 @@ interface ProxyUnderWay {
 /** In two parts: the key, which takes a while, is made beside the steps that lie between them. */
 export class MachineProxy {
   private underWay: ProxyUnderWay | null = null;
+  private made: string | null = null;
 
   constructor(
     private readonly layout: StateLayout,
@@ -53,7 +55,13 @@ export class MachineProxy {
   async pem(): Promise<string | null> {
     if (this.underWay === null) return null;
     const { credential, key } = this.underWay;
-    return makeProxy(credential, this.order(), nowSeconds(), await key);
+    this.made = await makeProxy(credential, this.order(), nowSeconds(), await key);
+    return this.made;
+  }
+
+  /** Of the proxy that was made, the proxy first; none for a type without proxies. */
+  certificates(): readonly Certificate[] {
+    return this.made === null ? [] : certificatesIn(this.made);
   }
 
   private order(): ProxyOrder {

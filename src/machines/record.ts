@@ -43,6 +43,12 @@ export function newRecord(
     heartbeatSeconds: type.heartbeatSeconds,
     machinesDirDays: type.machinesDirDays,
     accountingFqan: type.accountingFqan,
+    joboutputsMib: type.joboutputsMib,
+    joboutputsFiles: type.joboutputsFiles,
+    ...(settings.accountingFormat === 'apel-v0.3' ? {} : { accountingFormat: settings.accountingFormat }),
+    ...(settings.hepscore23PerProcessor === null ? {} : { hepscore23PerProcessor: settings.hepscore23PerProcessor }),
     ...(type.mjfForm === null ? {} : { mjfForm: type.mjfForm }),
+    ...(type.egressDeny.length === 0 ? {} : { egressDeny: type.egressDeny.join(' ') }),
+    ...(type.egressAllow.length === 0 ? {} : { egressAllow: type.egressAllow.join(' ') }),
   };
 }

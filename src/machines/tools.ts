@@ -1,22 +1,29 @@
 /** The real parts of a host that making and ending a machine needs, handed over by whoever composes the daemon. */
 
+import type { MachineRecord } from '../factory/types.js';
 import type { Settings } from '../config/types.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { RootImages } from '../host/images/root-images.js';
 import type { NfsServer } from '../host/nfs.js';
+import type { Trail } from '../trail/trail.js';
 import type { Journal } from './journal.js';
+import type { GuestDirectories } from './guest-directories.js';
 import type { StateLayout } from './layout.js';
 import type { MachineVolumes } from './volumes.js';
 
 /** Where log lines of machines go; null on the test driver, where no machine speaks. */
 export interface MachineLogs {
   /** From now on lines from this address belong to this machine. */
-  assign(clientIp: string, machineId: string): Promise<void>;
+  assign(record: LoggedRecord): Promise<void>;
+  /** Never fails: what could not be said to the receiver yet is said before the address is given away. */
   release(clientIp: string, machineId: string): Promise<void>;
-  /** Says all at once whose addresses these are (by address), as after a restart. */
-  restore(holders: ReadonlyMap<string, string>): Promise<void>;
+  /** Says all at once whose addresses are whose, as after a restart. Fails as little as {@link release}. */
+  restore(records: readonly LoggedRecord[]): Promise<void>;
 }
+
+/** What log lines of a machine are tagged with, and the address by which they are told. */
+export type LoggedRecord = Pick<MachineRecord, 'ip' | 'id' | 'uuid' | 'machinetype' | 'hostname'>;
 
 export interface MachineTools {
   readonly factory: string;
@@ -27,8 +34,12 @@ export interface MachineTools {
   readonly logs: MachineLogs;
   readonly images: RootImages;
   readonly volumes: MachineVolumes;
+  readonly trail: Pick<Trail, 'created' | 'ended' | 'note'>;
   readonly guestOwner: GuestOwner;
+  readonly directories: GuestDirectories;
   readonly networkName: string;
+  /** Brings the rules that contain machines up to those that there are, with what their types ask for. */
+  readonly contain: () => Promise<void>;
   /** A line of authorized_keys that machines are offered for their root account; null: there is none. */
   readonly rootPublicKey: () => string | null;
   /** The configuration in force; a machine under way keeps what it began with. */

@@ -1,73 +1,84 @@
-/** The metadata service's sockets: HTTP servers with limits, since any machine may turn out hostile. */
+/**
+ * The metadata service over HTTP, with limits, since any machine may turn out hostile. What Node itself limits is set
+ * here; what it does not is in limits.ts, and as deadlines that a sweep looks after.
+ */
 
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, ListenOptions, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { VacError } from '../errors.js';
-import type { GuestOwner } from '../host/guest-owner.js';
-import { handle, type MetadataSource } from './handler.js';
+import { handle } from './handler.js';
+import { ClientLimits, REQUESTS } from './limits.js';
 import { type MetadataResponse, text } from './response.js';
-
-export interface ListenAddress {
-  readonly address: string;
-  /** 0: any free one. */
-  readonly port: number;
-}
+import { HostFault, type MetadataSource } from './source.js';
 
 export interface MetadataServerOptions {
-  readonly guestOwner: GuestOwner;
   /** Told, in one line, of requests that failed through a fault of the host; the client only gets "error". */
-  readonly onProblem?: (message: string) => void;
+  readonly onProblem?: (line: string) => void;
+  /** Other deadlines, in ms, for tests. */
+  readonly deadlines?: Partial<typeof DEADLINES_MS>;
 }
 
-const HEADERS_TIMEOUT_MS = 10_000;
-/** For a whole request, and for a connection on which nothing moves. */
-const REQUEST_TIMEOUT_MS = 60_000;
-const KEEP_ALIVE_MS = 5_000;
+export const DEADLINES_MS = {
+  /** From the first byte of a request (or the opening of the connection) to the end of its headers. */
+  headers: 10_000,
+  /** To the end of its body, and for a connection on which nothing moves. */
+  request: 60_000,
+  /** From the last of a request to the last byte of its answer, however slowly the client reads. */
+  answer: 300_000,
+  keepAlive: 5_000,
+  sweep: 5_000,
+};
 const MAX_HEADER_BYTES = 8192;
+const MAX_HEADERS = 64;
 /** At each address. */
 const MAX_CONNECTIONS = 1024;
-/** One machine cannot take the connections of all others. */
-export const MAX_CONNECTIONS_PER_CLIENT = 32;
+/** On one connection; then the client opens another. */
+const MAX_REQUESTS_PER_CONNECTION = 1000;
+/** Unanswered on one connection: nobody who wants the answers sends more. */
+const MAX_PIPELINED = 32;
+const RETRY_SECONDS = Math.max(1, Math.ceil(1 / REQUESTS.perSecond));
 
 export class MetadataServer {
-  private readonly servers = new Map<ListenAddress, Server>();
-  private readonly connections = new Map<string, number>();
+  private readonly servers: Server[] = [];
+  private readonly limits = new ClientLimits();
+  private readonly deadlines: typeof DEADLINES_MS;
+  /** When each began that is not answered to its end. */
+  private readonly underWay = new Map<ServerResponse, number>();
+  private readonly pipelined = new WeakMap<Socket, number>();
+  private sweeping: NodeJS.Timeout | null = null;
 
   constructor(
-    private readonly addresses: readonly ListenAddress[],
     private readonly source: MetadataSource,
-    private readonly options: MetadataServerOptions,
-  ) {}
-
-  /**
-   * Listens at every address where it does not yet; what it has, it keeps when another fails.
-   *
-   * @throws VacError `address-in-use`, `address-missing`
-   */
-  async listen(): Promise<void> {
-    for (const address of this.addresses) {
-      if (this.servers.has(address)) continue;
-      const server = this.createServer();
-      await bind(server, address);
-      server.on('error', (error) => this.report(error.message));
-      this.servers.set(address, server);
-    }
+    private readonly options: MetadataServerOptions = {},
+  ) {
+    this.deadlines = { ...DEADLINES_MS, ...options.deadlines };
   }
 
-  /** Where it listens, with the ports that it has got. */
-  bound(): ListenAddress[] {
-    return [...this.servers.values()].map((server) => server.address() as AddressInfo);
+  /** Serves a socket that listens already, or any other that Node can be told of. */
+  async listen(where: ListenOptions | { readonly fd: number }): Promise<AddressInfo> {
+    const server = this.createServer();
+    server.listen(where);
+    await once(server, 'listening');
+    server.on('error', (error) => this.report(error.message));
+    this.servers.push(server);
+    this.sweeping ??= setInterval(() => this.sweep(), this.deadlines.sweep).unref();
+    return server.address() as AddressInfo;
   }
 
   /** Stops at once, in the middle of requests too. It may listen again. */
   async close(): Promise<void> {
-    const servers = [...this.servers.values()];
-    this.servers.clear();
+    if (this.sweeping !== null) clearInterval(this.sweeping);
+    this.sweeping = null;
     await Promise.all(
-      servers.map(async (server) => {
+      this.servers.splice(0).map(async (server) => {
         const closed = new Promise((resolve) => server.close(resolve));
         server.closeAllConnections();
         await closed;
@@ -76,53 +87,76 @@ export class MetadataServer {
   }
 
   private createServer(): Server {
-    const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000 });
-    server.headersTimeout = HEADERS_TIMEOUT_MS;
-    server.requestTimeout = REQUEST_TIMEOUT_MS;
-    server.timeout = REQUEST_TIMEOUT_MS;
-    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: this.deadlines.sweep,
+    });
+    server.headersTimeout = this.deadlines.headers;
+    server.requestTimeout = this.deadlines.request;
+    server.timeout = this.deadlines.request;
+    server.keepAliveTimeout = this.deadlines.keepAlive;
+    server.maxHeadersCount = MAX_HEADERS;
     server.maxConnections = MAX_CONNECTIONS;
+    server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
     // A client may end its side with the last byte of its request, as nc does: it still gets what it asked for, and
     // what it PUT is kept. Node knows this switch (lib/_http_server.js) but not its types.
     Object.assign(server, { httpAllowHalfOpen: true });
-    server.on('connection', (socket) => this.count(socket));
+    server.on('connection', (socket) => this.admit(socket));
     server.on('request', (request, response) => void this.answer(request, response));
     return server;
   }
 
-  private count(socket: Socket): void {
+  private admit(socket: Socket): void {
     const client = socket.remoteAddress ?? '';
-    const count = (this.connections.get(client) ?? 0) + 1;
-    this.connections.set(client, count);
-    socket.once('close', () => {
-      const left = (this.connections.get(client) ?? 1) - 1;
-      if (left === 0) this.connections.delete(client);
-      else this.connections.set(client, left);
-    });
-    if (count > MAX_CONNECTIONS_PER_CLIENT) socket.destroy();
+    socket.once('close', () => this.limits.disconnected(client));
+    if (!this.limits.connected(client, performance.now())) socket.destroy();
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const clientIp = request.socket.remoteAddress ?? '';
+    const { socket } = request;
+    const clientIp = socket.remoteAddress ?? '';
+    const pipelined = (this.pipelined.get(socket) ?? 0) + 1;
+    this.pipelined.set(socket, pipelined);
+    response.once('close', () => this.pipelined.set(socket, (this.pipelined.get(socket) ?? 1) - 1));
+    if (pipelined > MAX_PIPELINED) {
+      socket.destroy();
+      return;
+    }
+    const admitted = this.limits.begin(clientIp, performance.now());
+    if (admitted) {
+      this.underWay.set(response, performance.now());
+      response.once('close', () => {
+        this.underWay.delete(response);
+        this.limits.answered(clientIp);
+      });
+    }
     try {
-      const answer = await handle(
-        {
-          method: request.method ?? '',
-          target: request.url ?? '',
-          clientIp,
-          // The connection is still wanted for the answer when a body is not read to its end.
-          body: request.iterator({ destroyOnReturn: false }),
-        },
-        this.source,
-        this.options.guestOwner,
-      );
-      await send(request, response, answer);
+      await send(request, response, admitted ? await this.respond(request, clientIp) : TOO_MANY);
     } catch (error) {
-      if (request.socket.destroyed) return;
-      this.report(`${request.method} from ${clientIp} failed: ${(error as Error).message}`);
-      if (response.headersSent) request.socket.destroy();
+      if (socket.destroyed) return;
+      if (!(error instanceof HostFault)) this.report(`${request.method} from ${clientIp} failed: ${(error as Error).message}`);
+      if (response.headersSent) socket.destroy();
       else await send(request, response, text('error\n', 500));
     }
+  }
+
+  private respond(request: IncomingMessage, clientIp: string): Promise<MetadataResponse> {
+    return handle(
+      {
+        method: request.method ?? '',
+        target: request.url ?? '',
+        clientIp,
+        // The connection is still wanted for the answer when a body is not read to its end.
+        body: request.iterator({ destroyOnReturn: false }),
+      },
+      this.source,
+    );
+  }
+
+  /** Node has no deadline for answers: a client that reads a byte a minute would keep its file open for ever. */
+  private sweep(): void {
+    const latestMs = performance.now() - this.deadlines.answer;
+    for (const [response, beganMs] of this.underWay) if (beganMs < latestMs) response.destroy();
   }
 
   private report(problem: string): void {
@@ -130,9 +164,13 @@ export class MetadataServer {
   }
 }
 
+const TOO_MANY = text('too many requests\n', 429);
+
 async function send(request: IncomingMessage, response: ServerResponse, answer: MetadataResponse): Promise<void> {
   const { status, contentType, body } = answer;
-  const headers = { 'content-type': contentType, ...(status === 405 ? { allow: 'GET, HEAD, PUT' } : {}) };
+  const headers: OutgoingHttpHeaders = { 'content-type': contentType };
+  if (status === 405) headers.allow = 'GET, HEAD, PUT';
+  if (status === 429) headers['retry-after'] = String(RETRY_SECONDS);
   if (body instanceof Readable) {
     response.writeHead(status, headers);
     if (request.method === 'HEAD') body.destroy();
@@ -143,23 +181,4 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
   response.end(request.method === 'HEAD' ? undefined : body);
   // What was not wanted of a body is read and dropped, so that the connection comes to its next request.
   request.resume();
-}
-
-async function bind(server: Server, { address, port }: ListenAddress): Promise<void> {
-  server.listen(port, address);
-  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
-    throw explained(error, address, port);
-  });
-}
-
-function explained(error: NodeJS.ErrnoException, address: string, port: number): Error {
-  if (error.code === 'EADDRINUSE') {
-    const message = `${address}:${port} is in use by another program, and machines need it for their metadata; make that program listen on its own addresses only, or stop it (ss -ltnp shows which it is)`;
-    return new VacError('address-in-use', message, { cause: error });
-  }
-  if (error.code === 'EADDRNOTAVAIL') {
-    const message = `this host has no address ${address}, so ${address}:${port} cannot serve machines their metadata; start the machines' private network, which brings it (virsh net-list --all)`;
-    return new VacError('address-missing', message, { cause: error });
-  }
-  return error;
 }

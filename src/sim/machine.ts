@@ -1,6 +1,7 @@
 /** A machine as the model of a daemon remembers it, and what its directory keeps of it when the daemon dies. */
 
 import type { MachinetypeConfig, Settings } from '../config/types.js';
+import { NO_SUSPENSIONS } from '../factory/suspension.js';
 import type { DomainState, Machine, MachineEnd, MachinePhase, MachineRecord, StopRequest } from '../factory/types.js';
 import { newRecord, type StartOrder } from '../machines/record.js';
 
@@ -45,6 +46,9 @@ export class SimMachine implements Machine {
   readonly pausedByIoError = false;
   readonly heartbeatFileAgeSeconds = null;
   readonly exported = true;
+  readonly suspension = null;
+  readonly pastSuspensions = NO_SUSPENSIONS;
+  readonly throttled = null;
 
   /** On the simulation's clock; null: this vacd has not asked it. */
   stopAskedAtMs: number | null = null;

@@ -156,8 +156,11 @@ function onMachine(daemon: SimDaemon, machine: SimMachine, action: MachineAction
       done(WRITE_MS, () => machine.journal({ shutdownTimeSeconds: action.shutdownTimeSeconds }));
       return;
     case 'forgetMachine':
+    case 'accountMonth':
     case 'exportMachine':
     case 'resumeMachine':
+    case 'suspendMachine':
+    case 'throttleMachine':
       throw new Error(`${action.kind} of ${machine.record.id}: nothing in the model calls for it`);
   }
 }

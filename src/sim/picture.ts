@@ -7,7 +7,7 @@ import type { SimMachine } from './machine.js';
 import { NO_USES } from './use.js';
 
 const READY = { ready: true, problem: '', readyForSeconds: 86_400, busy: false, retryInSeconds: 0 };
-const SERVICES: HostFacts['services'] = { network: READY, metadata: READY, nfs: READY, syslog: READY };
+const SERVICES: HostFacts['services'] = { firewall: READY, network: READY, metadata: READY, nfs: READY, syslog: READY };
 const NO_IMAGES: FactoryState['images'] = new Map();
 const NOT_LISTED = { sinceSeconds: 0, message: 'not asked yet' };
 
@@ -60,6 +60,7 @@ export function factoryState(
     earlyDeaths: daemon.earlyDeaths,
     spaceHeard: agent.heard,
     orders: NO_ORDERS,
+    overnight: null,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Datagrams over the host's UDP sockets, IPv4 and IPv6. */
 
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { VacError } from '../errors.js';
 import type { DatagramListener, Transport } from './transport.js';
@@ -33,8 +33,8 @@ const NO_FAMILY = ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT'];
  */
 export async function openDgramTransport(options: DgramOptions): Promise<Transport> {
   const wanted = [
-    { type: 'udp4', address: options.ipv4Address === undefined ? '0.0.0.0' : options.ipv4Address },
-    { type: 'udp6', address: options.ipv6Address === undefined ? '::' : options.ipv6Address },
+    { type: 'udp4', address: options.ipv4Address === undefined ? ANY_ADDRESS.udp4 : options.ipv4Address },
+    { type: 'udp6', address: options.ipv6Address === undefined ? ANY_ADDRESS.udp6 : options.ipv6Address },
   ] as const;
   const sockets = new Map<'udp4' | 'udp6', Socket>();
   try {
@@ -56,6 +56,29 @@ export async function openDgramTransport(options: DgramOptions): Promise<Transpo
     throw error;
   }
 }
+
+/**
+ * Sends and receives on sockets that another process has bound and handed over.
+ *
+ * @param descriptors by family; at least one
+ * @param onProblem told of an error of a socket that goes on working, as a line for the log
+ */
+export function adoptDgramTransport(
+  descriptors: ReadonlyMap<'udp4' | 'udp6', number>,
+  onProblem: (message: string) => void,
+): Transport {
+  const sockets = new Map<'udp4' | 'udp6', Socket>();
+  for (const [type, fd] of descriptors) {
+    const socket = createSocket(socketOptions(type));
+    socket.bind({ fd });
+    sockets.set(type, socket);
+    afterBinding(socket, `handed over for ${type}`, onProblem, RECEIVE_BUFFER_BYTES);
+  }
+  return new DgramTransport(sockets);
+}
+
+/** By address; an IPv6 socket leaves IPv4 to that of IPv4. */
+export const ANY_ADDRESS = { udp4: '0.0.0.0', udp6: '::' } as const;
 
 class DgramTransport implements Transport {
   readonly #sockets: ReadonlyMap<'udp4' | 'udp6', Socket>;
@@ -99,12 +122,7 @@ function ignoreSendError(): void {}
 /** A bound socket, or null when the host does not have the address family. */
 async function bind(type: 'udp4' | 'udp6', address: string, options: DgramOptions): Promise<Socket | null> {
   const { port } = options;
-  const socket = createSocket({
-    type,
-    ipv6Only: type === 'udp6',
-    // Only IP addresses are ever sent to; Node would have its resolver look even at these, a tick later.
-    lookup: (host, _options, found) => found(null, host, type === 'udp4' ? 4 : 6),
-  });
+  const socket = createSocket(socketOptions(type));
   try {
     await new Promise<void>((bound, failed) => {
       socket.once('error', failed);
@@ -115,22 +133,47 @@ async function bind(type: 'udp4' | 'udp6', address: string, options: DgramOption
     });
   } catch (error) {
     socket.close();
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') {
-      throw new VacError(
-        'address-in-use',
-        `UDP port ${port} is taken on ${address}: another vacd, or the predecessor's, answers VacQuery there; stop it first (ss -ulpn shows it)`,
-        { cause: error },
-      );
-    }
-    if (code !== undefined && NO_FAMILY.includes(code)) return null;
-    throw error;
+    const problem = bindProblem(error, address, port);
+    if (problem === null) return null;
+    throw problem;
   }
-  socket.on('error', (error) => options.onProblem?.(`UDP port ${port} on ${address}: ${error.message}`));
-  try {
-    socket.setRecvBufferSize(options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES);
-  } catch (error) {
-    options.onProblem?.(`receive buffer of UDP port ${port} on ${address}: ${(error as Error).message}`);
-  }
+  afterBinding(socket, `on ${address}:${port}`, options.onProblem, options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES);
   return socket;
+}
+
+/** What an error of binding a UDP socket means; null: that the host does not have the address family. */
+export function bindProblem(error: unknown, address: string, port: number): Error | null {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new VacError(
+      'address-in-use',
+      `UDP port ${port} is taken on ${address}: another vacd, or the predecessor's, answers VacQuery there; stop it first (ss -ulpn shows it)`,
+      { cause: error },
+    );
+  }
+  return code !== undefined && NO_FAMILY.includes(code) ? null : (error as Error);
+}
+
+function socketOptions(type: 'udp4' | 'udp6'): SocketOptions {
+  return {
+    type,
+    ipv6Only: type === 'udp6',
+    // Only IP addresses are ever sent to; Node would have its resolver look even at these, a tick later.
+    lookup: (host, _options, found) => found(null, host, type === 'udp4' ? 4 : 6),
+  };
+}
+
+/** @param which socket, as words for the log */
+function afterBinding(
+  socket: Socket,
+  which: string,
+  onProblem: ((message: string) => void) | undefined,
+  receiveBufferBytes: number,
+): void {
+  socket.on('error', (error) => onProblem?.(`UDP socket ${which}: ${error.message}`));
+  try {
+    socket.setRecvBufferSize(receiveBufferBytes);
+  } catch (error) {
+    onProblem?.(`receive buffer of UDP socket ${which}: ${(error as Error).message}`);
+  }
 }

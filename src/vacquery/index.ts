@@ -29,7 +29,7 @@ export {
 export type { Received } from './collection.js';
 export { saltedCookies } from './cookies.js';
 export { addCounts, type DatagramCounts } from './counts.js';
-export { type DgramOptions, openDgramTransport } from './dgram.js';
+export { ANY_ADDRESS, adoptDgramTransport, bindProblem, type DgramOptions, openDgramTransport } from './dgram.js';
 export {
   type Outgoing,
   type PeerAnswer,

@@ -24,6 +24,8 @@ export function controlServer(
     stop: unexpected,
     shutdownAt: unexpected,
     space: () => null,
+    overnight: () => null,
+    overnightPause: unexpected,
     ...handlers,
   });
 }

@@ -42,7 +42,10 @@ describe('a good configuration', () => {
         totalProcessors: null,
         mibPerProcessor: 2048,
         swapMibPerProcessor: 1024,
+        joboutputsMib: 200,
+        joboutputsFiles: 2000,
         hs06PerProcessor: null,
+        hepscore23PerProcessor: null,
         shareHalfLifeHours: 0,
         processorsPerSuperslot: 1,
         overloadPerProcessor: 1.25,
@@ -60,10 +63,25 @@ describe('a good configuration', () => {
         nfs: 'auto',
         forwardDev: null,
         fixNetworking: true,
+        egressDeny: [],
+        egressAllow: [],
         gocdbSitename: null,
+        accountingFormat: 'apel-v0.3',
+        accountingPartial: false,
+        accountingInfrastructure: 'grid',
         vacmonHostports: [],
         metricsListen: { host: '127.0.0.1', port: 10195 },
         syslog: { host: '169.254.169.254', port: 514 },
+        syslogDays: 90,
+        syslogMegabytes: 50,
+        syslogRelp: 'auto',
+        syslogForward: null,
+        trailDays: 180,
+        flowLog: 'none',
+        flowLogDays: 90,
+        flowLogMb: 1000,
+        joboutputsArchiveUrl: null,
+        joboutputsArchiveAuthFile: null,
         machinefeaturesOptions: {},
         userDataOptions: {},
         userDataFiles: {},
@@ -89,11 +107,16 @@ describe('a good configuration', () => {
           heartbeatFile: null,
           heartbeatSeconds: 0,
           machinesDirDays: 3,
+          joboutputsArchiveUrl: null,
           diskGbPerProcessor: null,
           rootDiskGb: null,
           mibPerProcessor: 2048,
           totalProcessors: null,
+          egressDeny: [],
+          egressAllow: [],
           swapMibPerProcessor: 1024,
+          joboutputsMib: 200,
+          joboutputsFiles: 2000,
           accountingFqan: null,
           imageSigningDn: null,
           rootImageSha256: null,
@@ -114,6 +137,7 @@ describe('a good configuration', () => {
         },
       ],
       vacuumPipes: [],
+      overnight: null,
       files: ['/etc/0.conf', '/etc/1.conf'],
       origins: {
         '[settings] vac_space': { file: '/etc/0.conf', line: 2 },
@@ -158,7 +182,20 @@ query_networks = 192.0.2.0/24
 vacmon_hostport = m.example.com:8884
 metrics_listen = [::]:9100
 gocdb_sitename = UKI-SITE
+hepscore23_per_processor = 11
+accounting_format = apel-v0.4
+accounting_partial = yes
+accounting_infrastructure = cloud
 syslog =
+syslog_days = 7
+syslog_mb = 2
+syslog_relp = no
+syslog_forward = tls://logs.example.com:6514
+syslog_forward_ca = /ca.pem
+syslog_forward_cert = /cert.pem
+syslog_forward_key = /key.pem
+syslog_forward_peer = collector.example.com
+syslog_forward_mb = 5
 machinefeatures_option_site = X
 user_data_option_p = http://a:3128|http://b:3128;DIRECT
 user_data_file_f = file
@@ -180,6 +217,7 @@ user_data_file_f = file
       volumeGroup: 'vg0',
       diskGbPerProcessor: 20,
       hs06PerProcessor: 10.5,
+      hepscore23PerProcessor: 11,
       shareHalfLifeHours: 72.5,
       imageCacheGb: 200,
       controlGroup: 'vacadmin',
@@ -198,7 +236,21 @@ user_data_file_f = file
       vacmonHostports: [{ host: 'm.example.com', port: 8884 }],
       metricsListen: { host: '::', port: 9100 },
       gocdbSitename: 'UKI-SITE',
+      accountingFormat: 'apel-v0.4',
+      accountingPartial: true,
+      accountingInfrastructure: 'cloud',
       syslog: null,
+      syslogDays: 7,
+      syslogMegabytes: 2,
+      syslogRelp: 'no',
+      syslogForward: {
+        collector: { protocol: 'tls', host: 'logs.example.com', port: 6514 },
+        caPath: '/ca.pem',
+        certPath: '/cert.pem',
+        keyPath: '/key.pem',
+        peer: 'collector.example.com',
+        maxMegabytes: 5,
+      },
       machinefeaturesOptions: { site: 'X' },
       userDataOptions: { p: 'http://a:3128|http://b:3128;DIRECT' },
       userDataFiles: { f: 'file' },
@@ -337,7 +389,7 @@ describe('errors', () => {
       '/etc/1.conf:3: [machinetype A_b] the section needs a name of letters a-z, digits and "-", as in [machinetype my-name]',
       '/etc/1.conf:4: [machinetype] the section needs a name of letters a-z, digits and "-", as in [machinetype my-name]',
       '/etc/1.conf:5: [targetshares] this section is no longer read; set target_share in each [machinetype NAME]',
-      '/etc/1.conf:6: [zzz] unknown section; the sections are [settings], [machinetype NAME] and [vacuum_pipe PREFIX]',
+      '/etc/1.conf:6: [zzz] unknown section; the sections are [settings], [machinetype NAME], [vacuum_pipe PREFIX] and [overnight]',
       '/etc/2.conf:1: [settings] vac_space: is required; give a fully qualified domain name such as vac01.example.com',
       '/etc/2.conf:2: [settings] total_procesors: unknown option; did you mean total_processors?',
       '/etc/2.conf:3: [settings] frobnicate: unknown option; see vac.conf(5) for all options',

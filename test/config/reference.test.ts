@@ -9,6 +9,7 @@ import {
   SETTINGS_OPTIONS,
   VACUUM_PIPE_OPTIONS,
 } from '../../src/config/options.js';
+import { OVERNIGHT_OPTIONS } from '../../src/config/overnight-options.js';
 import { confManPage, REFERENCE_FILES } from '../../src/config/reference.js';
 
 const COMMITTED = new URL('../../etc/man/', import.meta.url);
@@ -28,7 +29,7 @@ it('describes every option in both', () => {
 
 it('says of every option where it stands what this version does not do, and what waits for a restart', () => {
   const blocks = confManPage().split('\n.TP\n.B ');
-  const tables = [SETTINGS_OPTIONS, MACHINETYPE_OPTIONS, VACUUM_PIPE_OPTIONS] as readonly OptionTable[];
+  const tables = [SETTINGS_OPTIONS, MACHINETYPE_OPTIONS, VACUUM_PIPE_OPTIONS, OVERNIGHT_OPTIONS] as readonly OptionTable[];
   const options = tables.flatMap((table) => Object.entries(table));
   expect(blocks).toHaveLength(1 + options.length);
   options.forEach(([name, { notYet, atRestart }], index) => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Census, censusName, censusTime } from '../../src/daemon/census.js';
 import type { StateLayout } from '../../src/machines/layout.js';
-import { decode, type FactoryStatus, type PeerAnswer, VirtualClock } from '../../src/vacquery/index.js';
+import type { CensusAnswer } from '../../src/space/messages.js';
+import { decode, type FactoryStatus, VirtualClock } from '../../src/vacquery/index.js';
 import { RECORDED } from '../vacquery/recorded.js';
 import { makeStateDirectory, TestLog } from './test-factory.js';
 
@@ -18,7 +19,7 @@ let clock: VirtualClock;
 let census: Census;
 /** Virtual times at which all were asked, in seconds after the start. */
 let asked: number[];
-let answers: readonly PeerAnswer<FactoryStatus>[] | null;
+let answers: readonly CensusAnswer[] | null;
 let random: number;
 
 beforeEach(async () => {
@@ -51,21 +52,10 @@ function newCensus(): Census {
 }
 
 /** What a deployed factory says of itself, under this name. */
-function answer(factory: string, outcome: PeerAnswer['outcome'] = 'complete'): PeerAnswer<FactoryStatus> {
+function answer(factory: string): CensusAnswer {
   const decoded = decode(Buffer.from(RECORDED.factoryStatus));
   if (!decoded.ok) throw new Error(decoded.reason);
-  const status = { ...(decoded.message as FactoryStatus), factory };
-  return {
-    factory,
-    outcome,
-    statuses: outcome === 'none' ? [] : [{ status, receivedMs: 0 }],
-    expected: 1,
-    asked: 1,
-    wasDead: false,
-    refused: new Map(),
-    claimedFactory: null,
-    strayAddress: null,
-  };
+  return { factory, status: { ...(decoded.message as FactoryStatus), factory } };
 }
 
 async function files(): Promise<string[]> {
@@ -154,7 +144,7 @@ describe('the schedule', () => {
 
 describe('a census', () => {
   test('has the answers with the keys and number forms of the wire', async () => {
-    answers = [answer('wn02.example.com'), answer('wn01.example.com'), answer('wn03.example.com', 'none')];
+    answers = [answer('wn02.example.com'), answer('wn01.example.com')];
     await census.start();
     await pass(180);
     expect(await files()).toEqual(['20260102T030605Z.json']);
@@ -166,7 +156,7 @@ describe('a census', () => {
   });
 
   test('is empty where nobody answers', async () => {
-    answers = [answer('wn01.example.com', 'none')];
+    answers = [];
     await census.start();
     await pass(180);
     expect(await onlyOne()).toEqual({});
@@ -193,7 +183,7 @@ describe('a census', () => {
       'elsewhere.example.org': { max_machines: 7 },
     };
     await writeFile(layout.spaceCatalogue(), JSON.stringify(entries));
-    answers = [answer('wn01.example.com'), answer('wn03.example.com', 'none')];
+    answers = [answer('wn01.example.com')];
     await census.start();
     await pass(180);
     const { 'wn01.example.com': first, ...others } = await onlyOne();

@@ -14,6 +14,8 @@ export function controlHandlers(given: Partial<ControlHandlers>): ControlHandler
     stop: unexpected('stop'),
     shutdownAt: unexpected('shutdownAt'),
     space: unexpected('space'),
+    overnight: unexpected('overnight'),
+    overnightPause: unexpected('overnightPause'),
     ...given,
   };
 }

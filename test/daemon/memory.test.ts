@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Memory, retryDelayMs } from '../../src/daemon/memory.js';
+import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type { MachineRecord } from '../../src/factory/types.js';
 import type { DomainFact } from '../../src/host/hypervisor.js';
 import type { JournalEntry } from '../../src/machines/journal.js';
@@ -27,6 +28,8 @@ function entry(phase: JournalEntry['phase'], changes: Partial<MachineRecord> = {
     cpuSeconds: 0,
     shutdownTimeSeconds: made.firstShutdownTimeSeconds,
     stop: null,
+    suspension: null,
+    pastSuspensions: NO_SUSPENSIONS,
     end: over ? end({ timeSeconds: made.createdTimeSeconds + 600 }) : null,
   };
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Metrics } from '../../src/daemon/metrics.js';
 import { parseExposition, valuesOf } from './exposition.js';
-import { SpaceNetwork, WN1, WN2, WN3 } from './space-network.js';
+import { SpaceNetwork, WN1, WN2, WN3 } from '../space/space-network.js';
 
 let net: SpaceNetwork;
 beforeEach(() => {
@@ -11,7 +11,7 @@ afterEach(() => net.close());
 
 async function scraped({ memory, space }: Awaited<ReturnType<SpaceNetwork['start']>>) {
   const metrics = new Metrics(memory, 0);
-  metrics.watch({ space: () => space.report(), gossip: () => space.gossip() });
+  metrics.watch({ look: () => space.look(), space: () => space.report(), gossip: () => space.gossip() });
   try {
     return parseExposition(await metrics.text());
   } finally {

@@ -9,7 +9,7 @@ import type { Daemon } from '../../src/daemon/daemon.js';
 import { Metrics } from '../../src/daemon/metrics.js';
 import { Monitoring } from '../../src/daemon/monitoring.js';
 import type { StepListener } from '../../src/machines/tools.js';
-import { addCounts, decode, openDgramTransport, type Status } from '../../src/vacquery/index.js';
+import { addCounts, decode, type Status } from '../../src/vacquery/index.js';
 import { config, end, machinetype } from '../factory/builders.js';
 import { parseExposition, valuesOf } from './exposition.js';
 import { TestFactory, until } from './test-factory.js';
@@ -48,7 +48,9 @@ test('what the configuration asks for begins, changes and ends, and a machine’
   const metrics = new Metrics(memory, 0);
   const listeners: StepListener[] = [];
   const space = {
-    others: () => [],
+    look: async () => {},
+    resolve: async (host: string) => [host],
+    census: async () => null,
     counts: addCounts(),
     gossip: () => null,
     report: () => ({ alone: true, peers: [{ factory: 'wn2.example.com', outcome: 'none', heardSecondsAgo: 7 }] }),
@@ -57,7 +59,7 @@ test('what the configuration asks for begins, changes and ends, and a machine’
     memory,
     metrics,
     space,
-    parts: { log: log.logger, layout, openTransport: (port: number) => openDgramTransport({ port }) },
+    parts: { log: log.logger, layout },
     onStep: (listener: StepListener) => listeners.push(listener),
   } as unknown as Daemon);
   const use = async (settings: Partial<Settings>) => {

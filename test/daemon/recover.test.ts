@@ -19,8 +19,8 @@ let restored: ReadonlyMap<string, string> | null;
 const logs: MachineLogs = {
   async assign() {},
   async release() {},
-  async restore(holders) {
-    restored = holders;
+  async restore(records) {
+    restored = new Map(records.map(({ ip, id }) => [ip, id]));
   },
 };
 

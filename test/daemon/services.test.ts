@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { machineLogs, metadataService, networkService, nfsService, syslogService } from '../../src/daemon/services.js';
 import { NoNfs } from '../../src/host/nfs.js';
 import type { SyslogRelay } from '../../src/host/syslog.js';
+import type { LoggedRecord } from '../../src/machines/tools.js';
 import { METADATA_IP } from '../../src/machines/layout.js';
 import { NETWORK_NAME } from '../../src/machines/network-xml.js';
 import type { MetadataServer } from '../../src/metadata/server.js';
@@ -54,31 +55,43 @@ test('metadata is brought up by listening', async () => {
   expect(listen).toHaveBeenCalledTimes(1);
 });
 
+const machine = (ip: string, id: string): LoggedRecord => ({
+  ip,
+  id,
+  uuid: 'u',
+  machinetype: 'prod',
+  hostname: 'h',
+});
+
 describe('syslog', () => {
   test('is always well where the site has no receiver of ours', async () => {
     const service = syslogService(null);
     await service.ensure();
     await service.check();
     const logs = machineLogs(null);
-    await logs.assign('169.254.169.1', 'a');
+    await logs.assign(machine('169.254.169.1', 'a'));
     await logs.release('169.254.169.1', 'a');
   });
 
   test('a check of the receiver starts it again where it died', async () => {
-    const ensureRunning = vi.fn(async () => {});
-    const service = syslogService({ ensureRunning } as unknown as SyslogRelay);
+    const calls: string[] = [];
+    const service = syslogService({
+      ensureRunning: async () => calls.push('ensureRunning'),
+      keep: async () => calls.push('keep'),
+    } as unknown as SyslogRelay);
     await service.check();
     await service.ensure();
-    expect(ensureRunning).toHaveBeenCalledTimes(2);
+    expect(calls).toEqual(['ensureRunning', 'keep', 'ensureRunning']);
   });
 });
 
 describe('whose address is whose, for the log', () => {
-  function relayed() {
+  function relayed(isBroken = false) {
     const tables: Record<string, string>[] = [];
     const relay = {
-      setMachines: async (holders: ReadonlyMap<string, string>) => {
-        tables.push(Object.fromEntries(holders));
+      setMachines: async (holders: ReadonlyMap<string, LoggedRecord>) => {
+        tables.push(Object.fromEntries([...holders].map(([ip, { id }]) => [ip, id])));
+        if (isBroken) throw new Error('no answer');
       },
     };
     return { tables, logs: machineLogs(relay as unknown as SyslogRelay) };
@@ -86,8 +99,8 @@ describe('whose address is whose, for the log', () => {
 
   test('is told to the receiver whole at each change', async () => {
     const { tables, logs } = relayed();
-    await logs.restore(new Map([['169.254.169.1', 'a']]));
-    await logs.assign('169.254.169.2', 'b');
+    await logs.restore([machine('169.254.169.1', 'a')]);
+    await logs.assign(machine('169.254.169.2', 'b'));
     await logs.release('169.254.169.1', 'a');
     expect(tables).toEqual([
       { '169.254.169.1': 'a' },
@@ -98,9 +111,16 @@ describe('whose address is whose, for the log', () => {
 
   test('a machine that is over does not take its successor’s address away', async () => {
     const { tables, logs } = relayed();
-    await logs.assign('169.254.169.1', 'old');
-    await logs.assign('169.254.169.1', 'new');
+    await logs.assign(machine('169.254.169.1', 'old'));
+    await logs.assign(machine('169.254.169.1', 'new'));
     await logs.release('169.254.169.1', 'old');
     expect(tables.at(-1)).toEqual({ '169.254.169.1': 'new' });
+  });
+
+  test('a receiver that does not answer holds back new machines, not the end of old ones', async () => {
+    const { logs } = relayed(true);
+    await logs.restore([machine('169.254.169.1', 'a')]);
+    await logs.release('169.254.169.1', 'a');
+    await expect(logs.assign(machine('169.254.169.1', 'b'))).rejects.toThrow('no answer');
   });
 });

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readSpaceKeyFile } from '../../src/daemon/space-key-file.js';
-import { SpaceNetwork, TIMEOUT_SECONDS, WN1, WN2, WN3 } from './space-network.js';
+import { SpaceNetwork, TIMEOUT_SECONDS, WN1, WN2, WN3 } from '../space/space-network.js';
 import { until } from './test-factory.js';
 
 /** Four that are no secrets, and none of anybody's. */
@@ -48,19 +48,19 @@ describe('keys for a space that has none', () => {
       await newsFlows(factories, slot++);
     }
     await net.pass(30);
-    for (const { space } of factories) {
-      expect(space.report().peers.map(({ signs }) => signs)).toEqual([true, true]);
-      expect(space.report()).toMatchObject({ problems: [], hint: null, keys: { mode: 'mixed' } });
+    for (const { report } of factories) {
+      expect(report().peers.map(({ signs }) => signs)).toEqual([true, true]);
+      expect(report()).toMatchObject({ problems: [], hint: null, keys: { mode: 'mixed' } });
     }
     for (const { memory, reconfigure } of factories) {
       await reconfigure({ spaceKeyFile: pathOf(memory.factory), spaceKeyMode: 'required' });
       await newsFlows(factories, slot++);
     }
-    for (const { log, space } of factories) {
+    for (const { log, look, report } of factories) {
       expect(log.with(/warning|error/)).toEqual([]);
       expect(log.with('key')[0]).toMatch(/^info: the space's key is in force, the first signs \(.*, mixed\)$/);
-      expect(space.gossip()?.counts.refused).toEqual({});
-      expect(space.report().peers.map(({ way, problems }) => ({ way, problems }))).toEqual(
+      expect(look().gossip()?.counts.refused).toEqual({});
+      expect(report().peers.map(({ way, problems }) => ({ way, problems }))).toEqual(
         Array(2).fill({ way: 'gossip', problems: [] }),
       );
     }
@@ -69,7 +69,7 @@ describe('keys for a space that has none', () => {
   it('that all have had for an hour are named as what may be required', async () => {
     const factories = [WN1, WN2].map((name) => net.make(name, 0, { factories: [WN1, WN2], ...keyed(name, [OLD]) }));
     for (const { space } of factories) await space.start();
-    const hint = () => factories[0]!.space.report().hint;
+    const hint = () => factories[0]!.report().hint;
     await net.pass(3_500);
     expect(hint()).toBeNull();
     await net.pass(200);
@@ -118,7 +118,7 @@ describe('where signatures are required', () => {
     expect(first.ways()).toEqual({ [WN2]: 'poll', [WN3]: null });
     expect(first.peer(WN2)).toMatchObject({ signs: true, problems: [] });
     expect(first.problemsOf(WN3)).toContain("what it sends is not signed, and not believed: give it the space's key");
-    expect(signing.space.counts.refused.size).toBe(0);
+    expect(signing.look().counts.refused.size).toBe(0);
   });
 });
 
@@ -148,8 +148,8 @@ describe('a new key', () => {
         await newsFlows(factories, slot++);
       }
     }
-    for (const { space, log } of factories) {
-      expect(space.gossip()?.counts.refused).toEqual({});
+    for (const { look, log } of factories) {
+      expect(look().gossip()?.counts.refused).toEqual({});
       expect(log.with(/warning|error/)).toEqual([]);
     }
   });

@@ -26,7 +26,7 @@ import {
   WN1,
   WN2,
   WN3,
-} from './space-network.js';
+} from '../space/space-network.js';
 
 let net: SpaceNetwork;
 beforeEach(() => {
@@ -66,7 +66,7 @@ describe('factories of one space', () => {
     await net.start(WN2, 1);
     await net.pass(1);
     expect(loud.running()).toEqual({ [WN2]: 1 });
-    expect(loud.space.report().factories).toEqual(NAMES);
+    expect(loud.report().factories).toEqual(NAMES);
   });
 
   it('answer no other space', async () => {
@@ -112,15 +112,17 @@ describe('factories of one space', () => {
 
 describe('an answer', () => {
   it('tells of a start at once, however short a time ago the last one was', async () => {
-    const { memory, run } = await net.start(WN1, 1);
+    const { memory, space, run } = await net.start(WN1, 1);
     expect((await ask('127.0.0.1', WN1))[0]).toMatchObject({ running_machines: 1 });
     run(5);
     expect((await ask('127.0.0.1', WN1))[0]).toMatchObject({ running_machines: 2, num_before_fizzle: 0 });
     const [[id, first]] = [...memory.machines] as [[string, Parameters<typeof memory.update>[0]]];
     memory.update(first, { phase: 'ended' });
+    space.announce();
     expect((await ask('127.0.0.1', WN1))[0]).toMatchObject({ running_machines: 1 });
     memory.machines.delete(id);
     memory.config = configOf({ hs06PerProcessor: 7 });
+    space.announce();
     expect((await ask('127.0.0.1', WN1))[0]).toMatchObject({ running_machines: 1 });
   });
 
@@ -148,7 +150,7 @@ describe('an answer', () => {
   });
 
   it('is given to those alone who may ask; refusals are logged once and counted', async () => {
-    const { space, log, reconfigure } = await net.start(WN1, 0, { factories: [] });
+    const { look, log, reconfigure } = await net.start(WN1, 0, { factories: [] });
     expect(await ask('192.0.2.1', WN1)).toHaveLength(1);
     for (let index = 0; index < 3; index += 1) expect(await ask('198.51.100.9', WN1)).toEqual([]);
     expect(await ask('127.0.0.1', WN1, 'another.example.com')).toEqual([]);
@@ -156,7 +158,7 @@ describe('an answer', () => {
       'warning: VacQuery: 1 query of 198.51.100.9 not answered: stranger',
       'warning: VacQuery: 1 query of 127.0.0.1 not answered: other-space',
     ]);
-    expect(space.counts).toEqual({
+    expect(look().counts).toEqual({
       received: new Map([['machinetypes_query', 1]]),
       sent: new Map([['machinetype_status', 1]]),
       refused: new Map([
@@ -210,14 +212,14 @@ describe('names', () => {
 
 describe('a factory cut off from all others', () => {
   it('goes on alone with what it knows, says so once, and says when it is over', async () => {
-    const { memory, running, log, space } = await net.start(WN1, 1);
+    const { memory, running, log, report } = await net.start(WN1, 1);
     await net.start(WN2, 2);
     await net.start(WN3, 3);
     await net.pass(4);
     net.network.partition((address) => address === addressOf(WN1));
     await net.pass(SILENT_SECONDS + TIMEOUT_SECONDS + 10);
     expect(memory.alone).toBe(true);
-    expect(space.report().alone).toBe(true);
+    expect(report().alone).toBe(true);
     expect(running()).toEqual({ [WN2]: 2, [WN3]: 3 });
     expect(log.lines).toEqual(['warning: none of the 2 other factories answers: going on alone']);
     const problems = () => factoryStatus(memory, new DecisionLog(), '').problems;
@@ -225,7 +227,7 @@ describe('a factory cut off from all others', () => {
     net.network.heal();
     await net.pass(31);
     expect(problems()).toEqual([]);
-    expect(space.report().alone).toBe(false);
+    expect(report().alone).toBe(false);
     expect(log.lines.slice(1)).toEqual(['info: other factories answer: no longer alone']);
   });
 });
@@ -258,7 +260,7 @@ it('a factory that has ended asks nobody, whoever still asks it', async () => {
 describe('a changed configuration', () => {
   it('adds and drops factories', async () => {
     const others = [await net.start(WN2, 2), await net.start(WN3, 3)];
-    const { memory, running, space, reconfigure } = await net.start(WN1, 0, { factories: [WN1, WN2] });
+    const { memory, running, report, reconfigure } = await net.start(WN1, 0, { factories: [WN1, WN2] });
     await net.pass(1);
     expect(running()).toEqual({ [WN2]: 2 });
     reconfigure({ factories: NAMES });
@@ -272,7 +274,7 @@ describe('a changed configuration', () => {
     expect(memory).toMatchObject({ peers: [], spaceHeard: false });
     await net.until('they are heard', () => memory.spaceHeard, TIMEOUT_SECONDS - 1);
     expect(running()).toEqual({ [WN3]: 3 });
-    expect(space.report().peers.map(({ factory }) => factory)).toEqual([WN3]);
+    expect(report().peers.map(({ factory }) => factory)).toEqual([WN3]);
     reconfigure({ factories: [] });
     expect(memory).toMatchObject({ peers: [], alone: false, spaceHeard: true });
     const sent = net.network.counts.sent;
@@ -316,14 +318,14 @@ describe('a changed configuration', () => {
   });
 
   it('of the time-out holds for the next poll', async () => {
-    const { memory, space, reconfigure } = net.make(WN1);
+    const { memory, space, report, reconfigure } = net.make(WN1);
     memory.config = configOf({ udpTimeoutSeconds: 300 });
     await space.start();
     await net.pass(1);
     await reconfigure({ udpTimeoutSeconds: 1, vacSpace: 'new.example.com' });
     await net.pass(1.5);
     expect(memory).toMatchObject({ spaceHeard: true, alone: true });
-    expect(space.report().udpTimeoutSeconds).toBe(1);
+    expect(report().udpTimeoutSeconds).toBe(1);
   });
 });
 
@@ -376,12 +378,12 @@ describe('a port that is taken', () => {
   });
 
   it('is tried again by a factory on its own, every 30 s', async () => {
-    const { space, log } = await net.start(WN1, 0, { factories: [] }, { openTransport: takenUntil(61_000) });
-    expect(space.report().queryPort).toBeNull();
+    const { report, log } = await net.start(WN1, 0, { factories: [] }, { openTransport: takenUntil(61_000) });
+    expect(report().queryPort).toBeNull();
     await net.pass(89);
-    expect(space.report().queryPort).toBeNull();
+    expect(report().queryPort).toBeNull();
     await net.pass(2);
-    expect(space.report().queryPort).toBe(VACQUERY_PORT);
+    expect(report().queryPort).toBe(VACQUERY_PORT);
     expect(await ask('127.0.0.1', WN1)).toHaveLength(1);
     expect(log.lines).toEqual([
       'warning: VacQuery is not answered; tried again every 30 s: UDP port 995 is taken',

@@ -13,16 +13,21 @@ import { Observer } from '../../src/daemon/observe.js';
 import { Performer, type PerformerParts } from '../../src/daemon/perform.js';
 import type { Service } from '../../src/daemon/services.js';
 import { decide } from '../../src/factory/decide.js';
+import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type { MachineRecord, Plan, ServiceName } from '../../src/factory/types.js';
+import { FileDigests } from '../../src/host/images/file-digests.js';
 import { RootImages } from '../../src/host/images/root-images.js';
 import { Lvm } from '../../src/host/lvm.js';
 import { NoNfs } from '../../src/host/nfs.js';
+import { GuestDirectories } from '../../src/machines/guest-directories.js';
 import type { JournalEntry } from '../../src/machines/journal.js';
 import { Journal } from '../../src/machines/journal.js';
 import { METADATA_IP, StateLayout } from '../../src/machines/layout.js';
 import { NETWORK_NAME } from '../../src/machines/network-xml.js';
 import type { MachineLogs, MachineTools, StepListener } from '../../src/machines/tools.js';
 import { MachineVolumes } from '../../src/machines/volumes.js';
+import { TrailStore } from '../../src/trail/store.js';
+import { Trail } from '../../src/trail/trail.js';
 import { config, FACTORY, MODELS, machinetype, record } from '../factory/builders.js';
 import { FakeHypervisor } from '../host/fake-hypervisor.js';
 
@@ -72,6 +77,18 @@ export class TestLog {
 
 export const NULL_LOGS: MachineLogs = { async assign() {}, async release() {}, async restore() {} };
 
+/** A trail in the state directory, as a daemon has it; it begins anew without looking at what is there. */
+export function testTrail(layout: StateLayout): Trail {
+  return new Trail({
+    layout,
+    store: new TrailStore(layout.trail(), { info() {}, error() {} }),
+    digests: new FileDigests(`${layout.root}/image-digests.json`),
+    days: () => 0,
+    pipeUrl: () => null,
+    warn() {},
+  });
+}
+
 /** Parts that making and ending a machine needs, on a state directory whose directories are there. */
 export function machineTools(
   layout: StateLayout,
@@ -93,7 +110,15 @@ export function machineTools(
       reserveBytes: 0,
     }),
     volumes: new MachineVolumes(new Lvm({ activate: false })),
+    trail: testTrail(layout),
     guestOwner: { uid: 65534, gid: 65534 },
+    directories: new GuestDirectories({
+      layout,
+      guestOwner: changes.guestOwner ?? { uid: 65534, gid: 65534 },
+      exported: false,
+      log: { info() {}, warn() {} },
+    }),
+    contain: async () => {},
     networkName: NETWORK_NAME,
     rootPublicKey: () => null,
     settings,
@@ -127,6 +152,8 @@ export class TestFactory {
   /** What each service does when it is looked at or brought up; throw to have it down. */
   readonly serviceWork: Record<ServiceName, () => Promise<void>>;
   wakes = 0;
+  /** How far the calendar's clock was set, against the host's own. */
+  clockSetSeconds = 0;
   listen: StepListener = () => {};
   hooks: Partial<Pick<PerformerParts, 'onStarted' | 'onCreationFailed' | 'onEnded'>> = {};
   relist: () => Promise<void> = () => this.observer.listDomains();
@@ -139,7 +166,7 @@ export class TestFactory {
   ) {
     this.memory = new Memory(FACTORY, configuration);
     const nothing = async () => {};
-    this.serviceWork = { network: nothing, metadata: nothing, nfs: nothing, syslog: nothing };
+    this.serviceWork = { firewall: nothing, network: nothing, metadata: nothing, nfs: nothing, syslog: nothing };
     const services = Object.fromEntries(
       SERVICES.map((name) => {
         const work = () => this.serviceWork[name]();
@@ -159,6 +186,11 @@ export class TestFactory {
       nfs: tools.nfs,
       journal: this.journal,
       hostProcessors: options.slots ?? 4,
+      clocks: () => ({
+        unixSeconds: Date.now() / 1000,
+        bootId: 'a boot',
+        bootSeconds: Date.now() / 1000 - this.clockSetSeconds,
+      }),
     });
     this.performer = new Performer({
       ...common,
@@ -252,6 +284,8 @@ export class TestFactory {
         cpuSeconds: 0,
         shutdownTimeSeconds: made.firstShutdownTimeSeconds,
         stop: null,
+        suspension: null,
+        pastSuspensions: NO_SUSPENSIONS,
         end: null,
         ...entryChanges,
       },

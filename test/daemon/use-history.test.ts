@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type MachineMemory, Memory } from '../../src/daemon/memory.js';
 import { UseHistory } from '../../src/daemon/use-history.js';
+import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import { pastUse } from '../../src/factory/use.js';
 import type { JournalEntry } from '../../src/machines/journal.js';
 import { config, end, FACTORY, machinetype, NOW, record } from '../factory/builders.js';
@@ -45,6 +46,8 @@ function addMachine(changes: Partial<JournalEntry> = {}, createdTimeSeconds = un
       cpuSeconds: 0,
       shutdownTimeSeconds: createdTimeSeconds + 1_000_000,
       stop: null,
+      suspension: null,
+      pastSuspensions: NO_SUSPENSIONS,
       end: null,
       ...changes,
     },

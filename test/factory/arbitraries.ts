@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import type { Config, MachinetypeConfig } from '../../src/config/types.js';
+import type { OvernightVerdict } from '../../src/factory/overnight-types.js';
 import type {
   EarlyDeaths,
   FactoryState,
@@ -9,6 +10,7 @@ import type {
   ImageState,
   LastEnd,
   Machine,
+  MachineSuspension,
   MachinetypeNews,
   RunOrders,
 } from '../../src/factory/types.js';
@@ -23,6 +25,7 @@ import {
   NOW,
   news,
   orders,
+  overnight,
   record,
   service,
   state,
@@ -62,6 +65,12 @@ export const anyConfig: fc.Arbitrary<Config> = fc
   })
   .chain(({ names, ...changes }) => fc.tuple(...names.map(anyType)).map((types) => config(types, changes)));
 
+const anySuspension: fc.Arbitrary<MachineSuspension> = fc.record({
+  by: fc.constantFrom('overnight' as const, 'overnight' as const, 'quarantine' as const),
+  sinceSeconds: time,
+  reason: fc.constant('owner active on seat0'),
+});
+
 const anyMachine: fc.Arbitrary<Machine> = fc
   .record({
     phase: fc.constantFrom('starting' as const, 'running' as const, 'ended' as const, 'cleared' as const),
@@ -84,6 +93,9 @@ const anyMachine: fc.Arbitrary<Machine> = fc
       pausedForSeconds: fc.nat({ max: 1000 }),
       pausedByIoError: fc.boolean(),
       stop: orNull(fc.boolean().map((politely) => stopRequest({ politely }))),
+      suspension: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, anySuspension),
+      pastSuspensions: fc.record({ count: fc.nat({ max: 4 }), seconds: fc.nat({ max: 5000 }) }),
+      throttled: orNull(fc.boolean()),
       stopAskedForSeconds: orNull(fc.nat({ max: 60 })),
       heartbeatFileAgeSeconds: orNull(fc.nat({ max: 1000 })),
       shutdownMessage: message,
@@ -126,7 +138,7 @@ const anyHost: fc.Arbitrary<HostFacts> = fc
     ioPressurePercent: orNull(fc.nat({ max: 70 })),
     stateFreeBytes: fc.constantFrom(100e9, 100e9, 100e9, 2e8),
     hypervisorProblem: fc.constantFrom(null, null, null, { sinceSeconds: NOW - 5, message: 'down' }),
-    services: fc.record({ network: anyService, metadata: anyService, nfs: anyService, syslog: anyService }),
+    services: fc.record({ firewall: anyService, network: anyService, metadata: anyService, nfs: anyService, syslog: anyService }),
   })
   .map((changes) => host(changes));
 
@@ -181,6 +193,25 @@ const anyImage: fc.Arbitrary<ImageState> = fc.record({
   retryInSeconds: fc.constantFrom(0, 0, 10),
 });
 
+const anyOvernight: fc.Arbitrary<OvernightVerdict> = fc
+  .record({
+    to: fc.constantFrom(
+      ['closed', 'stop'] as const,
+      ['waiting', 'suspend'] as const,
+      ['open', 'run'] as const,
+      ['running', 'run'] as const,
+      ['throttled', 'throttle'] as const,
+      ['suspended', 'suspend'] as const,
+      ['stopping', 'stop'] as const,
+    ),
+    goneBySeconds: orNull(fc.integer({ min: NOW - 100, max: NOW + 100_000 })),
+    maxSuspensions: fc.nat({ max: 4 }),
+    maxSuspendedSeconds: fc.constantFrom(0, 3600),
+  })
+  .map(({ to: [name, machines], ...changes }) =>
+    overnight({ ...changes, state: name, machines, mayStart: name === 'open' }),
+  );
+
 export const anyState: fc.Arbitrary<FactoryState> = fc
   .record({
     slots: fc.integer({ min: 0, max: 16 }),
@@ -214,5 +245,6 @@ export const anyState: fc.Arbitrary<FactoryState> = fc
     spaceHeard: fc.nat({ max: 9 }).map((n) => n > 0),
     queryProblem: fc.nat({ max: 9 }).map((n) => (n > 0 ? null : 'the port is taken')),
     orders: anyOrders,
+    overnight: orNull(anyOvernight),
   })
   .map(({ slots, ...changes }) => state({ ...changes, slots, totalProcessors: slots }));

@@ -3,6 +3,8 @@
 import type { Config, MachinetypeConfig, Settings } from '../../src/config/types.js';
 import { decide } from '../../src/factory/decide.js';
 import { NO_ORDERS } from '../../src/factory/orders.js';
+import type { OvernightVerdict } from '../../src/factory/overnight-types.js';
+import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type {
   Action,
   Decision,
@@ -43,7 +45,10 @@ export function settings(changes: Partial<Settings> = {}): Settings {
     totalProcessors: null,
     mibPerProcessor: 2048,
     swapMibPerProcessor: 1024,
+    joboutputsMib: 200,
+    joboutputsFiles: 2000,
     hs06PerProcessor: null,
+    hepscore23PerProcessor: null,
     processorsPerSuperslot: 1,
     overloadPerProcessor: 1.25,
     ioPressurePercent: 60,
@@ -60,10 +65,25 @@ export function settings(changes: Partial<Settings> = {}): Settings {
     nfs: 'auto',
     forwardDev: null,
     fixNetworking: true,
+    egressDeny: [],
+    egressAllow: [],
     gocdbSitename: null,
+    accountingFormat: 'apel-v0.3',
+    accountingPartial: false,
+    accountingInfrastructure: 'grid',
     vacmonHostports: [],
     metricsListen: null,
     syslog: null,
+    syslogDays: 90,
+    syslogMegabytes: 50,
+    syslogRelp: 'auto',
+    syslogForward: null,
+    trailDays: 180,
+    flowLog: 'none',
+    flowLogDays: 90,
+    flowLogMb: 1000,
+    joboutputsArchiveUrl: null,
+    joboutputsArchiveAuthFile: null,
     machinefeaturesOptions: {},
     userDataOptions: {},
     userDataFiles: {},
@@ -93,11 +113,16 @@ export function machinetype(name: string, changes: Partial<MachinetypeConfig> = 
     heartbeatFile: null,
     heartbeatSeconds: 0,
     machinesDirDays: 3,
+    joboutputsArchiveUrl: null,
     diskGbPerProcessor: null,
     rootDiskGb: null,
     mibPerProcessor: 2048,
     totalProcessors: null,
+    egressDeny: [],
+    egressAllow: [],
     swapMibPerProcessor: 1024,
+    joboutputsMib: 200,
+    joboutputsFiles: 2000,
     accountingFqan: null,
     imageSigningDn: null,
     rootImageSha256: null,
@@ -120,7 +145,7 @@ export function machinetype(name: string, changes: Partial<MachinetypeConfig> = 
 }
 
 export function config(machinetypes: readonly MachinetypeConfig[], changes: Partial<Settings> = {}): Config {
-  return { settings: settings(changes), machinetypes, vacuumPipes: [], files: [], origins: {} };
+  return { settings: settings(changes), machinetypes, vacuumPipes: [], overnight: null, files: [], origins: {} };
 }
 
 export function record(changes: Partial<MachineRecord> = {}): MachineRecord {
@@ -176,6 +201,9 @@ export function machine(changes: Partial<Machine> = {}, recordChanges: Partial<M
     goneDetail: null,
     lastTraceTimeSeconds: null,
     stop: null,
+    suspension: null,
+    pastSuspensions: NO_SUSPENSIONS,
+    throttled: null,
     stopAskedForSeconds: null,
     heartbeatFileAgeSeconds: null,
     shutdownMessage: null,
@@ -215,7 +243,7 @@ export function service(changes: Partial<ServiceState> = {}): ServiceState {
 export const NOT_READY = service({ ready: false, readyForSeconds: 0 });
 
 export function services(changes: Partial<Record<ServiceName, ServiceState>> = {}): HostFacts['services'] {
-  return { network: service(), metadata: service(), nfs: service(), syslog: service(), ...changes };
+  return { firewall: service(), network: service(), metadata: service(), nfs: service(), syslog: service(), ...changes };
 }
 
 export function host(changes: Partial<HostFacts> = {}): HostFacts {
@@ -251,6 +279,26 @@ export function state(changes: Partial<FactoryState> = {}): FactoryState {
     spaceHeard: true,
     queryProblem: null,
     orders: NO_ORDERS,
+    overnight: null,
+    ...changes,
+  };
+}
+
+/** Nobody is there, and machines may run. */
+export function overnight(changes: Partial<OvernightVerdict> = {}): OvernightVerdict {
+  return {
+    state: 'open',
+    sinceSeconds: NOW - 3600,
+    reason: 'nobody has used this host for 20 min',
+    blockers: [],
+    windowOpen: true,
+    windowChangeSeconds: null,
+    next: null,
+    mayStart: true,
+    machines: 'run',
+    goneBySeconds: null,
+    maxSuspensions: 20,
+    maxSuspendedSeconds: 7200,
     ...changes,
   };
 }

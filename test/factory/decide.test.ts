@@ -257,7 +257,7 @@ describe('services', () => {
     actionsOf(plan(state({ host: host({ services: services(changes), ...more }) }), config([])), 'ensureService').map(
       ({ service: name }) => name,
     );
-  const all = { network: NOT_READY, metadata: NOT_READY, nfs: NOT_READY, syslog: NOT_READY };
+  const all = { firewall: service(), network: NOT_READY, metadata: NOT_READY, nfs: NOT_READY, syslog: NOT_READY };
 
   it('begin with the network, on whose addresses the others are', () => {
     expect(ensured(all)).toEqual(['network']);

@@ -5,6 +5,7 @@
  */
 
 import type { Config } from '../../src/config/types.js';
+import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type {
   Action,
   DomainState,
@@ -14,6 +15,7 @@ import type {
   MachineEnd,
   MachinePhase,
   MachineRecord,
+  MachineSuspension,
   StopRequest,
 } from '../../src/factory/types.js';
 import { FACTORY, host, NOT_READY, NOW, orders, record, service, services, state } from './builders.js';
@@ -26,6 +28,7 @@ export interface Directory {
   heartbeat: number | null;
   shutdownTime: number;
   stop: StopRequest | null;
+  suspension: MachineSuspension | null;
   end: MachineEnd | null;
   lastWords: string | null;
   guestBeat: number | null;
@@ -58,6 +61,7 @@ interface Memory {
   stopAskedAt: number | null;
   creationProblem: string | null;
   exported: boolean | null;
+  throttled: boolean | null;
 }
 
 export class FakeHost {
@@ -219,6 +223,7 @@ export class FakeHost {
       heartbeat: null,
       shutdownTime: action.shutdownTimeSeconds,
       stop: null,
+      suspension: null,
       end: null,
       lastWords: null,
       guestBeat: null,
@@ -313,6 +318,8 @@ export class FakeHost {
             directory.shutdownTime = action.shutdownTimeSeconds;
           },
         ];
+      case 'accountMonth':
+        return [() => {}];
       case 'exportMachine':
         return [
           () => {
@@ -324,6 +331,29 @@ export class FakeHost {
           () => {
             this.needLibvirt();
             if (domain !== undefined) domain.state = 'running';
+          },
+          ...(directory.suspension === null
+            ? []
+            : [
+                () => {
+                  directory.suspension = null;
+                },
+              ]),
+        ];
+      case 'suspendMachine':
+        return [
+          () => {
+            directory.suspension = action.suspension;
+          },
+          () => {
+            this.needLibvirt();
+            if (domain !== undefined) domain.state = 'paused';
+          },
+        ];
+      case 'throttleMachine':
+        return [
+          () => {
+            memory.throttled = action.throttled;
           },
         ];
     }
@@ -401,6 +431,9 @@ export class FakeHost {
       goneDetail: null,
       lastTraceTimeSeconds: null,
       stop: directory.stop,
+      suspension: directory.suspension,
+      pastSuspensions: NO_SUSPENSIONS,
+      throttled: memory.throttled,
       stopAskedForSeconds: memory.stopAskedAt === null ? null : this.monotonic - memory.stopAskedAt,
       heartbeatFileAgeSeconds: directory.guestBeat === null ? null : this.monotonic - directory.guestBeat,
       shutdownMessage: memory.gone ? directory.lastWords : null,
@@ -441,5 +474,6 @@ function freshMemory(): Memory {
     stopAskedAt: null,
     creationProblem: null,
     exported: null,
+    throttled: null,
   };
 }

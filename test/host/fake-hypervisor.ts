@@ -111,6 +111,14 @@ export class FakeHypervisor implements Hypervisor {
     return this.call('destroyDomain', uuid, () => this.powerOff(uuid, 'destroyed'));
   }
 
+  suspendDomain(uuid: string): Promise<void> {
+    return this.call('suspendDomain', uuid, () => this.change(uuid, { state: 'paused' }));
+  }
+
+  capDomain(uuid: string, part: number): Promise<void> {
+    return this.call('capDomain', `${uuid} ${part}`, () => {});
+  }
+
   resumeDomain(uuid: string): Promise<void> {
     return this.call('resumeDomain', uuid, () => this.change(uuid, { state: 'running', pausedByIoError: false }));
   }

@@ -1,29 +1,25 @@
 /**
- * A vacd of which nothing is left but its NFS server or syslog relay: takes `{"call": "add", "args": [...]}` lines, answers
+ * A vacd of which nothing is left but its NFS server: takes `{"call": "add", "args": [...]}` lines, answers
  * each with `{"result": ...}` or `{"error": ..., "code": ...}`. A process of its own, so that tests can put it into a network
  * namespace and kill it.
  */
 
 import { createInterface } from 'node:readline';
 import { createNfsServer } from '../../src/host/nfs.js';
-import { SyslogRelay } from '../../src/host/syslog.js';
 
 interface Wish {
   readonly call: string;
   readonly args: readonly unknown[];
 }
 
-const [part, stateDir, address] = process.argv.slice(2) as [string, string, string];
+const [stateDir, address] = process.argv.slice(2) as [string, string];
 const warnings: string[] = [];
-const target: Record<string, unknown> =
-  part === 'nfs'
-    ? ((await createNfsServer('ganesha', {
-        stateDir,
-        address,
-        guestOwner: { uid: 65534, gid: 65534 },
-        warn: (message) => warnings.push(message),
-      })) as unknown as Record<string, unknown>)
-    : (new SyslogRelay({ stateDir, address, port: 514 }) as unknown as Record<string, unknown>);
+const target = (await createNfsServer('ganesha', {
+  stateDir,
+  address,
+  guestOwner: { uid: 65534, gid: 65534 },
+  warn: (message) => warnings.push(message),
+})) as unknown as Record<string, unknown>;
 
 process.stdout.write('{"ready":true}\n');
 for await (const line of createInterface({ input: process.stdin })) {
@@ -36,8 +32,7 @@ async function answer(call: string, args: readonly unknown[]): Promise<unknown> 
   const begun = performance.now();
   try {
     const method = target[call] as (...args: unknown[]) => unknown;
-    const revived = call === 'setMachines' ? [new Map(args[0] as [string, string][])] : args;
-    const result = await method.apply(target, [...revived]);
+    const result = await method.apply(target, [...args]);
     return { result: result instanceof Set ? [...result] : result, milliseconds: performance.now() - begun };
   } catch (error) {
     const { message, code } = error as { message: string; code?: string };

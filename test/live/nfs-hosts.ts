@@ -82,11 +82,15 @@ export class LiveHosts {
    * A fresh vacd process in the factory; helpers of earlier ones are there still.
    *
    * @param path its PATH, to keep programs from it
+   * @param options of the syslog relay
    */
-  async startDriver(part: 'nfs' | 'syslog', { address = FACTORY_IP, path = process.env.PATH! } = {}): Promise<Driver> {
-    const script = fileURLToPath(new URL('./nfs-driver.ts', import.meta.url));
+  async startDriver(
+    part: 'nfs' | 'syslog',
+    { address = FACTORY_IP, path = process.env.PATH!, options = {} } = {},
+  ): Promise<Driver> {
+    const script = fileURLToPath(new URL(`./${part}-driver.ts`, import.meta.url));
     const node = [process.execPath, '--import', import.meta.resolve('tsx'), script];
-    const child = this.spawnInFactory('/usr/bin/env', `PATH=${path}`, ...node, part, this.stateDir, address);
+    const child = this.spawnInFactory('/usr/bin/env', `PATH=${path}`, ...node, this.stateDir, address, JSON.stringify(options));
     const exited = new Promise((resolve) => child.once('exit', resolve));
     await nextLine(child);
     const ask = async (call: string, args: unknown[]) => {

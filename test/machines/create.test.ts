@@ -164,7 +164,7 @@ describe('creation', () => {
     const order: string[] = [];
     const using = tools({
       logs: {
-        async assign(ip, id) {
+        async assign({ ip, id }) {
           order.push(`log ${ip} ${id}`);
         },
         async release() {},

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type { MachineEnd, StopRequest } from '../../src/factory/types.js';
 import { Journal } from '../../src/machines/journal.js';
 import { JOURNAL, StateLayout } from '../../src/machines/layout.js';
@@ -50,6 +51,8 @@ describe("a machine's life, as a vacd that starts at each point finds it", () =>
       cpuSeconds: 0,
       shutdownTimeSeconds: RECORD.firstShutdownTimeSeconds,
       stop: null,
+      suspension: null,
+      pastSuspensions: NO_SUSPENSIONS,
       end: null,
     });
     expect(await readdir(layout.tmp())).toEqual([]);

@@ -5,15 +5,14 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { handle, type MetadataMachine } from '../../src/metadata/handler.js';
-import { MAX_JOBOUTPUTS_BYTES, MAX_JOBOUTPUTS_FILES, MAX_PUT_BYTES } from '../../src/metadata/joboutputs.js';
-import { TestSite } from './site.js';
+import { handle } from '../../src/metadata/handler.js';
+import { type HostMachine, MAX_PUT_BYTES } from '../../src/metadata/machine-files.js';
+import { LIMITS, TestSite } from './site.js';
 
-const OWNER = { uid: process.getuid?.() === 0 ? 65534 : -1, gid: process.getuid?.() === 0 ? 65534 : -1 };
 const MACHINE_IP = '127.0.0.2';
 
 let site: TestSite;
-let machine: MetadataMachine;
+let machine: HostMachine;
 const output = (name: string) => join(machine.directory, 'joboutputs', name);
 
 beforeEach(async () => {
@@ -23,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => site.remove());
 
 async function send(method: string, target: string, body: AsyncIterable<Uint8Array> = pieces(), clientIp = MACHINE_IP) {
-  const answer = await handle({ method, target, clientIp, body }, site, OWNER);
+  const answer = await handle({ method, target, clientIp, body }, site);
   const content = answer.body instanceof Readable ? await buffer(answer.body) : Buffer.from(answer.body);
   return { status: answer.status, type: answer.contentType, body: content.toString('latin1') };
 }
@@ -197,7 +196,7 @@ describe('PUT /joboutputs', () => {
     expect(await readFile(output('shutdown_message'), 'utf8')).toBe('200 Success\n');
     expect((await get('/joboutputs/shutdown_message')).body).toBe('200 Success\n');
     expect((await get('/joboutputs/')).body).toBe('shutdown_message');
-    expect(await readdir(join(machine.directory, 'put-tmp'))).toEqual([]);
+    expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual(['shutdown_message']);
   });
 
   it.runIf(process.getuid?.() === 0)("makes it the guests' file, as by NFS", async () => {
@@ -244,14 +243,14 @@ describe('PUT /joboutputs', () => {
   it('is refused where the machine has made a directory of that name', async () => {
     await mkdir(output('log'));
     expect((await put('/joboutputs/log', 'x')).status).toBe(403);
-    expect(await readdir(join(machine.directory, 'put-tmp'))).toEqual([]);
+    expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual(['log']);
   });
 
   it('keeps the file as it was when the upload breaks off', async () => {
     await put('/joboutputs/log', 'old');
     await expect(put('/joboutputs/log', 'half', new Error('client gone'))).rejects.toThrow('client gone');
     expect(await readFile(output('log'), 'utf8')).toBe('old');
-    expect(await readdir(join(machine.directory, 'put-tmp'))).toEqual([]);
+    expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual(['log']);
   });
 
   it('takes 10 MiB and no more', async () => {
@@ -263,7 +262,7 @@ describe('PUT /joboutputs', () => {
 
   it('lets no machine fill the host with bytes', async () => {
     await writeFile(output('large'), '');
-    await truncate(output('large'), MAX_JOBOUTPUTS_BYTES - 10);
+    await truncate(output('large'), LIMITS.bytes - 10);
     expect((await put('/joboutputs/log', 'x'.repeat(11))).status).toBe(507);
     expect((await put('/joboutputs/log', 'x'.repeat(10))).status).toBe(201);
     expect((await put('/joboutputs/more', 'x')).status).toBe(507);
@@ -271,7 +270,7 @@ describe('PUT /joboutputs', () => {
   });
 
   it('lets no machine fill the host with files', async () => {
-    for (let index = 0; index < MAX_JOBOUTPUTS_FILES; index += 1) await symlink('nowhere', output(`link${index}`));
+    for (let index = 0; index < LIMITS.files; index += 1) await symlink('nowhere', output(`link${index}`));
     expect((await put('/joboutputs/log', 'x')).status).toBe(507);
   });
 
@@ -338,7 +337,7 @@ it('no path makes an exception, or comes out of the directories that are served'
       'machine.json',
       'console.log',
       'user_data',
-      'put-tmp',
+      '.log.0123456789ab.tmp',
       'public-keys',
       '0',
       '__proto__',

@@ -1,21 +1,20 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isVacError } from '../../src/errors.js';
-import type { MetadataMachine } from '../../src/metadata/handler.js';
-import { MAX_PUT_BYTES } from '../../src/metadata/joboutputs.js';
-import { type ListenAddress, MAX_CONNECTIONS_PER_CLIENT, MetadataServer } from '../../src/metadata/server.js';
+import { MAX_CONNECTIONS_PER_CLIENT, REQUESTS } from '../../src/metadata/limits.js';
+import { type HostMachine, MAX_PUT_BYTES } from '../../src/metadata/machine-files.js';
+import { MetadataServer } from '../../src/metadata/server.js';
+import type { ListenAddress } from '../../src/metadata/sockets.js';
 import { ask, TestSite } from './site.js';
 
-const OWNER = { uid: process.getuid?.() === 0 ? 65534 : -1, gid: process.getuid?.() === 0 ? 65534 : -1 };
 const MACHINE_IP = '127.0.0.2';
 
 let site: TestSite;
-let machine: MetadataMachine;
+let machine: HostMachine;
 let server: MetadataServer;
 let metadata: ListenAddress;
 let gateway: ListenAddress;
@@ -25,16 +24,12 @@ beforeEach(async () => {
   site = await TestSite.make();
   machine = await site.add(MACHINE_IP);
   problems = [];
-  server = new MetadataServer(
-    [
-      { address: '127.0.0.254', port: 0 },
-      { address: '127.0.0.253', port: 0 },
-    ],
-    site,
-    { guestOwner: OWNER, onProblem: (message) => problems.push(message) },
-  );
-  await server.listen();
-  [metadata, gateway] = server.bound() as [ListenAddress, ListenAddress];
+  server = new MetadataServer(site, {
+    onProblem: (message) => problems.push(message),
+    deadlines: { headers: 500, request: 1_500, answer: 1_500, sweep: 100 },
+  });
+  metadata = await server.listen({ host: '127.0.0.254', port: 0 });
+  gateway = await server.listen({ host: '127.0.0.253', port: 0 });
 });
 afterEach(async () => {
   await server.close();
@@ -129,12 +124,10 @@ describe('whatever a client does', () => {
   it('an upload that it breaks off leaves nothing', async () => {
     const socket = await rawConnection();
     socket.write('PUT /joboutputs/log HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf');
-    const putTmp = join(machine.directory, 'put-tmp');
-    const waiting = () => readdir(putTmp).catch(() => []);
-    await expect.poll(async () => (await waiting()).length).toBe(1);
+    const files = () => readdir(join(machine.directory, 'joboutputs'));
+    await expect.poll(async () => (await files()).length).toBe(1);
     socket.destroy();
-    await expect.poll(async () => (await waiting()).length).toBe(0);
-    expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual([]);
+    await expect.poll(files).toEqual([]);
     expect(problems).toEqual([]);
   });
 
@@ -142,8 +135,7 @@ describe('whatever a client does', () => {
     const socket = await rawConnection();
     socket.end('PUT /joboutputs/log HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf');
     await once(socket.resume(), 'close');
-    await expect.poll(() => readdir(join(machine.directory, 'put-tmp')).catch(() => [])).toEqual([]);
-    expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual([]);
+    await expect.poll(() => readdir(join(machine.directory, 'joboutputs'))).toEqual([]);
     expect(problems).toEqual([]);
   });
 
@@ -192,61 +184,95 @@ describe('whatever a client does', () => {
   });
 });
 
-describe('listening', () => {
-  async function failureOf(addresses: ListenAddress[]): Promise<unknown> {
-    const other = new MetadataServer(addresses, site, { guestOwner: OWNER });
-    return other.listen().then(
-      () => other.close(),
-      (error: unknown) => error,
-    );
-  }
-
-  it('says which address is in use, and what to do', async () => {
-    const error = await failureOf([metadata]);
-    expect(isVacError(error, 'address-in-use')).toBe(true);
-    expect((error as Error).message).toMatch(new RegExp(`^127\\.0\\.0\\.254:${metadata.port} is in use .*stop it`));
+/** What a connection gives until it is closed by the server. */
+async function untilClosed(socket: Socket): Promise<string> {
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk;
   });
+  // A reset comes as an error before it.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+  return received;
+}
 
-  it('says which address the host does not have, and what brings it', async () => {
-    const error = await failureOf([{ address: '192.0.2.1', port: 80 }]);
-    expect(isVacError(error, 'address-missing')).toBe(true);
-    expect((error as Error).message).toMatch(/192\.0\.2\.1:80.*network/);
-  });
-
-  it('again does nothing when it listens, and brings up what had failed', async () => {
-    const [before] = server.bound();
-    await server.listen();
-    expect(server.bound()[0]).toEqual(before);
-
-    const blocker = createServer().listen(0, '127.0.0.252');
-    await once(blocker, 'listening');
-    const { port } = blocker.address() as { port: number };
-    const second = new MetadataServer(
-      [
-        { address: '127.0.0.251', port: 0 },
-        { address: '127.0.0.252', port },
-      ],
-      site,
-      { guestOwner: OWNER },
-    );
-    try {
-      await expect(second.listen()).rejects.toThrow('in use');
-      expect(second.bound()).toHaveLength(1);
-      await new Promise((resolve) => blocker.close(resolve));
-      await second.listen();
-      expect(second.bound()).toHaveLength(2);
-    } finally {
-      await second.close();
-    }
-  });
-
-  it('ends with close, open connections included, and can begin again', async () => {
+describe('a slow client', () => {
+  it('that never ends its headers is given up', async () => {
     const socket = await rawConnection();
-    const closed = once(socket, 'close');
-    await server.close();
-    await closed;
-    await expect(ask(metadata, MACHINE_IP, '/')).rejects.toThrow('ECONNREFUSED');
-    await server.listen();
-    expect((await ask(server.bound()[0]!, MACHINE_IP, '/latest/meta-data/local-ipv4')).body).toBe(MACHINE_IP);
+    socket.write('GET / HTTP/1.1\r\n');
+    const drip = setInterval(() => socket.write('X: y\r\n'), 50);
+    expect(await untilClosed(socket)).toContain('HTTP/1.1 408');
+    clearInterval(drip);
+  });
+
+  it('that never ends its upload is given up, and nothing of it is kept', async () => {
+    const socket = await rawConnection();
+    socket.write('PUT /joboutputs/log HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n');
+    const drip = setInterval(() => socket.write('x'), 50);
+    await untilClosed(socket);
+    clearInterval(drip);
+    await expect.poll(() => readdir(join(machine.directory, 'joboutputs'))).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  it('that reads its answer too slowly is given up', async () => {
+    await writeFile(join(machine.directory, 'joboutputs/log'), Buffer.alloc(20_000_000));
+    const socket = await rawConnection();
+    socket.on('data', () => socket.pause());
+    const drip = setInterval(() => socket.resume(), 50);
+    socket.write('GET /joboutputs/log HTTP/1.1\r\nHost: x\r\n\r\n');
+    await expect.poll(() => openFilesBelow(machine.directory)).toHaveLength(1);
+    await expect.poll(() => openFilesBelow(machine.directory), { timeout: 5000 }).toEqual([]);
+    clearInterval(drip);
+    socket.destroy();
+    expect(problems).toEqual([]);
+  });
+
+  it('that opens a connection and says nothing is given up', async () => {
+    await untilClosed(await rawConnection());
+  });
+});
+
+/** Which files below a directory this process has open. */
+async function openFilesBelow(directory: string): Promise<string[]> {
+  const links = await Promise.all(
+    (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+  );
+  return links.filter((link) => link.startsWith(`${directory}/`));
+}
+
+describe('a flood', () => {
+  it('of requests is answered up to a rate, and then by 429 with Retry-After; the others are served', async () => {
+    await site.add('127.0.0.3');
+    const answers = new Map<number, number>();
+    for (let count = 0; count < REQUESTS.burst + 100; count += 10) {
+      const socket = await rawConnection();
+      socket.end('GET /machinefeatures/total_cpu HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10));
+      for (const [, status, headers] of (await untilClosed(socket)).matchAll(/HTTP\/1\.1 (\d+) .*\r\n((?:.+\r\n)*)/g)) {
+        answers.set(Number(status), (answers.get(Number(status)) ?? 0) + 1);
+        if (status === '429') expect(headers).toMatch(/retry-after: 1\r\n/i);
+      }
+    }
+    expect(answers.get(200)).toBeGreaterThanOrEqual(REQUESTS.burst);
+    expect(answers.get(429)).toBeGreaterThan(0);
+    expect((await ask(metadata, '127.0.0.3', '/jobfeatures/job_id')).body).toBe('127.0.0.3');
+  });
+
+  it('of pipelined requests ends the connection, before they fill the memory', async () => {
+    const socket = await rawConnection();
+    socket.write('GET /joboutputs/ HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100_000));
+    await untilClosed(socket);
+    expect((await ask(metadata, MACHINE_IP, '/machinefeatures/total_cpu')).status).toBe(200);
+  });
+
+  it('of connections is closed without an answer; the others are served', async () => {
+    await site.add('127.0.0.3');
+    let refused = 0;
+    for (let count = 0; count < 500; count += 1) {
+      const socket = await rawConnection();
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      if ((await untilClosed(socket)) === '') refused += 1;
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect((await ask(metadata, '127.0.0.3', '/jobfeatures/job_id')).body).toBe('127.0.0.3');
   });
 });

@@ -3,10 +3,14 @@ import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import type { MetadataMachine, MetadataSource } from '../../src/metadata/handler.js';
+import { type HostMachine, listFiles, putJoboutput, readMachineFile } from '../../src/metadata/machine-files.js';
+import type { GuestDirectory, MetadataMachine, MetadataSource, Place } from '../../src/metadata/source.js';
+
+export const OWNER = { uid: process.getuid?.() === 0 ? 65534 : -1, gid: process.getuid?.() === 0 ? 65534 : -1 };
+export const LIMITS = { bytes: 100 * 2 ** 20, files: 1000 };
 
 /** A machine that lives at a loopback address, with its directory. */
-export function testMachine(directory: string, changes: Partial<MetadataMachine> = {}): MetadataMachine {
+export function testMachine(directory: string, changes: Partial<HostMachine> = {}): HostMachine {
   return {
     id: '1700000000_prod_factory1-02.example.com',
     uuid: '0b5c7d8e-1f2a-4b3c-8d4e-5f60718293a4',
@@ -15,15 +19,16 @@ export function testMachine(directory: string, changes: Partial<MetadataMachine>
     factory: 'factory1.example.com',
     machinetype: 'prod',
     directory,
+    limits: LIMITS,
     rootPublicKey: 'ssh-rsa AAAA root@factory1',
     meta: { machinefeatures: 'http://169.254.169.253/machinefeatures', machinetype: 'prod' },
     ...changes,
   };
 }
 
-/** Directories of machines as the factory makes them, and the source that finds their machines by address. */
+/** Directories of machines as the factory makes them, and a source that reads them without a child between. */
 export class TestSite implements MetadataSource {
-  readonly machines = new Map<string, MetadataMachine>();
+  readonly machines = new Map<string, HostMachine>();
 
   private constructor(private readonly root: string) {}
 
@@ -31,7 +36,7 @@ export class TestSite implements MetadataSource {
     return new TestSite(await mkdtemp(join(tmpdir(), 'vac-metadata-')));
   }
 
-  async add(ip: string, changes: Partial<MetadataMachine> = {}): Promise<MetadataMachine> {
+  async add(ip: string, changes: Partial<HostMachine> = {}): Promise<HostMachine> {
     const directory = join(this.root, ip);
     for (const name of ['machinefeatures', 'jobfeatures', 'joboutputs']) {
       await mkdir(join(directory, name), { recursive: true });
@@ -46,8 +51,23 @@ export class TestSite implements MetadataSource {
     return machine;
   }
 
-  machineByIp(ip: string): MetadataMachine | null {
-    return this.machines.get(ip) ?? null;
+  /** As vacd answers its child. */
+  readonly holder = (ip: string): HostMachine | null => this.machines.get(ip) ?? null;
+
+  async machineByIp(ip: string): Promise<MetadataMachine | null> {
+    return this.holder(ip);
+  }
+
+  list(machine: MetadataMachine, directory: GuestDirectory): Promise<string[]> {
+    return listFiles(machine as HostMachine, directory);
+  }
+
+  read(machine: MetadataMachine, place: Place, name: string) {
+    return readMachineFile(machine as HostMachine, place, name);
+  }
+
+  put(machine: MetadataMachine, name: string, body: AsyncIterable<Uint8Array>) {
+    return putJoboutput(machine as HostMachine, name, body, OWNER);
   }
 
   async remove(): Promise<void> {

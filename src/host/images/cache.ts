@@ -7,7 +7,7 @@
  * server is away the copy that is here serves.
  */
 
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VacError } from '../../errors.js';
 import type { ImageState } from '../../factory/types.js';
@@ -131,6 +131,26 @@ export class ImageCache {
     if (Math.abs(used - (entry.facts.usedTimeSeconds ?? 0)) >= USE_NOTED_SECONDS) {
       await this.#write(entry, { usedTimeSeconds: used });
     }
+  }
+
+  /** What is known of the copy that a machine holds; null: it holds none. See `ImageTraits`. */
+  async traits({ url, sha256 }: ImageWish, machineId: string) {
+    const held = await stat(this.store.inUse(machineId)).catch(() => null);
+    if (held === null) return null;
+    const { facts, signature } = this.#entry(url);
+    const { copy } = facts;
+    const current = copy === null ? null : await stat(this.store.copyPath(url, copy)).catch(() => null);
+    // Replaced by a newer one since: of the older only what its machinetype demands is known.
+    const isCurrent = current?.ino === held.ino;
+    return {
+      source: url,
+      sha256: isCurrent ? copy!.sha256 : sha256,
+      bytes: held.size,
+      signer: isCurrent && signature?.file === copy!.file ? signature.found.dn : null,
+      fetchedTimeSeconds: isCurrent ? copy!.fetchedTimeSeconds : null,
+      checkedTimeSeconds: isCurrent ? facts.checkedTimeSeconds : null,
+      fileKey: null,
+    };
   }
 
   #entry(url: string): Entry {

@@ -10,12 +10,31 @@ import { VacError } from '../../errors.js';
 import type { ImageState } from '../../factory/types.js';
 import { readCernvmSignature, whyNotSignedBy } from '../cernvm-signature.js';
 import { ImageCache, type ImageCacheParts } from './cache.js';
+import { FileDigests } from './file-digests.js';
 import { imageFile, imageWish, type RootImage } from './source.js';
+
+/** What an image is known by, for the trail; see trail/record.ts. */
+export interface ImageTraits {
+  /** URL as it was asked for, or path. */
+  readonly source: string;
+  readonly sha256: string | null;
+  readonly bytes: number | null;
+  readonly signer: string | null;
+  readonly fetchedTimeSeconds: number | null;
+  readonly checkedTimeSeconds: number | null;
+  readonly fileKey: string | null;
+}
+
+interface Fitness {
+  /** Why it must not be used; null: it may. */
+  readonly problem: string | null;
+  readonly signer: string | null;
+}
 
 export class RootImages {
   readonly cache: ImageCache;
-  /** Files that were found as they should be, by all that would change with them; a large one takes a while to read. */
-  readonly #checked = new Map<string, Promise<string | null>>();
+  /** Files that were looked at, by all that would change what was found; a large one takes a while to read. */
+  readonly #checked = new Map<string, Promise<Fitness>>();
 
   constructor(readonly parts: ImageCacheParts) {
     this.cache = new ImageCache(parts);
@@ -57,42 +76,70 @@ export class RootImages {
     else await this.#checkFile(imageFile(type, filesDirectory), type);
   }
 
+  /** What is known of the image that a machine has taken. Never waits for a digest; null: it is gone. */
+  async traits(type: RootImage, filesDirectory: string, machineId: string): Promise<ImageTraits | null> {
+    const wish = imageWish(type);
+    if (wish !== null) return this.cache.traits(wish, machineId);
+    const path = imageFile(type, filesDirectory);
+    const file = await FileDigests.key(path).catch(() => null);
+    if (file === null) return null;
+    const signer = type.imageSigningDn === null ? null : (await this.#fitness(path, type)).signer;
+    return {
+      source: path,
+      // It was compared when it was taken.
+      sha256: type.rootImageSha256,
+      bytes: file.bytes,
+      signer,
+      fetchedTimeSeconds: null,
+      checkedTimeSeconds: null,
+      fileKey: file.key,
+    };
+  }
+
   /** What a machine held is the cache's alone again. */
   async release(machineId: string): Promise<void> {
     await this.cache.store.release(machineId);
   }
 
-  async #checkFile(path: string, { rootImageSha256, imageSigningDn }: RootImage): Promise<void> {
-    if (rootImageSha256 === null && imageSigningDn === null) return;
+  async #checkFile(path: string, type: RootImage): Promise<void> {
+    if (type.rootImageSha256 === null && type.imageSigningDn === null) return;
+    const { problem } = await this.#fitness(path, type);
+    if (problem !== null) throw new VacError('image-unusable', `image ${path} cannot be used: ${problem}`);
+  }
+
+  async #fitness(path: string, { rootImageSha256, imageSigningDn }: RootImage): Promise<Fitness> {
     const info = await stat(path, { bigint: true }).catch((cause: Error) => {
       throw new VacError('image-missing', `image ${path} cannot be read: ${cause.message}`, { cause });
     });
     // By the hour: a certificate may end.
     const hour = Math.floor(Date.now() / 3_600_000);
     const key = [path, info.dev, info.ino, info.size, info.mtimeNs, hour, rootImageSha256, imageSigningDn].join('\0');
-    let problem = this.#checked.get(key);
-    if (problem === undefined) {
+    let fitness = this.#checked.get(key);
+    if (fitness === undefined) {
       this.#checked.clear();
-      problem = whyUnfit(path, rootImageSha256, imageSigningDn, this.parts.caDirectory);
-      this.#checked.set(key, problem);
-      problem.catch(() => this.#checked.delete(key));
+      fitness = look(path, rootImageSha256, imageSigningDn, this.parts.caDirectory);
+      this.#checked.set(key, fitness);
+      fitness.catch(() => this.#checked.delete(key));
     }
-    const why = await problem;
-    if (why !== null) throw new VacError('image-unusable', `image ${path} cannot be used: ${why}`);
+    return fitness;
   }
 }
 
-async function whyUnfit(
+async function look(
   path: string,
   sha256: string | null,
   signingDn: string | null,
   caDirectory: string | undefined,
-): Promise<string | null> {
+): Promise<Fitness> {
   if (sha256 !== null) {
     const hash = createHash('sha256');
     for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
     const found = hash.digest('hex');
-    if (found !== sha256) return `it has the SHA-256 ${found}, and not that of root_image_sha256`;
+    if (found !== sha256) {
+      return { problem: `it has the SHA-256 ${found}, and not that of root_image_sha256`, signer: null };
+    }
   }
-  return signingDn === null ? null : whyNotSignedBy(await readCernvmSignature(path, caDirectory), signingDn);
+  if (signingDn === null) return { problem: null, signer: null };
+  const signature = await readCernvmSignature(path, caDirectory);
+  return { problem: whyNotSignedBy(signature, signingDn), signer: signature.dn };
 }

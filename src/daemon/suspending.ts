@@ -1,0 +1,71 @@
+/**
+ * Suspending machines and letting them go on, as overnight mode and quarantine ask for it: the intent is written first, so
+ * that a restarted vacd neither forgets such a machine, nor resumes it, nor ends it as "paused without reason".
+ */
+
+import type { Action } from '../factory/types.js';
+import type { MachineTools } from '../machines/tools.js';
+import type { Logger } from './log.js';
+import type { MachineMemory, Memory } from './memory.js';
+
+/** Of a processor, what a machine may use while its owner works beside it. */
+const THROTTLED_PART = 0.05;
+
+type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+interface Parts {
+  readonly memory: Memory;
+  readonly tools: MachineTools;
+  readonly log: Logger;
+  readonly relist: () => Promise<void>;
+}
+
+/** Where the intent cannot be written (a full disk), it is suspended all the same: the owner comes first. */
+export async function suspendMachine(
+  machine: MachineMemory,
+  { suspension, reason }: ActionOf<'suspendMachine'>,
+  { memory, tools, log, relist }: Parts,
+): Promise<void> {
+  const { record } = machine.entry;
+  const isNew = machine.entry.suspension === null;
+  memory.update(machine, { suspension });
+  if (isNew) {
+    await tools.journal.suspended(record, suspension).catch((error: Error) => {
+      log.error(`${record.hostname}: that it is suspended could not be written down: ${error.message}`);
+    });
+  }
+  await tools.hypervisor.suspendDomain(record.uuid);
+  log.info({ machine: record.id }, `${record.hostname}: suspended: ${reason}`);
+  await relist();
+}
+
+/** Also for a pause by QEMU, which no file tells of; and for a machine that somebody else has let go on. */
+export async function resumeMachine(
+  machine: MachineMemory,
+  { reason }: ActionOf<'resumeMachine'>,
+  { memory, tools, log, relist }: Parts,
+): Promise<void> {
+  const { record, suspension } = machine.entry;
+  if (machine.domain?.state === 'paused') await tools.hypervisor.resumeDomain(record.uuid);
+  if (suspension !== null) {
+    const pastSuspensions = await tools.journal.resumed(record, suspension, Math.floor(Date.now() / 1000));
+    memory.update(machine, { suspension: null, pastSuspensions });
+  }
+  log.info({ machine: record.id }, `${record.hostname}: resumed: ${reason}`);
+  await relist();
+}
+
+/** A host that cannot cap machines (no CPU controller) is told of, and its machines count as done: suspending still works. */
+export async function throttleMachine(
+  machine: MachineMemory,
+  { throttled, reason }: ActionOf<'throttleMachine'>,
+  { tools, log }: Parts,
+): Promise<void> {
+  const { record } = machine.entry;
+  machine.throttled = throttled;
+  const done = throttled ? 'throttled' : 'no longer throttled';
+  await tools.hypervisor.capDomain(record.uuid, throttled ? THROTTLED_PART : 1).then(
+    () => log.info({ machine: record.id }, `${record.hostname}: ${done}: ${reason}`),
+    (error: Error) => log.warn(`${record.hostname}: could not be ${done}: ${error.message}`),
+  );
+}

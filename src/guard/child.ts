@@ -1,0 +1,37 @@
+/** The child of vacd that serves guests and the network: what src/vacd-guard.ts runs. See part.ts. */
+
+import { Socket } from 'node:net';
+import { CHANNEL_DESCRIPTOR, type Task } from './command.js';
+import { dropRoot } from './confine.js';
+import type { Message } from './frames.js';
+import { Channel } from './link.js';
+import { type ChildPart, GUARD_PART } from './part.js';
+
+/**
+ * Runs until vacd closes the channel, be it because it is dead, and then ends at once, whatever is under way.
+ *
+ * @throws Error when root cannot be given up or a part does not start; the process must end then
+ */
+export async function runChild(task: Task, parts: readonly ChildPart[]): Promise<void> {
+  dropRoot(task);
+  const byName = new Map(parts.map((part) => [part.name, part]));
+  const channel = new Channel(new Socket({ fd: CHANNEL_DESCRIPTOR, readable: true, writable: true }), {
+    onMessage: ({ part, type, body, bytes }: Message) => {
+      if (part === GUARD_PART) channel.send(GUARD_PART, type, body);
+      else byName.get(part)?.receive(type, body, bytes);
+    },
+    onEnd: () => process.exit(0),
+  });
+  for (const part of parts) {
+    const own = task.sockets.filter((socket) => socket.part === part.name);
+    await part.start({
+      link: channel.link(part.name),
+      sockets: new Map(own.map(({ name, descriptor }) => [name, descriptor])),
+      problem: (line) => channel.send(GUARD_PART, 'problem', { line: line.slice(0, MAX_PROBLEM_CHARS) }),
+    });
+  }
+  channel.begin();
+  channel.send(GUARD_PART, 'ready');
+}
+
+const MAX_PROBLEM_CHARS = 1000;

@@ -1,0 +1,63 @@
+/** The command line of the child: limits first, then Node as root with next to no capabilities, which loads and drops them. */
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Identity } from './confine.js';
+
+/** What the child is told on its command line, as JSON. */
+export interface Task extends Identity {
+  readonly sockets: readonly { readonly part: string; readonly name: string; readonly descriptor: number }[];
+}
+
+/** Where in the child the channel is; its sockets come after it. */
+export const CHANNEL_DESCRIPTOR = 3;
+
+/** The program as it is built: TypeScript's loader in tests would read files when root is gone. */
+const ENTRY = fileURLToPath(new URL('../../dist/vacd-guard.js', import.meta.url));
+
+/** Connections of all machines, its sockets, and what Node needs itself. */
+const MAX_DESCRIPTORS = 4096;
+/** All that it can write to, buffers beside the heap and stacks of threads included. */
+const MAX_DATA_BYTES = 512 * 2 ** 20;
+
+/** Memory is dear on a host that sells it; the child keeps little, for a short time. */
+const NODE_FLAGS = [
+  '--max-old-space-size=96',
+  '--max-semi-space-size=1',
+  '--v8-pool-size=1',
+  // Its user can read no more than anybody; what it has in memory is not for crash dumps and debuggers either.
+  '--no-deprecation',
+];
+
+/**
+ * @param mark an argument that makes the process known as this vacd's (see `leftover.ts`)
+ * @returns program and arguments
+ */
+export function guardCommand(task: Task, mark: string): [string, string[]] {
+  const limits = [
+    '--core=0',
+    `--nofile=${MAX_DESCRIPTORS}`,
+    // Not a byte into any file.
+    '--fsize=0',
+    `--data=${MAX_DATA_BYTES}`,
+    // No process and no thread more than Node has made while it was root, to which this does not apply.
+    ...(inFirstUserNamespace() ? ['--nproc=0'] : []),
+  ];
+  const rights = [
+    '--no-new-privs',
+    '--inh-caps=-all',
+    // To read the program wherever it lies, and to become the other user.
+    '--bounding-set=-all,+dac_read_search,+setuid,+setgid',
+  ];
+  const node = [process.execPath, ...NODE_FLAGS, ENTRY, `--of=${mark}`, JSON.stringify(task)];
+  return ['prlimit', [...limits, '--', 'setpriv', ...rights, '--', ...node]];
+}
+
+/** In a container with users of its own, root counts as any user for the limit of processes: Node could not start. */
+function inFirstUserNamespace(): boolean {
+  try {
+    return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * vacd's side of its child without root: it starts the child with the sockets that are bound, looks whether it lives,
+ * and replaces it when it does not. While there is none, connections and datagrams wait in the sockets, which vacd keeps.
+ *
+ *     (no child) ── ensureRunning, renew ──> starting ── ready ──> serving
+ *         ^                                     │                     │ ends, hangs, sends what it must not, renew
+ *         └──────── delay: none at first <──────┴─────────────────────┘
+ */
+
+import { VacError } from '../errors.js';
+import { GuardProcess, type ProcessOptions } from './guard-process.js';
+import type { Identity } from './confine.js';
+import { endLeftovers } from './leftover.js';
+import type { ParentPart } from './part.js';
+
+export interface GuardOptions {
+  readonly parts: readonly ParentPart[];
+  /** What tells this vacd's child from those of others on this host: its state directory. */
+  readonly mark: string;
+  /** Whom the child becomes. */
+  readonly identity: Identity;
+  /** Told, in one line, of what went wrong in the child or with it. */
+  readonly onProblem: (line: string) => void;
+  /** Between two questions whether it lives; default 3. */
+  readonly beatSeconds?: number;
+}
+
+/** A child that ends within this of its start adds to the delay before the next one. */
+const QUICK_END_SECONDS = 60;
+/** Delay before the next start, by how many have ended quickly, one after another; then always the last. */
+const DELAYS_SECONDS = [0, 0, 1, 2, 5, 10, 30];
+/** From here on it is a fault that a site should hear of, and no machine is started. */
+const CRASH_LOOP = 3;
+/** How long a check waits for a child that is just being replaced. */
+const PATIENCE_MS = 10_000;
+
+export class Guard {
+  private process: GuardProcess | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private wanted = false;
+  private quickEnds = 0;
+  private lastEnd = '';
+  private leftoversEnded: Promise<number> | null = null;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(private readonly options: GuardOptions) {}
+
+  /** Of the child that serves now; for people and tests. */
+  get pid(): number | null {
+    return this.process?.pid ?? null;
+  }
+
+  /**
+   * Starts the child if there is none, and waits until it serves.
+   *
+   * @throws VacError `helper-failed` when it does not come up
+   */
+  async ensureRunning(): Promise<void> {
+    this.wanted = true;
+    this.leftoversEnded ??= endLeftovers(this.options.mark);
+    const leftovers = await this.leftoversEnded;
+    if (leftovers > 0 && this.process === null) {
+      this.options.onProblem('a child of an earlier vacd hung and was ended');
+      this.leftoversEnded = Promise.resolve(0);
+    }
+    if (this.wanted && this.process === null && this.timer === null) this.start();
+    await this.served();
+  }
+
+  /**
+   * The sockets of a part have changed: the child is replaced by one that has them, within a fraction of a second.
+   *
+   * @throws VacError `helper-failed`
+   */
+  async renew(): Promise<void> {
+    const { process } = this;
+    this.process = null;
+    await process?.end();
+    await this.ensureRunning();
+  }
+
+  /** @throws VacError `helper-failed` it does not run, or ends again and again */
+  async check(): Promise<void> {
+    await this.served();
+    if (this.quickEnds >= CRASH_LOOP) throw this.failure();
+  }
+
+  /** Ends the child; `ensureRunning` may start one again. */
+  async close(): Promise<void> {
+    this.wanted = false;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    const { process } = this;
+    this.process = null;
+    await process?.end();
+    this.wake();
+  }
+
+  private start(): void {
+    const options: ProcessOptions = { ...this.options, beatSeconds: this.options.beatSeconds ?? 3 };
+    const process = new GuardProcess(options, {
+      onServing: () => this.wake(),
+      onEnd: (why, livedSeconds) => {
+        if (this.process === process) this.ended(why, livedSeconds);
+      },
+    });
+    this.process = process;
+    process.start();
+  }
+
+  private ended(why: string, livedSeconds: number): void {
+    this.process = null;
+    this.lastEnd = why;
+    this.quickEnds = livedSeconds < QUICK_END_SECONDS ? this.quickEnds + 1 : 1;
+    const delaySeconds = DELAYS_SECONDS[Math.min(this.quickEnds, DELAYS_SECONDS.length - 1)]!;
+    const next = delaySeconds === 0 ? 'another is started' : `another is started in ${delaySeconds} s`;
+    this.options.onProblem(`the process that serves machines and the network ${why}; ${next}`);
+    this.wake();
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.start();
+    }, delaySeconds * 1000);
+  }
+
+  /** When it serves; rejects when it is not expected to, soon. */
+  private async served(): Promise<void> {
+    const untilMs = performance.now() + PATIENCE_MS;
+    while (this.process?.serving !== true) {
+      const leftMs = untilMs - performance.now();
+      if (!this.wanted || this.quickEnds >= CRASH_LOOP || leftMs <= 0) throw this.failure();
+      await this.change(leftMs);
+    }
+  }
+
+  private change(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, withinMs);
+      this.waiting.add(done);
+    });
+  }
+
+  private wake(): void {
+    for (const done of this.waiting) done();
+  }
+
+  private failure(): VacError {
+    const ends = this.quickEnds > 0 ? `: ${this.quickEnds} have ended soon after their start, the last one ${this.lastEnd}` : '';
+    return new VacError('helper-failed', `the process that serves machines and the network does not run${ends}`);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Where the member of the space runs: in a child of vacd without root that has nothing else to do, with the protocol's
+ * port, which vacd alone may bind. The sockets stay open here, unread, so that what comes while a child is replaced waits.
+ */
+
+import { Guard, type GuardOptions } from '../guard/guard.js';
+import type { Link, ParentPart } from '../guard/part.js';
+import { type BoundSocket, bindUdpSocket } from '../guard/sockets.js';
+import { ANY_ADDRESS, bindProblem, VACQUERY_PORT } from '../vacquery/index.js';
+import { VacError } from '../errors.js';
+import { SPACE_PART } from './messages.js';
+import type { MemberListener, MemberProcess } from './member-process.js';
+import { sendInPieces } from './pieces.js';
+
+export interface GuardedMemberOptions extends Omit<GuardOptions, 'parts'> {
+  /** Default the protocol's. */
+  readonly port?: number;
+}
+
+export class GuardedMember implements MemberProcess, ParentPart {
+  readonly name = SPACE_PART;
+  private readonly bound = new Map<'udp4' | 'udp6', BoundSocket>();
+  private readonly guard: Guard;
+  private readonly port: number;
+  private listener: MemberListener | null = null;
+
+  constructor({ port = VACQUERY_PORT, ...options }: GuardedMemberOptions) {
+    this.port = port;
+    this.guard = new Guard({ ...options, parts: [this] });
+  }
+
+  connect(listener: MemberListener): void {
+    this.listener = listener;
+  }
+
+  /** Of the child that runs now; for people and tests. */
+  get pid(): number | null {
+    return this.guard.pid;
+  }
+
+  async begin(): Promise<void> {
+    await this.guard.ensureRunning();
+  }
+
+  async openPort(): Promise<void> {
+    if (this.bound.size === 0) {
+      this.bind();
+      await this.guard.renew();
+    } else await this.guard.ensureRunning();
+  }
+
+  async close(): Promise<void> {
+    await this.guard.close();
+    this.unbind();
+  }
+
+  sockets(): ReadonlyMap<string, number> {
+    return new Map([...this.bound].map(([family, { descriptor }]) => [family, descriptor]));
+  }
+
+  attach(link: Link): void {
+    this.listener?.began((message) => sendInPieces(link, message));
+  }
+
+  detach(): void {
+    this.listener?.ended();
+  }
+
+  receive(type: string, body: unknown): void {
+    this.listener?.receive(type, body);
+  }
+
+  private bind(): void {
+    try {
+      for (const family of ['udp4', 'udp6'] as const) {
+        const socket = bindOne(ANY_ADDRESS[family], this.port);
+        if (socket !== null) this.bound.set(family, socket);
+      }
+    } catch (error) {
+      this.unbind();
+      throw error;
+    }
+    if (this.bound.size > 0) return;
+    throw new VacError('address-missing', `this host has no address to use UDP port ${this.port} on`);
+  }
+
+  private unbind(): void {
+    for (const socket of this.bound.values()) socket.close();
+    this.bound.clear();
+  }
+}
+
+/** Null: the host does not have the address family. */
+function bindOne(address: string, port: number): BoundSocket | null {
+  try {
+    return bindUdpSocket(address, port);
+  } catch (error) {
+    const problem = bindProblem(error, address, port);
+    if (problem === null) return null;
+    throw problem;
+  }
+}

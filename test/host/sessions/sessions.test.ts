@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { OwnerFacts, OwnerSource } from '../../../src/factory/overnight-types.js';
+import { waitUntil } from '../../../src/host/helper-daemon.js';
+import { OwnerSensors } from '../../../src/host/sessions/index.js';
+import { cpuTicks, processTicks } from '../../../src/host/sessions/other-cpu.js';
+import { Desktop } from './desktop.js';
+
+let desktop: Desktop;
+let sensors: OwnerSensors;
+let changes: number;
+let notes: string[];
+
+beforeEach(async () => {
+  desktop = await Desktop.create();
+  changes = 0;
+  notes = [];
+  sensors = start();
+});
+
+afterEach(async () => {
+  sensors.close();
+  await desktop.destroy();
+});
+
+function start(): OwnerSensors {
+  const made = new OwnerSensors({
+    own: { machines: () => [], pids: () => [] },
+    note: (message) => notes.push(message),
+    busAddress: desktop.busAddress,
+    inputDirectory: desktop.inputDirectory,
+    powerRoot: desktop.powerRoot,
+  });
+  made.start(() => {
+    changes += 1;
+  });
+  return made;
+}
+
+const facts = (): OwnerFacts => sensors.facts(performance.now(), Date.now() / 1000);
+
+function sources(): readonly OwnerSource[] {
+  const { sources: sensed } = facts();
+  if ('unknown' in sensed) throw new Error(sensed.unknown);
+  return sensed.value;
+}
+
+const seat = () => sources().find(({ name }) => name === 'seat0')!;
+
+/** Waits until the facts are so. */
+async function until(what: string, condition: () => boolean): Promise<void> {
+  expect(await waitUntil(async () => condition(), 20), `${what}: ${JSON.stringify(facts())}`).toBe(true);
+}
+
+describe('the seat', () => {
+  test('is idle since the last input of any device, which is noticed by itself', async () => {
+    await until('the device is found', () => 'value' in seat().idleForSeconds);
+    await until('half a second passes', () => idle(seat()) > 0.5);
+    const before = changes;
+    desktop.touch();
+    await until('the touch is told', () => changes > before && idle(seat()) < 0.5);
+    expect(seat().activeSinceSeconds).toBeGreaterThan(Date.now() / 1000 - 60);
+  });
+
+  test('without any input device is unknown, and that is told once', async () => {
+    sensors.close();
+    sensors = new OwnerSensors({
+      own: { machines: () => [], pids: () => [] },
+      note: (message) => notes.push(message),
+      busAddress: desktop.busAddress,
+      inputDirectory: `${desktop.directory}/none`,
+      powerRoot: desktop.powerRoot,
+    });
+    sensors.start(() => {});
+    await until('it is looked for', () => 'unknown' in seat().idleForSeconds);
+    for (let again = 0; again < 3; again += 1) facts();
+    expect(notes.filter((note) => note.includes('input'))).toEqual([
+      `overnight: input: not known (there is no input device in ${desktop.directory}/none)`,
+    ]);
+  });
+
+  test('shows who is logged in and whether the screen is locked, at once', async () => {
+    const session = await desktop.logIn('1', 'ann', 1000);
+    await until('the login is known', () => seat().user === 'ann');
+    expect(seat().locked).toEqual({ value: false });
+    await desktop.lock(session);
+    await until('the lock is known', () => 'value' in seat().locked && (seat().locked as { value: boolean }).value);
+  });
+
+  test('whose logind goes away is not known to be locked; and known again when it is back', async () => {
+    await until('logind is asked', () => 'value' in seat().locked);
+    await desktop.stopLogind();
+    await until('it is missed', () => 'unknown' in seat().locked);
+    await desktop.startLogind();
+    await desktop.logIn('7', 'bob', 1001);
+    await until('it is back', () => seat().user === 'bob');
+    expect(notes.filter((note) => note.includes('logins'))).toHaveLength(2);
+  }, 60_000);
+});
+
+describe('terminals', () => {
+  test('tell when something was typed, and of a remote login where from', async () => {
+    await desktop.logIn('2', 'root', 0, { remoteHost: '192.0.2.7' });
+    const terminal = await desktop.terminal();
+    const source = () => sources().find(({ name }) => name.startsWith(`${terminal.name} `));
+    await until('it is found', () => source() !== undefined);
+    expect(source()).toMatchObject({ name: `${terminal.name} (login from 192.0.2.7)`, kind: 'remote', user: 'root' });
+    // The kernel keeps such times to eight seconds.
+    await until('it is idle for longer than a time of a terminal is exact', () => idle(source()!) > 9);
+    terminal.type('hello');
+    await until('typing is noticed', () => idle(source()!) < 2);
+  }, 60_000);
+});
+
+describe('power', () => {
+  test('a host without battery is on mains, with its lid open', async () => {
+    await until('it is looked at', () => 'value' in facts().onMains);
+    expect(facts()).toMatchObject({ onMains: { value: true }, lidClosed: { value: false } });
+  });
+
+  test('a laptop is on mains while its supply is online, and its lid may be closed', async () => {
+    await desktop.supply('BAT0', { type: 'Battery', status: 'Discharging' });
+    await desktop.supply('AC', { type: 'Mains', online: '0' });
+    await desktop.supply('mouse', { type: 'Battery', scope: 'Device', status: 'Discharging' });
+    await desktop.lid('closed');
+    await until('it is looked at', () => 'value' in facts().onMains && !(facts().onMains as { value: boolean }).value);
+    expect(facts().lidClosed).toEqual({ value: true });
+    await desktop.supply('AC', { online: '1' });
+    await until('it is plugged in', () => (facts().onMains as { value: boolean }).value);
+  });
+});
+
+test('a host without NetworkManager does not know whether its network is metered', async () => {
+  await until(
+    'it is asked',
+    () => 'unknown' in facts().metered && !JSON.stringify(facts().metered).includes('not looked'),
+  );
+  expect(facts().metered).toEqual({ unknown: 'this host has no NetworkManager to tell' });
+});
+
+describe('CPU of other programs', () => {
+  test('a program that computes is seen, and not if it is ours', async () => {
+    const burner = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' });
+    const ours: number[] = [];
+    const watching = new OwnerSensors({
+      own: { machines: () => [], pids: () => ours },
+      note: () => {},
+      busAddress: desktop.busAddress,
+    });
+    watching.start(() => {});
+    const percent = () => {
+      const sensed = watching.facts(performance.now(), Date.now() / 1000).otherCpuPercent;
+      return 'value' in sensed ? sensed.value : null;
+    };
+    try {
+      await until('it is seen', () => (percent() ?? 0) > 10);
+      const seen = percent()!;
+      ours.push(burner.pid!);
+      await until('it is taken off', () => percent()! < seen - 5);
+    } finally {
+      watching.close();
+      burner.kill('SIGKILL');
+    }
+  }, 60_000);
+
+  test('is read from /proc: busy is neither idle, nor waiting, nor stolen', () => {
+    expect(cpuTicks('cpu  10 2 3 100 5 1 1 7 4 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n')).toEqual({
+      totalTicks: 129,
+      busyTicks: 17,
+    });
+    expect(() => cpuTicks('intr 1\n')).toThrow('/proc/stat');
+    expect(processTicks('42 (a) b (c) S 1 1 1 0 -1 0 0 0 0 0 11 12 13 14 20 0 1 0 5')).toBe(50);
+  });
+});
+
+function idle({ idleForSeconds }: OwnerSource): number {
+  if ('unknown' in idleForSeconds) throw new Error(idleForSeconds.unknown);
+  return idleForSeconds.value;
+}

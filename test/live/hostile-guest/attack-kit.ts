@@ -1,0 +1,28 @@
+/** The hostile and the innocent machine's user_data, and what the hostile one said came of its attacks. */
+
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+
+const exec = promisify(execFile);
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Writes the hostile machine's user_data, its tools within, to a file. */
+export async function writeHostileUserData(path: string): Promise<void> {
+  const program = `${path}.attack`;
+  await exec('gcc', ['-Wall', '-O2', '-static', '-s', '-o', program, here('attack.c')]);
+  const kit = gzipSync(await readFile(program), { level: 9 }).toString('base64');
+  await writeFile(path, `${await readFile(here('hostile.sh'), 'utf8')}${kit}\n`);
+}
+
+export async function writeInnocentUserData(path: string): Promise<void> {
+  await writeFile(path, await readFile(here('innocent.sh'), 'utf8'));
+}
+
+/** What came of each attack, by its name, as the machine said on its console. */
+export function attacksIn(console: string): Map<string, string> {
+  const found = console.matchAll(/^ATTACK ([^:\r]+): ?(.*?)\r?$/gm);
+  return new Map([...found].map(([, name, result]) => [name!, result!]));
+}
