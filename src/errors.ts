@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   'no-such-thing': 'What was named is not known to this factory.',
   'not-root': 'Root is needed.',
   'orders-not-kept': 'An order holds, but could not be written down: a restart of vacd would not know of it.',
+  'quarantine-failed': 'A machine could not be taken into quarantine; nothing was done to it.',
   'space-key-unusable': 'The file with the keys of the space cannot be used; nothing that needs them is believed.',
   'space-unknown': 'Neither the options, nor a configuration, nor a vacd on this host tells which space is meant.',
   'spool-unusable': 'Accounting records cannot be moved into apel-archive or apel-outgoing.',

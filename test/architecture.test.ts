@@ -75,7 +75,7 @@ describe('the scan itself', () => {
   });
 
   it('finds the files of each layer, and resolves what they import', () => {
-    for (const layer of ['config', 'factory', 'machines', 'host', 'daemon', 'accounting', 'metadata', 'cli']) {
+    for (const layer of ['config', 'factory', 'machines', 'host', 'daemon', 'accounting', 'metadata', 'guard', 'cli']) {
       expect(
         found(layer, () => true),
         layer,
@@ -107,10 +107,11 @@ describe('imports', () => {
   });
 
   it.each([
-    ['config', ['factory', 'vacquery', 'machines', 'host', 'accounting', 'metadata', 'daemon', 'cli', 'sim']],
-    ['machines', ['daemon', 'cli', 'metadata', 'sim']],
-    ['host', ['daemon', 'cli', 'metadata', 'accounting', 'sim']],
-    ['accounting', ['daemon', 'cli', 'metadata', 'sim']],
+    ['config', ['factory', 'vacquery', 'machines', 'host', 'accounting', 'metadata', 'guard', 'daemon', 'cli', 'sim']],
+    ['machines', ['daemon', 'cli', 'metadata', 'guard', 'sim']],
+    ['host', ['daemon', 'cli', 'metadata', 'guard', 'accounting', 'sim']],
+    ['accounting', ['daemon', 'cli', 'metadata', 'guard', 'sim']],
+    ['guard', ['daemon', 'cli', 'metadata', 'accounting', 'machines', 'sim']],
     ['metadata', ['daemon', 'cli', 'accounting', 'sim']],
     ['space', ['daemon', 'machines', 'metadata', 'accounting', 'cli', 'sim']],
     ['daemon', ['cli', 'sim']],
@@ -120,12 +121,26 @@ describe('imports', () => {
   });
 
   it('of no layer are entry points', () => {
-    const entries = ['vacd.ts', 'vac.ts', 'start.ts'];
+    const entries = ['vacd.ts', 'vacd-guard.ts', 'vac.ts', 'start.ts'];
     expect(
       [...FILES].flatMap(([file, imports]) =>
         imports.filter(({ target }) => entries.includes(target)).map(({ target }) => `${file} → ${target}`),
       ),
     ).toEqual([]);
+  });
+
+  it('of the child without root are few, and none comes late: it may not be able to read them any more', () => {
+    const files = new Set(['vacd-guard.ts']);
+    for (const file of files) {
+      for (const { target, typeOnly } of FILES.get(file)!) if (!typeOnly && FILES.has(target)) files.add(target);
+    }
+    const outside = [...files].flatMap((file) => FILES.get(file)!.filter(({ target }) => !FILES.has(target)));
+    expect(outside.filter(({ target, typeOnly }) => !typeOnly && !target.startsWith('node:'))).toEqual([]);
+    const late = [...files].filter((file) =>
+      /\bawait import\(|\bcreateRequire\b/.test(readFileSync(join(SRC, file), 'utf8')),
+    );
+    expect(late).toEqual([]);
+    expect([...files]).toContain('metadata/server.ts');
   });
 
   // machines/ and host/ use each other's files; as long as no chain of values closes, each can be read by itself.

@@ -47,10 +47,11 @@ export interface Life {
 export function piecesUntil(life: Life, before: readonly Piece[], untilSeconds: number): Piece[] {
   const from = before.at(-1)?.untilSeconds ?? life.startedTimeSeconds;
   if (untilSeconds <= from) return [];
-  return [...monthEndsBetween(from, untilSeconds), untilSeconds].reduce<Piece[]>(
-    (made, end) => [...made, pieceUntil(life, [...before, ...made], end, { isLast: false, isDivided: true })],
-    [],
-  );
+  const pieces = [...before];
+  for (const end of [...monthEndsBetween(from, untilSeconds), untilSeconds]) {
+    pieces.push(pieceUntil(life, pieces, end, { isLast: false, isDivided: true }));
+  }
+  return pieces.slice(before.length);
 }
 
 /**

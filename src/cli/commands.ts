@@ -365,6 +365,75 @@ export const COMMANDS = {
     ],
     exitCodes: ANSWERED,
   },
+  trace: {
+    group: 'factory',
+    arguments: [],
+    options: {
+      at: { type: 'string', value: 'TIME', help: 'Machines that lived at this time.' },
+      ip: {
+        type: 'string',
+        value: 'ADDRESS',
+        help: "A machine's address in the private network, or the address of this host that the outside saw.",
+      },
+      port: {
+        type: 'string',
+        value: 'PORT',
+        help: 'Source port as the outside saw it (with flow_log), within two minutes of --at.',
+      },
+      to: { type: 'string', value: 'ADDRESS[:PORT]', help: 'What it connected to (with flow_log).' },
+      machine: { type: 'string', value: 'NAME', help: 'Host name (short or full), slot number, or name of its directory.' },
+      uuid: { type: 'string', value: 'UUID', help: 'The uuid of a machine.' },
+      verify: { type: 'boolean', help: 'Say instead whether the trail is as it was written.' },
+    },
+    json: true,
+    summary: 'which machine of this host was that: its image, user_data, addresses, logs and end',
+    help: [
+      "Reads the trail in the state directory, which only root may; vacd need not run. The likeliest machine is shown in full, then others that fit, then what to do next. It is the trail of this host's machines alone: ask on the host whose address it was.",
+      'TIME is the last 03:12, a local "2026-11-22 03:12", 2026-11-22T02:12Z, -2h, or Unix seconds.',
+    ],
+    examples: [
+      ['vac trace --at 03:12 --ip 192.0.2.10 --port 40112', 'what a complaint tells: time, address, source port'],
+      ['vac trace --at "2026-11-22 03:12" --ip 169.254.169.3', 'who had this address then'],
+      ['vac trace --verify', 'whether a record was changed, or is missing'],
+    ],
+    exitCodes: [
+      [0, 'a machine was found; with --verify, all is as it was written'],
+      [1, 'none was found; with --verify, something was changed or is missing; or an error'],
+    ],
+  },
+  quarantine: {
+    group: 'factory',
+    arguments: [
+      { name: 'MACHINE', count: 'one', words: 'machines' },
+      { name: 'REASON', count: 'some' },
+    ],
+    options: { by: { type: 'string', value: 'WHO', help: 'Who asks for it; default: the user.' } },
+    json: true,
+    summary: 'halt a machine of this host, cut its network, and keep all of it as it is',
+    help: [
+      'The machine is paused, nothing passes from or to it, and its memory is written to a file in the state directory (quarantine/). Until vac release nothing ends it, removes its disks, its directory or its log: not its time limit, not vac stop, not a restart of vacd. Its processors stay taken. Of a machine that has ended what is left is kept; it is said what is gone. MACHINE is a host name, a slot number or the name of its directory.',
+    ],
+    examples: [['vac quarantine wn01-03 --by ann "scans 198.51.100.0/24, ticket 4711"', 'keeps it for those who look into it']],
+    exitCodes: [
+      [0, 'it is held'],
+      [1, 'there is no such machine, or not all of it could be kept; or an error'],
+    ],
+  },
+  release: {
+    group: 'factory',
+    arguments: [{ name: 'MACHINE', count: 'one', words: 'machines' }],
+    options: {
+      by: { type: 'string', value: 'WHO', help: 'Who asks for it; default: the user.' },
+      destroy: { type: 'boolean', help: 'End it instead of letting it go on, and remove its disks.' },
+    },
+    json: true,
+    summary: 'lift a quarantine: the machine goes on, or is destroyed',
+    help: [
+      'The machine gets its network back and goes on, under all rules that hold for machines: one past its time is ended. With --destroy it is ended and cleaned up. It is accounted once in any case. What was kept in quarantine/ stays until somebody removes it.',
+    ],
+    examples: [['vac release wn01-03 --destroy', 'enough was seen']],
+    exitCodes: ANSWERED,
+  },
   images: {
     group: 'factory',
     arguments: [],
@@ -379,6 +448,50 @@ export const COMMANDS = {
     exitCodes: [
       [0, 'they are listed'],
       [1, 'an error, such as that the state directory cannot be read'],
+    ],
+  },
+  accounting: {
+    group: 'tools',
+    arguments: [],
+    options: {
+      month: { type: 'string', value: 'YYYYMM', help: 'Of this month, UTC (default: the one that runs).' },
+      republish: {
+        type: 'string',
+        value: 'YYYYMM',
+        help: "Put this month's records of the archive into apel-outgoing again, as when the receiver lost them; it replaces those that it has.",
+      },
+    },
+    json: true,
+    summary: 'what was used in a month, by group and machinetype, and whether the archive agrees',
+    help: [
+      "Adds up the records in this host's apel-archive: hours of wall-clock time times processors, of CPU, and times the benchmark (HS06-H: HS06 hours, HS23-H: HEPscore23 hours). A record counts in the month of its end; use of machines that still run is in none, but for the months that accounting_partial has accounted.",
+      "The records are compared with the machines' directories, as long as these are kept, and differences are told.",
+      'With --json, an object: the month, the totals in seconds, how many records were compared, machines that have ended and are not accounted yet, records that wait to be sent, and the differences.',
+    ],
+    examples: [
+      ['vac accounting', 'this month so far'],
+      ['vac accounting --month 202610', 'October 2026'],
+      ['vac accounting --republish 202610', 'send it again'],
+    ],
+    exitCodes: [
+      [0, 'all agrees, or the records are on their way'],
+      [1, 'there are differences; or an error'],
+    ],
+  },
+  'apel-sync': {
+    group: 'tools',
+    arguments: [{ name: 'YYYYMM', count: 'any' }],
+    options: {},
+    json: true,
+    summary: 'tell the receiver of job records how many it should have, month by month',
+    help: [
+      'Counts the records of each month in the archive and puts a sync message into apel-outgoing, unless the same one waits there. Without YYYYMM: of the month of yesterday, and of every month of which records came since the last time. The timer vac-apel-sync.timer does that daily.',
+      'Records of no registered site or without a benchmark were not sent and do not count; cloud records have no sync messages.',
+    ],
+    examples: [['vac apel-sync 202609 202610', 'September and October 2026']],
+    exitCodes: [
+      [0, 'what there is to tell is on its way'],
+      [1, 'an error'],
     ],
   },
   check: {

@@ -2,6 +2,7 @@
 
 import { isVacError, VacError } from '../errors.js';
 import { VERSION } from '../version.js';
+import { accountingCommand, apelSyncCommand } from './accounting-command.js';
 import { check, checkFailed } from './check-command.js';
 import { checkConfigCommand } from './check-config-command.js';
 import { type CommandName, isCommand, VISIBLE_COMMANDS } from './commands.js';
@@ -15,7 +16,9 @@ import { type CommandLine, namedCommand, parseCommandLine, unknownName } from '.
 import { proxyInit } from './proxy-command.js';
 import { simulateCommand } from './simulate-command.js';
 import { factories, machines, machinetype, machinetypes, shares } from './space-commands.js';
+import { quarantine, release } from './quarantine-command.js';
 import { squidConfCommand } from './squid-command.js';
+import { traceCommand } from './trace-command.js';
 import { watch } from './watch-command.js';
 
 type Run = (line: CommandLine, io: Io) => Promise<number>;
@@ -33,8 +36,13 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   stop,
   'shutdown-at': shutdownAt,
   overnight: overnightCommand,
+  trace: traceCommand,
+  quarantine,
+  release,
   images: imagesCommand,
   'cernvm-signature': cernvmSignatureCommand,
+  accounting: accountingCommand,
+  'apel-sync': apelSyncCommand,
   check,
   simulate: simulateCommand,
   'squid-conf': squidConfCommand,

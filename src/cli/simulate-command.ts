@@ -13,6 +13,7 @@ import { writeFileAtomic } from '../host/files.js';
 import type { RunProgress, RunResult } from '../sim/index.js';
 import { SIMULATE_OPTIONS, type SimulateOptionName, type SimulateValues } from '../sim/options.js';
 import { configProblemLine, deniedFile } from './config-problem.js';
+import { simulateDesktopsCommand } from './desktops-command.js';
 import type { Io } from './io.js';
 import { jsonText } from './json.js';
 import type { CommandLine } from './parse.js';
@@ -27,6 +28,7 @@ const NAMES = { gossip: 'ours', polling: 'ours', reference: 'predecessor' } as c
 export async function simulateCommand(line: CommandLine, io: Io): Promise<number> {
   const values = valuesOf(line);
   const { config, notes } = await configuration(line.texts('config'), values);
+  if (values.desktops !== undefined) return simulateDesktopsCommand(values, config, notes, line.has('json'), io);
   // The simulator is large, and no other command needs it.
   const { figuresOf, requestOf, sharesSvg, simulate } = await import('../sim/index.js');
   const request = requestOf(values, config);

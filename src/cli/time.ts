@@ -43,6 +43,27 @@ export function parseTime(text: string, nowSeconds: number): number {
   return seconds;
 }
 
+/**
+ * As `parseTime`, for what has happened: `18:00` is the last time that the clock here showed this, and `-2h` is that long
+ * ago. Other zones are given as in 2026-11-22T03:12Z.
+ *
+ * @throws VacError `usage`
+ */
+export function parsePastTime(text: string, nowSeconds: number): number {
+  const given = text.trim();
+  const ago = given.startsWith('-') ? fromNow(`+${given.slice(1)}`, 0) : null;
+  const seconds =
+    unixSeconds(given) ??
+    (ago === null ? null : nowSeconds - ago) ??
+    lastTimeOfDay(given, nowSeconds) ??
+    dateAndTime(given);
+  if (seconds === null) {
+    throw wrong(text, 'is no time; give one like 03:12, "2026-11-22 03:12", 2026-11-22T02:12Z, -2h or Unix seconds');
+  }
+  if (seconds > nowSeconds) throw wrong(text, `is to come: it will be ${sayTime(seconds)}; give a time that is past`);
+  return seconds;
+}
+
 /** A time in local words, with the zone that holds then: `2026-11-22 18:00 CET`, with seconds only where there are any. */
 export function sayTime(seconds: number): string {
   const time = new Date(seconds * 1000);
@@ -104,6 +125,22 @@ function timeOfDay(text: string, nowSeconds: number): number | null {
     }
     const next = times.find((time) => time > nowSeconds);
     if (next !== undefined) return next;
+  }
+  return null;
+}
+
+/** The last time of day, today or on one of the days before; of two in one night the later one. */
+function lastTimeOfDay(text: string, nowSeconds: number): number | null {
+  const match = /^(\d{1,2}):(\d{2})$/.exec(text);
+  if (match === null) return null;
+  const [hour, minute] = [Number(match[1]), Number(match[2])];
+  if (hour > 23 || minute > 59) return null;
+  const today = new Date(nowSeconds * 1000);
+  for (let back = 0; back <= 2; back += 1) {
+    const date = new Date(today.getFullYear(), today.getMonth(), today.getDate() - back, 12);
+    const local = { year: date.getFullYear(), month: date.getMonth(), day: date.getDate(), hour, minute, second: 0 };
+    const last = timesOf(local).findLast((time) => time <= nowSeconds);
+    if (last !== undefined) return last;
   }
   return null;
 }

@@ -33,7 +33,7 @@ export function readMachinetype(
   checkLimits(read, settings);
   checkHeartbeat(read);
   read.advise(
-    !values.early_syslog || settings.syslog !== null,
+    values.early_syslog === null || settings.syslog !== null,
     ['early_syslog'],
     'has no effect, because syslog is empty in [settings]',
   );

@@ -33,6 +33,7 @@ import {
   sha256,
   siteName,
   syslogCollector,
+  syslogWay,
   text,
   unixTime,
   urlOrPath,
@@ -654,9 +655,9 @@ export const MACHINETYPE_OPTIONS = {
     help: 'Ways in which the machine learns its name, keys and user_data, one or several: metadata (HTTP, marked so that cloud-init looks there), configdrive and nocloud (a disk for cloud-init), nocloud-smbios (a URL in the serial number), one (a CD for older images). HTTP answers in any case.',
   },
   early_syslog: {
-    type: boolean,
+    type: syslogWay,
     default: 'no',
-    help: 'Add a part to user_data by which cloud-init makes the machine send its syslog from its first messages on. Templates for other images can unpack ##user_data_boot_files## instead.',
+    help: 'Add a part to user_data by which cloud-init makes the machine send its syslog from its first messages on: by UDP (yes, udp), tcp, or relp (without loss; the image needs rsyslog-relp). Templates for other images can unpack ##user_data_boot_files## instead.',
   },
   mjf_form: {
     type: oneOf('paths', 'urls'),

@@ -187,8 +187,8 @@ export interface MachinetypeConfig {
   readonly legacyProxy: boolean;
   /** At least one. */
   readonly context: readonly ContextName[];
-  /** user_data makes the machine send its syslog from its first messages on. */
-  readonly earlySyslog: boolean;
+  /** By what user_data makes the machine send its syslog from its first messages on; null: by nothing. */
+  readonly earlySyslog: 'udp' | 'tcp' | 'relp' | null;
   /** null: in each place the customary form. */
   readonly mjfForm: 'paths' | 'urls' | null;
   readonly diskBus: 'auto' | 'virtio' | 'scsi' | 'sata' | 'ide';

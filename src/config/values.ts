@@ -122,6 +122,18 @@ export const hostPort: ValueType<HostPort> = {
   },
 };
 
+/** By what a machine sends its syslog; `yes` is the usual way, `no` null. */
+export const syslogWay: ValueType<'udp' | 'tcp' | 'relp' | null> = {
+  kind: 'yes, no, udp, tcp or relp',
+  expected: 'yes or no, or udp, tcp or relp',
+  parse: (value) => {
+    const word = value.toLowerCase();
+    if (word === 'udp' || word === 'tcp' || word === 'relp') return word;
+    const isWanted = boolean.parse(value);
+    return isWanted === undefined ? undefined : isWanted ? 'udp' : null;
+  },
+};
+
 /** Where the lines of machines' syslog are forwarded to, and how. */
 export const syslogCollector: ValueType<SyslogCollector> = {
   kind: 'syslog collector',

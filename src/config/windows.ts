@@ -164,7 +164,7 @@ function readSteps(text: string): readonly ReturnStep[] {
   const words = wordsOf(text);
   for (let at = 0; at < words.length; at += 2) {
     const [name, time] = [words[at]!, words[at + 1]];
-    const rank = ACTIONS.findIndex((known) => known === name.text);
+    const rank = (ACTIONS as readonly string[]).indexOf(name.text);
     const action = ACTIONS[rank];
     if (action === undefined) throw new Fault(name, 'expected throttle, suspend or stop');
     if (time === undefined) throw new Fault(name, 'a time must follow it, as in "stop 10m"');

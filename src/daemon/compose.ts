@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/types.js';
 import { readTextIfThere } from '../host/files.js';
+import { Bridge } from '../host/bridge.js';
 import { Firewall } from '../host/firewall.js';
 import { LibvirtHypervisor } from '../host/libvirt.js';
 import { createNfsServer, type NfsServer } from '../host/nfs.js';
@@ -28,7 +29,7 @@ export interface ComposedDaemon {
 /** @throws VacError when a part cannot be had on this host */
 export async function composeDaemon(
   host: HostOptions,
-  extra: Partial<Pick<DaemonParts, 'hostProcessors' | 'startsLimit' | 'listen' | 'onCleared'>> = {},
+  extra: Partial<Pick<DaemonParts, 'hostProcessors' | 'startsLimit' | 'listen' | 'onCleared' | 'ownerSensors'>> = {},
 ): Promise<ComposedDaemon> {
   const { config, log } = host;
   const layout = new StateLayout(host.stateDir);
@@ -42,7 +43,8 @@ export async function composeDaemon(
     warn: (message) => log.warn(message),
   });
   // No machine really is on the test driver: nothing needs to be contained.
-  const firewall = config.settings.libvirtUri.startsWith('test') ? null : new Firewall();
+  const isReal = !config.settings.libvirtUri.startsWith('test');
+  const firewall = isReal ? new Firewall() : null;
   const { syslog: receiver } = config.settings;
   // A receiver elsewhere is the site's own; ours is only for the address that is ours.
   const syslog =
@@ -70,6 +72,7 @@ export async function composeDaemon(
     layout,
     hypervisor,
     firewall,
+    bridge: isReal ? new Bridge() : null,
     nfs,
     syslog,
     guestOwner,

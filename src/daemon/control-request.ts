@@ -22,6 +22,9 @@ export type ControlRequest =
   | { readonly command: 'stop'; readonly machine: string }
   /** All machines are to be gone by then; null: the order is lifted. */
   | { readonly command: 'shutdownAt'; readonly timeSeconds: number | null }
+  /** Hold a machine as it is. Names as for `stop`; also machines that are over, by the name of their directory. */
+  | { readonly command: 'quarantine'; readonly machine: string; readonly who: string; readonly reason: string }
+  | { readonly command: 'release'; readonly machine: string; readonly who: string; readonly destroy: boolean }
   | { readonly command: 'space' }
   | { readonly command: 'overnight' }
   /** The owner wants this host for himself until then; null: no longer. */
@@ -40,6 +43,7 @@ const line: Check = (value) => {
   if (/\p{Cc}/u.test(value)) return 'has control characters in it';
   return value.length > MAX_REASON_CHARACTERS ? `is longer than ${MAX_REASON_CHARACTERS} characters` : null;
 };
+const yesOrNo: Check = (value) => (typeof value === 'boolean' ? null : 'is neither true nor false');
 const slotNumber: Check = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? null : 'is no slot number');
 const timeToCome: Check = (value, nowSeconds) => {
   if (!Number.isSafeInteger(value) || Number(value) < 0 || Number(value) > MAX_TIME_SECONDS) {
@@ -68,6 +72,8 @@ const FIELDS: { readonly [Command in ControlRequest['command']]: Readonly<Record
   undrain: {},
   stop: { machine: { check: line } },
   shutdownAt: { timeSeconds: { check: orNull(timeToCome) } },
+  quarantine: { machine: { check: line }, who: { check: line }, reason: { check: line } },
+  release: { machine: { check: line }, who: { check: line }, destroy: { check: yesOrNo } },
   space: {},
   overnight: {},
   overnightPause: { who: { check: line }, untilSeconds: { check: orNull(timeToCome) } },

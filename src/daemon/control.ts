@@ -11,6 +11,7 @@ import type { OvernightPause } from '../factory/overnight-types.js';
 import type { DrainOrder } from '../factory/types.js';
 import { type ControlRequest, checkRequest } from './control-request.js';
 import type { OvernightReport } from './overnight-report.js';
+import type { Held, QuarantineRequest } from './quarantine-book.js';
 import type { SpaceReport } from './space.js';
 import type { FactoryStatus } from './status.js';
 
@@ -33,6 +34,8 @@ export interface StopReply extends StatusReply {
   readonly machine: string;
 }
 
+export interface QuarantineReply extends StatusReply, Held {}
+
 export interface SpaceReply {
   readonly ok: true;
   readonly space: SpaceReport;
@@ -47,9 +50,11 @@ type ReplyTo<Request extends ControlRequest> = Request extends { command: 'space
   ? SpaceReply
   : Request extends { command: 'overnight' | 'overnightPause' }
     ? OvernightReply
-    : Request extends { command: 'stop' }
-      ? StopReply
-      : StatusReply;
+    : Request extends { command: 'quarantine' }
+      ? QuarantineReply
+      : Request extends { command: 'stop' | 'release' }
+        ? StopReply
+        : StatusReply;
 
 /** What comes back for a request of this type. */
 export type ControlReply<Request extends ControlRequest = ControlRequest> = Refusal | ReplyTo<Request>;
@@ -63,6 +68,9 @@ export interface ControlHandlers {
   /** @returns the machine's id */
   stop(machine: string): string | Promise<string>;
   shutdownAt(timeSeconds: number | null): Promise<void>;
+  quarantine(request: QuarantineRequest): Promise<Held>;
+  /** @returns the machine's id */
+  release(machine: string, who: string, destroy: boolean): Promise<string>;
   /** Null: nothing is known of a space. */
   space(): Promise<SpaceReport | null> | SpaceReport | null;
   /** Null: the configuration has no overnight mode. */
@@ -164,6 +172,14 @@ export class ControlServer {
         return reply();
       case 'stop': {
         const machine = await handlers.stop(request.machine);
+        return { ...reply(), machine };
+      }
+      case 'quarantine': {
+        const held = await handlers.quarantine(request);
+        return { ...reply(), ...held };
+      }
+      case 'release': {
+        const machine = await handlers.release(request.machine, request.who, request.destroy);
         return { ...reply(), machine };
       }
       case 'shutdownAt':

@@ -10,9 +10,10 @@ import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
 import type { ServiceName } from '../factory/types.js';
 import type { Identity } from '../guard/confine.js';
 import { Guard } from '../guard/guard.js';
+import type { Bridge } from '../host/bridge.js';
 import { readTextIfThere } from '../host/files.js';
-import type { GuestOwner } from '../host/guest-owner.js';
 import type { Firewall } from '../host/firewall.js';
+import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import { RootImages } from '../host/images/root-images.js';
 import { Lvm } from '../host/lvm.js';
@@ -43,9 +44,11 @@ import { Metrics } from './metrics.js';
 import { Observer } from './observe.js';
 import { OrderBook } from './orders.js';
 import { OvernightMode } from './overnight-mode.js';
+import type { OwnerWatchParts } from './owner-watch.js';
 import { Performer } from './perform.js';
 import { pipesDirectory } from './pipe-copies.js';
 import { Pipes } from './pipes.js';
+import { QuarantineBook } from './quarantine-book.js';
 import { closeMachinesDirectory, recoverMachines, sweep, takeStateDirectory } from './recover.js';
 import { machineLogs, metadataService, networkService, nfsService, type Service, syslogService } from './services.js';
 import { Space } from './space.js';
@@ -62,6 +65,7 @@ export interface DaemonParts {
   readonly nfs: NfsServer;
   /** Null on libvirt's test driver. */
   readonly firewall: Firewall | null;
+  readonly bridge: Bridge | null;
   /** Null: no receiver of our own. */
   readonly syslog: SyslogRelay | null;
   readonly guestOwner: GuestOwner;
@@ -75,6 +79,8 @@ export interface DaemonParts {
   readonly startsLimit?: number;
   readonly listen?: StepListener;
   readonly onCleared?: (machine: MachineMemory) => void;
+  /** Instead of those of this host. */
+  readonly ownerSensors?: OwnerWatchParts['sensors'];
 }
 
 /** Between two writings of the files that site monitoring reads. */
@@ -106,6 +112,7 @@ export class Daemon {
   private readonly credentials: Credentials;
   private readonly useHistory: UseHistory;
   private readonly trail: Trail;
+  private readonly quarantines: QuarantineBook;
   private readonly directories: GuestDirectories;
   private readonly joboutputsWatch: JoboutputsWatch;
   private watchTimer: NodeJS.Timeout | null = null;
@@ -148,7 +155,8 @@ export class Daemon {
           onProblem,
         }),
       ],
-      mark: layout.root,
+      // Not the directory itself: that is an argument of vacd, which would be taken for its child.
+      mark: `${layout.root}/metadata`,
       identity: parts.guardIdentity,
       onProblem,
     });
@@ -156,7 +164,7 @@ export class Daemon {
     this.directories = new GuestDirectories({
       layout,
       guestOwner: parts.guestOwner,
-      exported: nfs.name !== 'none',
+      nfs: nfs.name,
       log,
     });
     this.joboutputsWatch = new JoboutputsWatch({ layout, nfs, log });
@@ -194,20 +202,25 @@ export class Daemon {
       firewall: parts.firewall,
       slots,
       hasNfs: nfs.name !== 'none',
-      syslog: syslog === null || config.settings.syslog === null ? null : syslogContainment(config.settings.syslog.port),
+      syslog:
+        syslog === null || config.settings.syslog === null ? null : syslogContainment(config.settings.syslog.port),
     });
     this.containment = containment;
     const services = {
       firewall: containment,
-      network: networkService(hypervisor, () => ({
-        factory,
-        slots: slots(),
-        forwardDev: this.memory.config.settings.forwardDev,
-        mayRepair: this.memory.config.settings.fixNetworking,
-        machineUuids: [...this.memory.machines.values()]
-          .filter((machine) => machine.entry.phase === 'running' && machine.domain !== null)
-          .map((machine) => machine.entry.record.uuid),
-      })),
+      network: networkService(
+        hypervisor,
+        () => ({
+          factory,
+          slots: slots(),
+          forwardDev: this.memory.config.settings.forwardDev,
+          mayRepair: this.memory.config.settings.fixNetworking,
+          machineUuids: [...this.memory.machines.values()]
+            .filter((machine) => machine.entry.phase === 'running' && machine.domain !== null)
+            .map((machine) => machine.entry.record.uuid),
+        }),
+        parts.bridge,
+      ),
       metadata: metadataService(this.metadataSockets, this.guard),
       nfs: nfsService(nfs),
       syslog: syslogService(syslog),
@@ -238,12 +251,15 @@ export class Daemon {
       onStarted: ({ entry }) => this.metrics.machineStarted(entry.record.machinetype),
       onCreationFailed: ({ entry }) => this.metrics.creationFailed(entry.record.machinetype),
       onEnded: ({ entry }) => this.metrics.machineEnded(entry),
+      onMemoryKept: (id, words) => this.quarantines.noteMemory(id, words),
       onCleared: (machine) => parts.onCleared?.(machine),
     });
     this.loop = new Loop(this.memory, this.performer, this.decisions, log, (plan, milliseconds) => {
       this.metrics.passed(plan, milliseconds);
       this.orders.tidy(Math.floor(Date.now() / 1000));
+      this.quarantines.tidy();
       this.useHistory.update();
+      this.overnight.passed();
       // What was just begun counts for the others from now on, before it is there.
       this.space.announce();
       for (const listener of this.passListeners) listener();
@@ -270,6 +286,7 @@ export class Daemon {
       },
       config,
     );
+    this.quarantines = new QuarantineBook({ memory: this.memory, layout, trail: this.trail, log, wake });
     this.orders = new OrderBook({ memory: this.memory, path: layout.orders(), log, wake });
     this.useHistory = new UseHistory({
       memory: this.memory,
@@ -286,6 +303,8 @@ export class Daemon {
       undrain: () => this.orders.undrain(),
       stop: (machine) => this.orders.stop(machine),
       shutdownAt: (timeSeconds) => this.orders.shutdownAt(timeSeconds),
+      quarantine: (request) => this.quarantines.hold(request),
+      release: (machine, who, destroy) => this.quarantines.release(machine, who, destroy),
       space: async () => {
         await this.space.look();
         return this.space.report();
@@ -294,7 +313,15 @@ export class Daemon {
       overnightPause: (pause) => this.overnight.pause(pause),
     };
     this.control = new ControlServer(`${layout.root}/vacd.sock`, handlers);
-    this.overnight = new OvernightMode({ memory: this.memory, layout, log, wake, handlers, pids: () => [] });
+    this.overnight = new OvernightMode({
+      memory: this.memory,
+      layout,
+      log,
+      wake,
+      handlers,
+      pids: () => [],
+      sensors: parts.ownerSensors,
+    });
   }
 
   /**
@@ -315,6 +342,7 @@ export class Daemon {
     await this.trail.start(this.unclearedMachines().map(({ entry }) => entry.record));
     await this.images.cache.start(new Set(this.memory.machines.keys()));
     await this.orders.restore(Math.floor(Date.now() / 1000));
+    await this.quarantines.restore();
     await this.overnight.start(this.memory.config);
     const { rootPublicKeyPath } = this.memory.config.settings;
     const key = await readTextIfThere(rootPublicKeyPath).catch((error: Error) => {

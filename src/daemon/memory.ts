@@ -19,6 +19,7 @@ import type {
   MachineEnd,
   MachineRecord,
   MachinetypeNews,
+  Quarantine,
   RunOrders,
   ServiceName,
   Standstill,
@@ -133,6 +134,8 @@ export class Memory {
   /** Certificates that machines are given, as last looked at. */
   credentials: readonly CredentialFact[] = [];
   orders: RunOrders = NO_ORDERS;
+  /** By machine: what administrators hold (quarantine.ts). */
+  quarantines: ReadonlyMap<string, Quarantine> = new Map();
   readonly overnight = new Overnight();
   /** What is known of images by URL. */
   images: ImageFacts = NO_IMAGES;
@@ -297,10 +300,17 @@ export class Memory {
     this.lastBySlot.set(slot, memory);
   }
 
+  /** The facts of one machine; null: it is not known, or not any more. */
+  factsOf(id: string, nowMs: MonotonicMs): Machine | null {
+    const memory = this.machines.get(id) ?? this.cleared.get(id);
+    return memory === undefined ? null : this.machineFacts(memory, nowMs);
+  }
+
   private machineFacts(memory: MachineMemory, nowMs: MonotonicMs): Machine {
     const { entry } = memory;
     return {
       ...entry,
+      quarantine: this.quarantines.get(entry.record.id) ?? null,
       heartbeatTimeSeconds: memory.seenTimeSeconds,
       cpuSeconds: memory.cpuSeconds,
       ...(entry.use == null ? {} : { suspendedSeconds: Math.round(entry.use.suspendedSeconds) }),

@@ -4,8 +4,9 @@
  */
 
 import type { Config } from '../config/types.js';
-import type { OvernightPause } from '../factory/overnight-types.js';
+import type { OvernightPause, OvernightStateName } from '../factory/overnight-types.js';
 import { groupId } from '../host/groups.js';
+import { notify } from '../host/sessions/notify.js';
 import type { StateLayout } from '../machines/layout.js';
 import { type ControlHandlers, ControlServer } from './control.js';
 import type { Logger } from './log.js';
@@ -24,13 +25,15 @@ export interface OvernightModeParts {
   /** Processes of ours besides this one and the machines. */
   readonly pids: () => readonly number[];
   /** Instead of those of this host, for tests. */
-  readonly sensors?: OwnerWatchParts['sensors'];
+  readonly sensors: OwnerWatchParts['sensors'];
 }
 
 export class OvernightMode {
   private readonly watch: OwnerWatch;
   private readonly pauses: PauseBook;
   private socket: ControlServer | null = null;
+  /** The state that was told of. */
+  private told: OvernightStateName | null = null;
 
   constructor(private readonly parts: OvernightModeParts) {
     this.watch = new OwnerWatch(parts);
@@ -46,6 +49,17 @@ export class OvernightMode {
   async configure(config: Config): Promise<void> {
     this.watch.configure(config);
     await this.admitOwners(config);
+  }
+
+  /** Tells of what the last pass has changed; to be called after each. */
+  passed(): void {
+    const { latest } = this.parts.memory.overnight;
+    if (latest?.state === this.told || (latest === null && this.told === null)) return;
+    const before = this.told;
+    this.told = latest?.state ?? null;
+    this.parts.log.info(`overnight: ${latest === null ? 'switched off' : `${latest.state}: ${latest.reason}`}`);
+    const wasAtWork = before === 'open' || before === 'running';
+    if (wasAtWork && latest !== null && INTERRUPTED.has(latest.state)) this.notifyOwner();
   }
 
   async close(): Promise<void> {
@@ -64,6 +78,16 @@ export class OvernightMode {
     } finally {
       // The answer tells what follows from it, before the next pass does it.
       this.parts.memory.state(Math.floor(Date.now() / 1000), performance.now());
+    }
+  }
+
+  private notifyOwner(): void {
+    const { memory, log } = this.parts;
+    const machines = this.report()?.machines.length ?? 0;
+    if (memory.config.overnight?.notifyOwner !== true || machines === 0) return;
+    const text = `${machines === 1 ? 'A machine' : `${machines} machines`} of this host made room for you. vac overnight pause 2h keeps them away.`;
+    for (const { user, uid } of this.watch.users()) {
+      notify(user, uid, 'Welcome back', text).catch((error: Error) => log.debug(`overnight: ${error.message}`));
     }
   }
 
@@ -90,5 +114,7 @@ export class OvernightMode {
     }
   }
 }
+
+const INTERRUPTED: ReadonlySet<OvernightStateName> = new Set(['throttled', 'suspended', 'stopping']);
 
 const OWNERS_COMMANDS = new Set(['overnight', 'overnightPause'] as const);

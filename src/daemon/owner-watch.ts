@@ -58,6 +58,11 @@ export class OwnerWatch {
     this.parts.memory.overnight.owner = NOTHING_KNOWN;
   }
 
+  /** Who sits at the host now. */
+  users(): { readonly user: string; readonly uid: number }[] {
+    return this.sensors?.users() ?? [];
+  }
+
   private changed(): void {
     this.look();
     const nowMs = performance.now();

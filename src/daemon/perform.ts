@@ -18,6 +18,7 @@ import { type MachineTools, runSteps, StepError, type StepListener } from '../ma
 import type { Logger } from './log.js';
 import { keepUse } from './machine-use.js';
 import { type MachineMemory, type Memory, retryDelayMs } from './memory.js';
+import { holdMachine, isHeldMachine, keepMemory, releaseMachine } from './holding.js';
 import type { Service } from './services.js';
 import { resumeMachine, suspendMachine, throttleMachine } from './suspending.js';
 
@@ -36,6 +37,8 @@ export interface PerformerParts {
   readonly onCreationFailed?: (machine: MachineMemory) => void;
   /** Told of each machine that has ended; it is still to be accounted for and cleaned up. */
   readonly onEnded?: (machine: MachineMemory) => void;
+  /** Told what became of the memory of a machine in quarantine. */
+  readonly onMemoryKept?: (machineId: string, words: string) => Promise<void>;
   /** Told of each machine that has been cleared. */
   readonly onCleared: (machine: MachineMemory) => void;
 }
@@ -143,6 +146,15 @@ export class Performer {
         return;
       case 'suspendMachine':
         await suspendMachine(machine, action, this.parts);
+        return;
+      case 'holdMachine':
+        await holdMachine(machine, this.parts);
+        return;
+      case 'keepMemory':
+        await keepMemory(machine, this.parts);
+        return;
+      case 'releaseMachine':
+        await releaseMachine(machine, this.parts);
         return;
       case 'resumeMachine':
         await resumeMachine(machine, action, this.parts);
@@ -279,7 +291,7 @@ export class Performer {
     const beganMs = performance.now();
     await this.parts.listen(record.id, 'finished', 'begin', 0);
     // What a machine that is over had on its disks is of no use, and its space may be what is missing to write this.
-    await removeDisks(Object.values(diskPaths(tools.layout, record)));
+    if (!isHeldMachine(memory, record.id)) await removeDisks(Object.values(diskPaths(tools.layout, record)));
     await keepUse(machine, tools.journal);
     await tools.journal.finished(record, end);
     memory.update(machine, { phase: 'ended', end });

@@ -2,6 +2,7 @@
 
 import type { ServiceName } from '../factory/types.js';
 import type { Guard } from '../guard/guard.js';
+import type { Bridge } from '../host/bridge.js';
 import type { Hypervisor } from '../host/hypervisor.js';
 import { checkNetwork, ensureNetwork, type NetworkWish } from '../host/network.js';
 import type { NfsServer } from '../host/nfs.js';
@@ -17,11 +18,18 @@ export interface Service {
   check(): Promise<void>;
 }
 
-export function networkService(hypervisor: Hypervisor, wish: () => NetworkWish): Service {
+/** @param bridge null on libvirt's test driver, whose networks have none */
+export function networkService(hypervisor: Hypervisor, wish: () => NetworkWish, bridge: Bridge | null): Service {
   return {
     name: 'network',
-    ensure: () => ensureNetwork(hypervisor, wish()),
-    check: () => checkNetwork(hypervisor, wish()),
+    async ensure() {
+      await ensureNetwork(hypervisor, wish());
+      await bridge?.ensure();
+    },
+    async check() {
+      await checkNetwork(hypervisor, wish());
+      await bridge?.check();
+    },
   };
 }
 

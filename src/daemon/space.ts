@@ -22,6 +22,7 @@ import {
   MAX_AHEAD_SECONDS,
   VACQUERY_PORT,
 } from '../vacquery/index.js';
+import { TokenBucket } from '../vacquery/limits.js';
 import { Incarnation } from './incarnation.js';
 import type { Logger } from './log.js';
 import { MemberLogLines } from './member-log.js';
@@ -31,6 +32,9 @@ import { HostWatch, Picture } from './picture.js';
 import { SpaceKeys } from './space-keys.js';
 import { SpaceQuestions } from './space-questions.js';
 
+/** Messages that a member has reason for: news, pictures, lines for the log, answers; at once, and in the long run. */
+const MESSAGES_AT_ONCE = 1_000;
+const MESSAGES_PER_SECOND = 100;
 /** A port that is taken is tried again after this. */
 const RETRY_MS = 30_000;
 /** In a large space there is always some news: the loop is not woken more often than this for it. */
@@ -100,6 +104,7 @@ export class Space {
   /** How many numbers of a start the member of now may ask for. */
   private numbersLeft = 0;
   private numbering: Promise<unknown> = Promise.resolve();
+  private messages: TokenBucket;
   /** Pages of news that are not all there. */
   private page: SpaceNews | null = null;
   /** The member of now is not the first, and has not heard the others yet. */
@@ -124,6 +129,7 @@ export class Space {
     this.picture = new Picture(memory, () => this.host.status);
     this.questions = new SpaceQuestions(clock, (message) => this.tell(message));
     this.lines = new MemberLogLines(log, clock);
+    this.messages = this.messageBudget();
     parts.process.connect({
       began: (send) => this.memberBegan(send),
       ended: () => this.memberEnded(),
@@ -265,6 +271,7 @@ export class Space {
   private memberBegan(send: (message: ToMember) => void): void {
     this.toMember = send;
     this.isSilent = true;
+    this.messages = this.messageBudget();
     if (!this.started) return;
     // Only what another has heard can be kept until it hears it, too.
     this.isRehearing = this.memberProblem === ENDED;
@@ -351,21 +358,28 @@ export class Space {
 
   private receive(type: string, body: unknown): void {
     if (this.closed) return;
+    if (!this.messages.has(this.parts.clock.nowMs())) throw new BadMessage('it says more than there is to say');
+    this.messages.spend(1);
     const message = checkFromMember(type, body, (name) => this.peerSet.has(name));
     if (this.isSilent) this.memberSpeaks();
     switch (message.type) {
       case 'news':
-        return this.takeNews(message.news, message.isLast);
+        this.takeNews(message.news, message.isLast);
+        break;
       case 'log':
-        return this.lines.write(message.level, message.text);
+        this.lines.write(message.level, message.text);
+        break;
       case 'picture-wanted':
-        return this.givePicture(message.machines);
+        this.givePicture(message.machines);
+        break;
       case 'number-wanted':
-        return this.giveNumber();
+        this.giveNumber();
+        break;
       case 'number-raised':
-        return this.keepNumber(message.incarnation);
+        this.keepNumber(message.incarnation);
+        break;
       default:
-        return this.questions.take(message);
+        this.questions.take(message);
     }
   }
 
@@ -423,6 +437,10 @@ export class Space {
     this.numbering = this.incarnation.keep(incarnation).then(() => {
       if (toMember === this.toMember) this.tell({ type: 'number-kept', incarnation });
     });
+  }
+
+  private messageBudget(): TokenBucket {
+    return new TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE, this.parts.clock.nowMs());
   }
 
   private hasOthers(): boolean {

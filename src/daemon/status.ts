@@ -10,6 +10,7 @@ import type { StateLayout } from '../machines/layout.js';
 import { credentialProblems } from './credentials-problems.js';
 import type { Memory } from './memory.js';
 import { pipeProblems } from './pipe-facts.js';
+import { quarantineProblems } from './quarantine-problems.js';
 import { standingProblems } from './standing-problems.js';
 
 export interface MachineStatus {
@@ -29,6 +30,22 @@ export interface MachineStatus {
   readonly cpuSeconds: number;
   readonly cpuPercent: number;
   readonly end: MachineEnd | null;
+}
+
+/** A machine in quarantine. */
+export interface QuarantineStatus {
+  readonly machine: string;
+  readonly phase: Machine['phase'];
+  readonly domain: Machine['domain'];
+  readonly who: string;
+  readonly reason: string;
+  readonly sinceSeconds: number;
+  /** What became of keeping its memory, in words; null: it is under way. */
+  readonly memory: string | null;
+  /** What vac release asked for and is not done yet. */
+  readonly release: 'resume' | 'destroy' | null;
+  /** Of the machine, in the state directory. */
+  readonly directory: string;
 }
 
 export interface ShareStatus {
@@ -56,6 +73,8 @@ export interface FactoryStatus {
   readonly loadAverages: readonly [number, number, number];
   /** All that are not over, and those that were cleared last. */
   readonly machines: readonly MachineStatus[];
+  /** Machines that are held. */
+  readonly quarantines: readonly QuarantineStatus[];
   /** Why nothing starts at this moment. */
   readonly standstill: Standstill | null;
   /** What needs somebody's attention and does not go away by itself, a line each; the worst first. */
@@ -93,10 +112,12 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
       ...state.machines.filter((machine) => machine.phase !== 'cleared'),
       ...memory.lastCleared(LAST_CLEARED, performance.now()),
     ].map(machineStatus),
+    quarantines: quarantineStatus(memory, performance.now()),
     // Asked anew: an order that was given a moment ago shows in the answer to it.
     standstill: refuseAllStarts(state, memory.config.settings),
     problems: [
       ...standingProblems(state, memory.config),
+      ...quarantineProblems(memory.quarantines),
       ...pipeProblems(memory.pipes, state.nowSeconds),
       ...credentialProblems(memory.credentials, state.nowSeconds).map(({ text }) => text),
       ...(memory.alone ? [ALONE] : []),
@@ -108,6 +129,14 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
     machinetypeDecisions: machinetypes,
     done,
   };
+}
+
+function quarantineStatus(memory: Memory, nowMs: number): QuarantineStatus[] {
+  return [...memory.quarantines].map(([machine, order]) => {
+    const facts = memory.factsOf(machine, nowMs);
+    const { phase = 'cleared', domain = 'unknown' } = facts ?? {};
+    return { machine, phase, domain, ...order, directory: `machines/${machine}` };
+  });
 }
 
 export function machineStatus(machine: Machine): MachineStatus {

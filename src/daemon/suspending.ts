@@ -34,7 +34,8 @@ export async function suspendMachine(
       log.error(`${record.hostname}: that it is suspended could not be written down: ${error.message}`);
     });
   }
-  await tools.hypervisor.suspendDomain(record.uuid);
+  // Paused by somebody else it is only noted as ours.
+  if (machine.domain?.state !== 'paused') await tools.hypervisor.suspendDomain(record.uuid);
   log.info({ machine: record.id }, `${record.hostname}: suspended: ${reason}`);
   await relist();
 }

@@ -35,6 +35,9 @@ const MACHINE_VERBS: Partial<Record<Action['kind'], string>> = {
   exportMachine: 'export again',
   accountMonth: 'account for the month',
   resumeMachine: 'resume',
+  holdMachine: 'hold',
+  keepMemory: 'keep its memory',
+  releaseMachine: 'release',
   suspendMachine: 'suspend',
   throttleMachine: 'throttle',
 };

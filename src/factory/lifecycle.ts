@@ -10,6 +10,7 @@ import { monthName, monthStart } from './months.js';
 import { shutdownLimit, utcTime } from './orders.js';
 import { endMessage, stoppedReason } from './outcome.js';
 import { overnightAction } from './overnight-machines.js';
+import { quarantineAction } from './quarantine.js';
 import type { Action, FactoryState, Machine, MachineEnd, StopRequest } from './types.js';
 
 /** A machine asked to stop by ACPI has this long before it is destroyed (SPEC 5). */
@@ -33,6 +34,8 @@ const MIN_BACK_SECONDS = 60;
 /** At most one action a machine and pass; null when nothing is due. */
 export function machineAction(machine: Machine, state: FactoryState, settings: Settings): Action | null {
   if (machine.busy || machine.retryInSeconds > 0) return null;
+  const held = quarantineAction(machine, state.nowSeconds);
+  if (held !== undefined) return held;
   switch (machine.phase) {
     case 'starting':
       return recoverStart(machine, state);

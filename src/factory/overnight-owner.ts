@@ -49,7 +49,10 @@ export function presenceBlockers(facts: OwnerFacts, config: OvernightConfig): Ov
     if ('unknown' in cpu) add('unknown', `CPU use of other programs is not known (${cpu.unknown})`);
     else if (cpu.value > config.otherCpuPercent) {
       const percent = cpu.value < 10 ? cpu.value.toFixed(1) : Math.round(cpu.value);
-      add('other-cpu', `other programs use ${percent} % of the CPU, over other_cpu_percent = ${config.otherCpuPercent}`);
+      add(
+        'other-cpu',
+        `other programs use ${percent} % of the CPU, over other_cpu_percent = ${config.otherCpuPercent}`,
+      );
     }
   }
   return blockers;

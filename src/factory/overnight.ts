@@ -59,10 +59,11 @@ export function nextOvernight(
   before: OvernightState | null,
   input: OvernightInput,
 ): { readonly state: OvernightState; readonly verdict: OvernightVerdict } {
-  const view = look(before ?? restored(input), input);
+  const prior = before ?? restored(input);
+  const view = look(prior, input);
   const name = stateOf(view);
   const reason = reasonOf(name, view);
-  const known = before?.name === name ? before : null;
+  const known = prior?.name === name ? prior : null;
   const isInterrupted = name === 'throttled' || name === 'suspended' || name === 'stopping';
   const state: OvernightState = {
     name,
@@ -94,15 +95,18 @@ interface View extends OvernightInput {
 }
 
 /** Of what an earlier vacd was in the middle of, its machines' directories tell. */
-function restored({ suspendedSinceSeconds, nowSeconds, steadySeconds }: OvernightInput): OvernightState | null {
+function restored(input: OvernightInput): OvernightState | null {
+  const { suspendedSinceSeconds, nowSeconds, steadySeconds, config } = input;
   if (suspendedSinceSeconds === null) return null;
+  // So long after the owner's return they were suspended.
+  const step = config.onReturn.find(({ action }) => action === 'suspend')?.afterSeconds ?? 0;
   const ago = Math.min(DAY_SECONDS, Math.max(0, nowSeconds - suspendedSinceSeconds));
   return {
     name: 'suspended',
     sinceSeconds: suspendedSinceSeconds,
     reason: 'machines were suspended when vacd started',
     calendarSeconds: nowSeconds,
-    blockedAtSteady: steadySeconds - ago,
+    blockedAtSteady: steadySeconds - ago - step,
     clearAtSteady: null,
   };
 }
@@ -148,9 +152,9 @@ function stateOf(view: View): OvernightStateName {
   const mayOpen = blockers.length === 0 && recent.length === 0 && settled;
   if (machines === 0) return mayOpen ? 'open' : 'waiting';
   if (blockers.length > 0) return stepOf(view);
-  const interrupted = before?.name === 'throttled' || before?.name === 'suspended' || before?.name === 'stopping';
+  const wasUp = before === null || before.name === 'open' || before.name === 'running' || before.name === 'closed';
   // The times of on_return go on while it is not sure that the owner is gone.
-  if (interrupted && !settled) return stepOf(view);
+  if (!wasUp && !settled) return stepOf(view);
   return mayOpen ? 'open' : 'running';
 }
 
@@ -233,9 +237,7 @@ function verdictOf(state: OvernightState, reason: string, view: View): Overnight
 }
 
 function isInUse({ owner, config, say }: View): boolean {
-  return (
-    inputBlockers(owner, config, config.idleSeconds, say).length > 0 || presenceBlockers(owner, config).length > 0
-  );
+  return inputBlockers(owner, config, config.idleSeconds, say).length > 0 || presenceBlockers(owner, config).length > 0;
 }
 
 /** If nobody does anything from now on. */
@@ -262,7 +264,7 @@ function nextChange({ name }: OvernightState, view: View): OvernightVerdict['nex
       add(nowSeconds + Math.max(0, quiet), 'machines go on');
     }
     const step = config.onReturn.find(({ afterSeconds }) => afterSeconds > steadySeconds - blockedAtSteady);
-    if (isInterrupted && step !== undefined) {
+    if ((isInterrupted || (name === 'running' && view.blockers.length > 0)) && step !== undefined) {
       const what = { throttle: 'held down', suspend: 'suspended', stop: 'stopped' }[step.action];
       add(nowSeconds + step.afterSeconds - (steadySeconds - blockedAtSteady), `machines are ${what}`);
     }

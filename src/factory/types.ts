@@ -104,6 +104,17 @@ export interface MachineSuspension {
   readonly who?: string;
 }
 
+/** An order to hold a machine as it is (vac quarantine; daemon/quarantine.ts), until it is released. */
+export interface Quarantine {
+  readonly sinceSeconds: number;
+  readonly who: string;
+  readonly reason: string;
+  /** What became of keeping its memory, in words; null: that is to be done yet. */
+  readonly memory: string | null;
+  /** What vac release asked for and is not done yet; null: it is held. */
+  readonly release: 'resume' | 'destroy' | null;
+}
+
 /** Suspensions of a machine that are over. */
 export interface PastSuspensions {
   readonly count: number;
@@ -143,6 +154,8 @@ export interface Machine {
   /** Null: this factory has not suspended it. */
   readonly suspension: MachineSuspension | null;
   readonly pastSuspensions: PastSuspensions;
+  /** Null or left out: it is in none. */
+  readonly quarantine?: Quarantine | null;
   /** Whether its CPU is held down for the owner's sake (overnight); null: not known, as after a restart of vacd. */
   readonly throttled: boolean | null;
   /** Seconds on the monotonic clock since this process asked it by ACPI; null: not asked by this process yet. */
@@ -355,6 +368,12 @@ export type Action =
     }
   /** Ends a suspension, or a pause by QEMU. */
   | { readonly kind: 'resumeMachine'; readonly machine: string; readonly reason: string }
+  /** Halts a machine that is to be held in quarantine, and cuts its network. */
+  | { readonly kind: 'holdMachine'; readonly machine: string; readonly reason: string }
+  /** Writes the memory of a held machine to a file. */
+  | { readonly kind: 'keepMemory'; readonly machine: string; readonly reason: string }
+  /** Ends a quarantine: the machine goes on. */
+  | { readonly kind: 'releaseMachine'; readonly machine: string; readonly reason: string }
   /** Holds its CPU down for the owner's sake, or lets it go. */
   | { readonly kind: 'throttleMachine'; readonly machine: string; readonly throttled: boolean; readonly reason: string }
   | { readonly kind: 'destroyZombie'; readonly uuid: string; readonly name: string; readonly reason: string }

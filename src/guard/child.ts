@@ -1,5 +1,6 @@
 /** The child of vacd that serves guests and the network: what src/vacd-guard.ts runs. See part.ts. */
 
+import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { CHANNEL_DESCRIPTOR, type Task } from './command.js';
 import { dropRoot } from './confine.js';
@@ -7,12 +8,16 @@ import type { Message } from './frames.js';
 import { Channel } from './link.js';
 import { type ChildPart, GUARD_PART } from './part.js';
 
+const MAX_PROBLEM_CHARS = 1000;
+
 /**
  * Runs until vacd closes the channel, be it because it is dead, and then ends at once, whatever is under way.
  *
  * @throws Error when root cannot be given up or a part does not start; the process must end then
  */
 export async function runChild(task: Task, parts: readonly ChildPart[]): Promise<void> {
+  // Node makes the threads for names and files when they are first used, and later there may be none any more.
+  await stat('/');
   dropRoot(task);
   const byName = new Map(parts.map((part) => [part.name, part]));
   const channel = new Channel(new Socket({ fd: CHANNEL_DESCRIPTOR, readable: true, writable: true }), {
@@ -20,7 +25,11 @@ export async function runChild(task: Task, parts: readonly ChildPart[]): Promise
       if (part === GUARD_PART) channel.send(GUARD_PART, type, body);
       else byName.get(part)?.receive(type, body, bytes);
     },
-    onEnd: () => process.exit(0),
+    onEnd: (error) => {
+      // A fault of ours is told on stderr, and ends the process as well.
+      if (error !== null) throw error;
+      process.exit(0);
+    },
   });
   for (const part of parts) {
     const own = task.sockets.filter((socket) => socket.part === part.name);
@@ -33,5 +42,3 @@ export async function runChild(task: Task, parts: readonly ChildPart[]): Promise
   channel.begin();
   channel.send(GUARD_PART, 'ready');
 }
-
-const MAX_PROBLEM_CHARS = 1000;

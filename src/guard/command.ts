@@ -21,19 +21,14 @@ const MAX_DESCRIPTORS = 4096;
 const MAX_DATA_BYTES = 512 * 2 ** 20;
 
 /** Memory is dear on a host that sells it; the child keeps little, for a short time. */
-const NODE_FLAGS = [
-  '--max-old-space-size=96',
-  '--max-semi-space-size=1',
-  '--v8-pool-size=1',
-  // Its user can read no more than anybody; what it has in memory is not for crash dumps and debuggers either.
-  '--no-deprecation',
-];
+const NODE_FLAGS = ['--max-old-space-size=96', '--max-semi-space-size=1', '--v8-pool-size=1'];
 
 /**
  * @param mark an argument that makes the process known as this vacd's (see `leftover.ts`)
+ * @param entry the module that it runs
  * @returns program and arguments
  */
-export function guardCommand(task: Task, mark: string): [string, string[]] {
+export function guardCommand(task: Task, mark: string, entry = ENTRY): [string, string[]] {
   const limits = [
     '--core=0',
     `--nofile=${MAX_DESCRIPTORS}`,
@@ -49,7 +44,7 @@ export function guardCommand(task: Task, mark: string): [string, string[]] {
     // To read the program wherever it lies, and to become the other user.
     '--bounding-set=-all,+dac_read_search,+setuid,+setgid',
   ];
-  const node = [process.execPath, ...NODE_FLAGS, ENTRY, `--of=${mark}`, JSON.stringify(task)];
+  const node = [process.execPath, ...NODE_FLAGS, entry, `--of=${mark}`, JSON.stringify(task)];
   return ['prlimit', [...limits, '--', 'setpriv', ...rights, '--', ...node]];
 }
 

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { firstLineHarmless } from '../host/files.js';
 import { TokenBucket } from '../vacquery/limits.js';
-import { CHANNEL_DESCRIPTOR, guardCommand, type Task } from './command.js';
+import { CHANNEL_DESCRIPTOR, type Task } from './command.js';
 import type { Identity } from './confine.js';
 import { integerField, textField } from './fields.js';
 import type { Message } from './frames.js';
@@ -17,6 +17,8 @@ export interface ProcessOptions {
   readonly identity: Identity;
   readonly onProblem: (line: string) => void;
   readonly beatSeconds: number;
+  /** Program and arguments of the child. */
+  readonly command: (task: Task, mark: string) => readonly [string, readonly string[]];
 }
 
 export interface ProcessListener {
@@ -77,16 +79,18 @@ export class GuardProcess {
       ...this.options.identity,
       sockets: sockets.map((socket, index) => ({ ...socket, descriptor: CHANNEL_DESCRIPTOR + 1 + index })),
     };
-    const [command, args] = guardCommand(task, this.options.mark);
+    const [command, args] = this.options.command(task, this.options.mark);
     const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...sockets.map(({ descriptor }) => descriptor)],
       // Not what vacd was started with: options for Node, keys that were passed on by mistake.
-      env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: '1' },
+      env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: '4' },
       cwd: '/',
     });
     this.child = child;
     child.on('error', (error) => this.end(`cannot be started: ${error.message}`));
-    child.on('exit', (code, signal) => this.exited(code === null ? `was ended by ${signal}` : `ended with code ${code}`));
+    child.on('exit', (code, signal) =>
+      this.exited(code === null ? `was ended by ${signal}` : `ended with code ${code}`),
+    );
     this.listenToWords(child.stderr as Socket);
     const channel = new Channel(child.stdio[CHANNEL_DESCRIPTOR] as Socket, {
       onMessage: (message) => this.take(message),
@@ -167,7 +171,11 @@ export class GuardProcess {
   private listenToWords(stderr: Socket): void {
     stderr.on('error', () => {});
     stderr.on('data', (chunk: Buffer) => {
-      for (const line of chunk.subarray(0, MAX_LINE_CHARS * LINES_AT_ONCE).toString('utf8').split('\n')) this.say(line);
+      for (const line of chunk
+        .subarray(0, MAX_LINE_CHARS * LINES_AT_ONCE)
+        .toString('utf8')
+        .split('\n'))
+        this.say(line);
     });
   }
 

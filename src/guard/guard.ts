@@ -8,8 +8,9 @@
  */
 
 import { VacError } from '../errors.js';
-import { GuardProcess, type ProcessOptions } from './guard-process.js';
+import { guardCommand } from './command.js';
 import type { Identity } from './confine.js';
+import { GuardProcess, type ProcessOptions } from './guard-process.js';
 import { endLeftovers } from './leftover.js';
 import type { ParentPart } from './part.js';
 
@@ -23,8 +24,11 @@ export interface GuardOptions {
   readonly onProblem: (line: string) => void;
   /** Between two questions whether it lives; default 3. */
   readonly beatSeconds?: number;
+  /** Another program, for tests of what an attacker would run. */
+  readonly command?: ProcessOptions['command'];
 }
 
+const BEAT_SECONDS = 3;
 /** A child that ends within this of its start adds to the delay before the next one. */
 const QUICK_END_SECONDS = 60;
 /** Delay before the next start, by how many have ended quickly, one after another; then always the last. */
@@ -97,7 +101,7 @@ export class Guard {
   }
 
   private start(): void {
-    const options: ProcessOptions = { ...this.options, beatSeconds: this.options.beatSeconds ?? 3 };
+    const options: ProcessOptions = { beatSeconds: BEAT_SECONDS, command: guardCommand, ...this.options };
     const process = new GuardProcess(options, {
       onServing: () => this.wake(),
       onEnd: (why, livedSeconds) => {
@@ -149,7 +153,8 @@ export class Guard {
   }
 
   private failure(): VacError {
-    const ends = this.quickEnds > 0 ? `: ${this.quickEnds} have ended soon after their start, the last one ${this.lastEnd}` : '';
+    const ends =
+      this.quickEnds > 0 ? `: ${this.quickEnds} have ended soon after their start, the last one ${this.lastEnd}` : '';
     return new VacError('helper-failed', `the process that serves machines and the network does not run${ends}`);
   }
 }

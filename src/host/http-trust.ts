@@ -34,8 +34,7 @@ export async function trustedBy(caDirectory: string = GRID_CA_DIRECTORY): Promis
   const stamp = `${bundle} ${await changedAt(bundle)} ${await changedAt(caDirectory)}`;
   const known = kept.get(caDirectory);
   if (known?.stamp === stamp) return known.context;
-  const system = bundle === '' ? rootCertificates : certificatesIn(await readFile(bundle, 'latin1'));
-  const ca = [...new Set([...system, ...(await authoritiesIn(caDirectory))])];
+  const ca = [...new Set([...(await systemAuthorities(bundle)), ...(await authoritiesIn(caDirectory))])];
   const trust = { stamp, context: createSecureContext({ ca, minVersion: 'TLSv1.2' }) };
   kept.set(caDirectory, trust);
   return trust.context;
@@ -50,6 +49,12 @@ export async function authoritiesIn(caDirectory: string): Promise<string[]> {
       .map((name) => readFile(join(caDirectory, name), 'latin1').catch(() => '')),
   );
   return [...new Set(texts.flatMap(certificatesIn))];
+}
+
+/** Certificates (PEM) of the authorities of the host's system; Node's own list where the host has none. */
+export async function systemAuthorities(bundle?: string): Promise<readonly string[]> {
+  const path = bundle ?? (await firstThere([process.env.SSL_CERT_FILE ?? '', ...SYSTEM_BUNDLES]));
+  return path === '' ? rootCertificates : certificatesIn(await readFile(path, 'latin1'));
 }
 
 function certificatesIn(text: string): string[] {

@@ -53,8 +53,10 @@ export interface Hypervisor {
   shutdownDomain(uuid: string): Promise<void>;
   /** Ends it at once; fine if it is gone. */
   destroyDomain(uuid: string): Promise<void>;
-  /** Stops its processors at once, its memory stays; fine if it is gone or suspended already. */
+  /** Stops its processors at once, its memory stays; fine if it is gone. */
   suspendDomain(uuid: string): Promise<void>;
+  /** Writes the memory of a suspended domain to a file of this host, as ELF; refuses one that is gone. */
+  dumpMemory(uuid: string, path: string): Promise<void>;
   /** Fine if it is gone. */
   resumeDomain(uuid: string): Promise<void>;
   /** Caps each of its processors to this part of one, 0.01 to 1; 1 lifts the cap. Fine if it is gone. */

@@ -14,6 +14,8 @@ const CREATE_TIMEOUT_SECONDS = 120;
 /** Of a cap on processors; the kernel's own default. */
 const CAP_PERIOD_MICROSECONDS = 100_000;
 const CALL_TIMEOUT_SECONDS = 30;
+/** A hundred gigabytes on a slow disk. */
+const DUMP_TIMEOUT_SECONDS = 3600;
 /** A libvirtd that does not answer pings for 15 s has lost us, and we it. */
 const KEEP_ALIVE = { intervalSeconds: 5, count: 3 };
 
@@ -87,6 +89,13 @@ export class LibvirtHypervisor implements Hypervisor {
     const quotaMicroseconds = part >= 1 ? -1 : Math.max(1000, Math.round(part * CAP_PERIOD_MICROSECONDS));
     const bandwidth = { periodMicroseconds: CAP_PERIOD_MICROSECONDS, quotaMicroseconds };
     await this.unlessGone('setVcpuBandwidth', (c) => c.setVcpuBandwidth(uuid, bandwidth, { live: true }));
+  }
+
+  async dumpMemory(uuid: string, path: string): Promise<void> {
+    const options = this.uri.startsWith('test') ? {} : { memoryOnly: true };
+    await this.call('coreDumpDomain', (c) =>
+      c.coreDumpDomain(uuid, path, { ...options, timeoutSeconds: DUMP_TIMEOUT_SECONDS }),
+    );
   }
 
   async resumeDomain(uuid: string): Promise<void> {

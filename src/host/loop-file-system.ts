@@ -3,7 +3,7 @@
  * else. Only this host's kernel writes the file's bytes, so mounting it is no parsing of a stranger's data.
  */
 
-import { open, rename, rm, rmdir } from 'node:fs/promises';
+import { chmod, open, rename, rm, rmdir } from 'node:fs/promises';
 import { createSparse } from './disks.js';
 import { run } from './exec.js';
 import { mountLoop } from './mounts.js';
@@ -35,11 +35,7 @@ export function imageBytes({ bytes, files }: FileSystemSize): number {
  *
  * @throws CommandError, `ENOSPC`
  */
-export async function makeImage(
-  path: string,
-  size: FileSystemSize,
-  owner: { readonly uid: number; readonly gid: number },
-): Promise<void> {
+export async function makeImage(path: string, size: FileSystemSize): Promise<void> {
   const making = `${path}.tmp`;
   const bytes = imageBytes(size);
   await rm(making, { force: true });
@@ -50,7 +46,7 @@ export async function makeImage(
       ...['-q', '-F', '-b', String(BLOCK_BYTES), '-I', String(INODE_BYTES), '-N', String(size.files + RESERVED_INODES)],
       // Nothing reserved: of those who write there, none is root. The journal lets it outlive a crash of the host.
       ...['-m', '0', '-e', 'remount-ro', '-J', `size=${JOURNAL_MIB}`, '-O', '^resize_inode'],
-      ...['-E', `lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=${owner.uid}:${owner.gid}`],
+      ...['-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard'],
       making,
     ]);
     await rename(making, path);
@@ -60,9 +56,10 @@ export async function makeImage(
   }
 }
 
-/** @throws CommandError */
+/** Its root is for root alone. @throws CommandError */
 export async function mountImage(path: string, at: string): Promise<void> {
   await mountLoop(path, at);
+  await chmod(at, 0o700);
   // Of no use to anybody: what fsck would put there is made again when it is needed.
   await rmdir(`${at}/lost+found`).catch(() => {});
 }

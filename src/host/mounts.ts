@@ -3,7 +3,7 @@
  * loop devices are found and let go as the host does it.
  */
 
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat, readFile, readlink, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { run } from './exec.js';
 
@@ -62,12 +62,24 @@ export async function isMountPoint(path: string): Promise<boolean> {
   return info !== null && parent !== null && info.isDirectory() && info.dev !== parent.dev;
 }
 
+/**
+ * Whether what is mounted below a directory is hidden from the host's other programs: this process has a mount namespace
+ * of its own (unlike that of init) which takes mounts from another one and gives none back, as systemd makes them for
+ * PrivateTmp= and the like. In a container init has the same one, and in a test's none is taken from another.
+ */
+export async function mountsAreHidden(directory: string): Promise<boolean> {
+  const [own, inits] = await Promise.all([readlink('/proc/self/ns/mnt'), readlink('/proc/1/ns/mnt').catch(() => null)]);
+  if (own === inits) return false;
+  const mount = mountOf(await realpath(directory), await readMounts());
+  return mount?.propagation.some((word) => word.startsWith('master:')) ?? false;
+}
+
 /** What is on such a file system is data: nothing on it is a device, is run, or runs as somebody else. */
 const HARMLESS = 'nosuid,nodev,noexec';
 
 /** @throws CommandError */
 export async function mountTmpfs(at: string, { bytes, files }: { bytes: number; files: number }): Promise<void> {
-  await run('mount', ['-t', 'tmpfs', '-o', `${HARMLESS},mode=755,size=${bytes},nr_inodes=${files}`, 'vac', at]);
+  await run('mount', ['-t', 'tmpfs', '-o', `${HARMLESS},mode=700,size=${bytes},nr_inodes=${files}`, 'vac', at]);
 }
 
 /** @throws CommandError */

@@ -91,5 +91,7 @@ async function plugInAgain(hypervisor: Hypervisor, machineUuids: readonly string
 
 async function plugIn(device: string, bridge: string): Promise<void> {
   const master = await readlink(`/sys/class/net/${device}/master`).catch(() => '');
-  if (basename(master) !== bridge) await run('ip', ['link', 'set', 'dev', device, 'master', bridge, 'up']);
+  if (basename(master) === bridge) return;
+  await run('ip', ['link', 'set', 'dev', device, 'master', bridge, 'up']);
+  await run('ip', ['link', 'set', 'dev', device, 'type', 'bridge_slave', 'isolated', 'on']);
 }

@@ -2,11 +2,15 @@
 
 import { VacError } from '../errors.js';
 
-/** The directories of a machine that it sees, and whether it may write there. */
+/**
+ * The directories of a machine that it sees, the file system (a directory beside them) that each is in, and whether it
+ * may write there. Each is a directory within that file system, whose own root no guest may pass: nfs-ganesha takes the
+ * file system above it for exported too as soon as somebody looks up `..` in a file system's root.
+ */
 export const EXPORTED_DIRECTORIES = [
-  { name: 'machinefeatures', writable: false },
-  { name: 'jobfeatures', writable: false },
-  { name: 'joboutputs', writable: true },
+  { name: 'machinefeatures', fileSystem: 'features', writable: false },
+  { name: 'jobfeatures', fileSystem: 'features', writable: false },
+  { name: 'joboutputs', fileSystem: 'outputs', writable: true },
 ] as const;
 
 /** What one machine is given: three directories, for its IP alone. */
@@ -17,17 +21,26 @@ export interface MachineExports {
   readonly hostname: string;
   readonly machinetype: string;
   readonly clientIp: string;
-  /** Absolute; holds machinefeatures/, jobfeatures/ and joboutputs/. */
+  /** Absolute; holds machinefeatures, jobfeatures and joboutputs, as directories or links. */
   readonly directory: string;
   /** The machine has written as much as it may (machines/joboutputs-watch.ts). */
   readonly joboutputsReadOnly?: true;
 }
 
+export interface ExportedDirectory {
+  readonly name: string;
+  /** Where it really is; in the machine's directory there is a link to it. */
+  readonly path: string;
+  readonly writable: boolean;
+}
+
 /** What a machine sees, and whether it may write there now. */
-export function exportedDirectories({
-  joboutputsReadOnly,
-}: MachineExports): readonly { readonly name: string; readonly writable: boolean }[] {
-  return EXPORTED_DIRECTORIES.map(({ name, writable }) => ({ name, writable: writable && !joboutputsReadOnly }));
+export function exportedDirectories({ directory, joboutputsReadOnly }: MachineExports): readonly ExportedDirectory[] {
+  return EXPORTED_DIRECTORIES.map(({ name, fileSystem, writable }) => ({
+    name,
+    path: `${directory}/${fileSystem}/${name}`,
+    writable: writable && !joboutputsReadOnly,
+  }));
 }
 
 /** `<server>:<path>` of each directory, as a guest mounts it. */

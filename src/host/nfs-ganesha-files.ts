@@ -98,12 +98,11 @@ export const EXPORT_IDS_PER_MACHINE = 2 * EXPORTED_DIRECTORIES.length;
 export function exportBlocks({ firstExportId, exports }: ExportFile): ExportBlock[] {
   const { directory, hostname, machinetype, uuid } = exports;
   const shared = `/var/lib/vac/machines/${hostname}/${machinetype}/${uuid}/shared`;
-  return exportedDirectories(exports).flatMap(({ name, writable }, index) => {
-    const path = `${directory}/${name}`;
+  return exportedDirectories(exports).flatMap(({ name, path, writable }, index) => {
     const exportId = firstExportId + 2 * index;
     const oldName = name === 'joboutputs' ? 'machineoutputs' : name;
     return [
-      { exportId, path, pseudo: path, writable },
+      { exportId, path, pseudo: `${directory}/${name}`, writable },
       { exportId: exportId + 1, path, pseudo: `${shared}/${oldName}`, writable },
     ];
   });

@@ -8,7 +8,7 @@
 
 import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { isVacError, VacError } from '../errors.js';
@@ -109,7 +109,10 @@ export class GaneshaNfs implements NfsServer {
       }
       const shown = await this.show();
       if (same && isComplete(known, shown)) return;
-      const file = same ? known : { firstExportId: this.allot(files, shown), exports };
+      // One that may only write no more keeps its ids, and so its guest's mounts.
+      const keepsIds = known !== undefined && isSameMachine(known.exports, exports);
+      const firstExportId = keepsIds ? known.firstExportId : this.allot(files, shown);
+      const file = { firstExportId, exports };
       const path = this.exportPath(exports.machineId);
       await this.writeExportFile(file);
       const problem = await this.addBlocks(file);
@@ -157,7 +160,6 @@ export class GaneshaNfs implements NfsServer {
     }
     const { directory, exports, recovery, busConfig, config } = this.paths;
     for (const path of [directory, exports, recovery]) await mkdir(path, { recursive: true, mode: 0o755 });
-    await this.warnOfSharedFileSystem();
     await this.writeIfNew(busConfig, renderBusConfig(this.paths));
     const bus = await this.bus.ensureRunning();
     const rpcbind = await this.ensureRpcbind();
@@ -175,18 +177,6 @@ export class GaneshaNfs implements NfsServer {
     if (!running) await this.repairExportFiles();
     await this.writeIfNew(config, wanted);
     await this.ganesha.ensureRunning();
-  }
-
-  /**
-   * Ganesha does not check that a file handle lies below the exported directory, and a handle of a file system's root
-   * is easily forged: whatever there any user may read, a hostile guest may.
-   */
-  private async warnOfSharedFileSystem(): Promise<void> {
-    const { stateDir } = this.options;
-    if ((await stat(stateDir)).dev !== (await stat('/')).dev) return;
-    this.warnOnce(
-      `${stateDir} is on the file system of /: by nfs-ganesha a hostile guest can read there what every user can; give ${stateDir} a file system of its own, or use the kernel's NFS server`,
-    );
   }
 
   private warnOnce(message: string): void {
@@ -328,6 +318,12 @@ export class GaneshaNfs implements NfsServer {
       ? { answered: true, text: stdout }
       : { answered: false, text: stderr.trim().replace(/\s*\n\s*/g, '; ') };
   }
+}
+
+/** Whether two are the same but for what may be written. */
+function isSameMachine(a: MachineExports, b: MachineExports): boolean {
+  const fixed = ({ joboutputsReadOnly: _, ...rest }: MachineExports) => JSON.stringify(Object.entries(rest).sort());
+  return fixed(a) === fixed(b);
 }
 
 /** Whether ganesha has all blocks of a file. */

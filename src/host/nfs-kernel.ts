@@ -16,7 +16,6 @@ import {
   exportedDirectories,
   type MachineExports,
   type MountAddresses,
-  mountAddresses,
   type NfsOptions,
   type NfsServer,
 } from './nfs-exports.js';
@@ -36,7 +35,7 @@ export interface Command {
 
 /** What exports a machine's directories; harmless to run again. */
 export function planAdd(exports: MachineExports, guestOwner: NfsOptions['guestOwner']): Command[] {
-  return exportedDirectories(exports).map(({ name, writable }) => {
+  return exportedDirectories(exports).map(({ name, path, writable }) => {
     const options = [
       writable ? 'rw' : 'ro',
       // A guest's write that was answered is on disk: a heartbeat or result is not lost with the host.
@@ -50,7 +49,7 @@ export function planAdd(exports: MachineExports, guestOwner: NfsOptions['guestOw
       'sec=sys',
       `fsid=${exportFsid(exports.uuid, name)}`,
     ];
-    return { command: 'exportfs', args: ['-o', options.join(','), `${exports.clientIp}:${exports.directory}/${name}`] };
+    return { command: 'exportfs', args: ['-o', options.join(','), `${exports.clientIp}:${path}`] };
   });
 }
 
@@ -71,10 +70,11 @@ export function listMachines(there: readonly KernelExport[]): Set<string> {
   return new Set([...counts].filter(([, count]) => count >= EXPORTED_DIRECTORIES.length).map(([id]) => id));
 }
 
-/** `<anything>/<machine id>/<exported directory>`; null for a path that is not of this form. */
+/** `<anything>/<machine id>/<file system>/<exported directory>`; null for a path that is not of this form. */
 function machineIdOf(path: string): string | null {
-  if (!EXPORTED_DIRECTORIES.some(({ name }) => name === basename(path))) return null;
-  const id = basename(dirname(path));
+  const known = EXPORTED_DIRECTORIES.find(({ name }) => name === basename(path));
+  if (known === undefined || basename(dirname(path)) !== known.fileSystem) return null;
+  const id = basename(dirname(dirname(path)));
   return /^\d+_[a-z0-9-]+_[A-Za-z0-9.-]+$/.test(id) ? id : null;
 }
 
@@ -140,7 +140,10 @@ export class KernelNfs implements NfsServer {
   }
 
   addressOf(exports: MachineExports): MountAddresses {
-    return mountAddresses(this.options.address, exports.directory);
+    const [machinefeatures, jobfeatures, joboutputs] = exportedDirectories(exports).map(
+      ({ path }) => `${this.options.address}:${path}`,
+    );
+    return { machinefeatures: machinefeatures!, jobfeatures: jobfeatures!, joboutputs: joboutputs! };
   }
 
   /** A server that systemd runs is the site's own, and stays. */

@@ -3,7 +3,6 @@
  * what was not acknowledged can be sent again. Lines over a plain TCP connection are lost without a word when it breaks.
  */
 
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 
 const OFFER = 'relp_version=0\nrelp_software=vacd\ncommands=syslog';
@@ -55,7 +54,10 @@ export class RelpSession {
   private wake: () => void = () => {};
 
   private constructor(readonly socket: Socket) {
+    // Small frames that wait for an answer: Nagle's algorithm would hold each back for 40 ms.
+    socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.take(chunk));
+    socket.on('drain', () => this.wake());
     socket.on('error', (error) => this.fail(error));
     socket.on('end', () => this.fail(new Error('the receiver ended the connection')));
     socket.on('close', () => this.fail(new Error('the connection was closed')));
@@ -77,7 +79,7 @@ export class RelpSession {
     const outstanding: number[] = [];
     for (const line of lines) {
       outstanding.push(this.send('syslog', line));
-      if (this.socket.writableNeedDrain) await Promise.race([once(this.socket, 'drain'), once(this.socket, 'close')]);
+      while (this.socket.writableNeedDrain && this.failure === null) await this.woken();
       if (outstanding.length >= WINDOW_LINES) await this.acknowledged(outstanding.splice(0, WINDOW_LINES / 2));
     }
     await this.acknowledged(outstanding);
@@ -98,14 +100,18 @@ export class RelpSession {
     for (const transaction of transactions) {
       while (!this.replies.has(transaction)) {
         if (this.failure !== null) throw this.failure;
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-        });
+        await this.woken();
       }
       const { text } = this.replies.get(transaction)!;
       this.replies.delete(transaction);
       if (!text.startsWith('200')) throw new Error(`the receiver refuses: ${text.slice(0, 80)}`);
     }
+  }
+
+  private woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
   }
 
   private take(chunk: Buffer): void {

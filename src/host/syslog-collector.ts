@@ -6,10 +6,11 @@
 
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import type { SyslogForwarding } from '../config/types.js';
+import { systemAuthorities } from './http-trust.js';
 import { RelpSession } from './relp.js';
 
 export interface Collector {
@@ -80,13 +81,15 @@ class StreamCollector implements Collector {
 async function connectTo({ collector, ...wish }: SyslogForwarding): Promise<Socket> {
   const { host, port } = collector;
   const isTls = collector.protocol === 'tls' || collector.protocol === 'relps';
+  const name = wish.peer ?? host;
   const read = async (path: string | null) => (path === null ? undefined : readFile(path));
   const socket = isTls
     ? connectTls({
         host,
         port,
-        servername: wish.peer ?? host,
-        ca: await read(wish.caPath),
+        // Checked against the certificate; an address is no name to be sent along.
+        ...(isIP(name) === 0 ? { servername: name } : {}),
+        ca: wish.caPath === null ? [...(await systemAuthorities())] : await read(wish.caPath),
         cert: await read(wish.certPath),
         key: await read(wish.keyPath ?? wish.certPath),
       })
@@ -97,10 +100,13 @@ async function connectTo({ collector, ...wish }: SyslogForwarding): Promise<Sock
 
 /** Ends the socket when the work fails or takes too long, so that the work ends too. */
 async function within<T>(seconds: number, socket: Socket, work: (socket: Socket) => Promise<T>): Promise<T> {
+  let onError: (error: Error) => void = () => {};
+  const onClose = () => onError(new Error('the connection was closed'));
   const failed = new Promise<never>((_, reject) => {
-    socket.once('error', reject);
-    socket.once('close', () => reject(new Error('the connection was closed')));
+    onError = reject;
   });
+  socket.once('error', onError);
+  socket.once('close', onClose);
   const timer = setTimeout(() => socket.destroy(new Error(`no answer in ${seconds} s`)), seconds * 1000);
   // One that loses the race must not end the process.
   failed.catch(() => {});
@@ -111,5 +117,9 @@ async function within<T>(seconds: number, socket: Socket, work: (socket: Socket)
     throw error;
   } finally {
     clearTimeout(timer);
+    socket.off('close', onClose);
+    // An error after its time is nobody's, and without a listener it would end vacd.
+    socket.off('error', onError);
+    if (socket.listenerCount('error') === 0) socket.on('error', () => {});
   }
 }

@@ -51,8 +51,8 @@ export async function renderRelayConfig(wish: RelayConfig): Promise<string> {
 }
 
 /**
- * Puts values in place of `@NAME@`, quoted for strings of rsyslog's, and drops the lines of blocks `@if NAME` … `@end`
- * whose condition does not hold. Throws for a name that is not known: the template is ours.
+ * Puts values in place of `@NAME@`, quoted for strings of rsyslog's, and drops lines that begin with `##` and the lines of
+ * blocks `@if NAME` … `@end` whose condition does not hold. Throws for a name that is not known: the template is ours.
  */
 export function fillTemplate(
   template: string,
@@ -68,7 +68,7 @@ export function fillTemplate(
     const condition = /^@if ([A-Z]+)$/.exec(line);
     if (condition !== null) isKept = known(conditions, condition[1]!);
     else if (line === '@end') isKept = true;
-    else return isKept && !line.startsWith('# Template ');
+    else return isKept && !line.startsWith('##');
     return false;
   });
   return lines.join('\n').replace(/@([A-Z_]+)@/g, (_, name: string) => quoted(known(values, name)));

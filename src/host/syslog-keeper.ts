@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { appendFile, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { readTextIfThere } from './files.js';
+import { readTextIfThere, writeFileAtomic } from './files.js';
 import { type LoggedMachine, UNKNOWN } from './syslog-table.js';
 
 export interface KeeperOptions {
@@ -50,7 +50,8 @@ const MAX_OWN_FILE_BYTES = 2 ** 20;
 export class LogKeeper {
   /** Ids of machines whose log takes no more lines. */
   readonly full = new Set<string>();
-  private readonly accounts = new Map<string, Account>();
+  /** By machine id; null: not read yet from where the vacd before this one left them. */
+  private accounts: Map<string, Account> | null = null;
   private readonly refused = new Map<string, number>();
   private lostByUdp = 0;
   private lostByFull = 0;
@@ -64,20 +65,24 @@ export class LogKeeper {
 
   /** A machine has got an address: from here on its datagrams are counted. */
   async open(address: string, { id }: LoggedMachine): Promise<void> {
-    const counter = (await this.options.datagramsSent?.())?.get(address) ?? null;
+    const counter = counterOf((await this.options.datagramsSent?.()) ?? null, address);
     const readBytes = (await sizeOf(this.path(id))) ?? 0;
-    this.accounts.set(id, { address, counter, sent: 0, received: 0, readBytes, missing: 0, said: 0 });
+    const accounts = await this.readAccounts();
+    accounts.set(id, { address, counter, sent: 0, received: 0, readBytes, missing: 0, said: 0 });
+    await this.writeAccounts();
   }
 
   async look(machines: ReadonlyMap<string, LoggedMachine>): Promise<void> {
-    for (const [address, machine] of machines) {
-      if (!this.accounts.has(machine.id)) await this.open(address, machine);
-    }
-    for (const id of [...[...machines.values()].map((machine) => machine.id), UNKNOWN]) await this.closeIfLarge(id);
+    const accounts = await this.readAccounts();
+    const ids = new Set([...machines.values()].map((machine) => machine.id));
+    for (const id of accounts.keys()) if (!ids.has(id)) accounts.delete(id);
+    for (const [address, machine] of machines) if (!accounts.has(machine.id)) await this.open(address, machine);
+    for (const id of [...ids, UNKNOWN]) await this.closeIfLarge(id);
     const counters = (await this.options.datagramsSent?.()) ?? null;
-    for (const id of this.accounts.keys()) await this.settle(id, counters, false);
+    for (const id of ids) await this.settle(id, counters, false);
+    await this.writeAccounts();
     await this.noteRefused();
-    await this.tidy(new Set([...machines.values()].map((machine) => machine.id)));
+    await this.tidy(ids);
   }
 
   /** Machines are over, and all that they sent was read: says what is missing for good. */
@@ -87,10 +92,11 @@ export class LogKeeper {
       await this.settle(id, counters, true);
       const refused = this.refused.get(id) ?? 0;
       if (refused > 0) await this.say(id, `at least ${refused} more lines were not kept here`);
-      this.accounts.delete(id);
+      (await this.readAccounts()).delete(id);
       this.refused.delete(id);
       this.full.delete(id);
     }
+    await this.writeAccounts();
   }
 
   private async closeIfLarge(id: string): Promise<void> {
@@ -107,11 +113,13 @@ export class LogKeeper {
 
   /** @param isLast nothing is on its way any more */
   private async settle(id: string, counters: ReadonlyMap<string, number> | null, isLast: boolean): Promise<void> {
-    const account = this.accounts.get(id);
-    const counter = counters?.get(account?.address ?? '');
-    if (account === undefined || counter === undefined || this.full.has(id)) return;
+    const account = (await this.readAccounts()).get(id);
+    if (account === undefined || this.full.has(id)) return;
+    const counter = counterOf(counters, account.address);
+    if (counter === null) return;
+    if (account.counter === null) account.readBytes = (await sizeOf(this.path(id))) ?? 0;
     // A table that was made anew counts from 0.
-    if (account.counter !== null) account.sent += counter >= account.counter ? counter - account.counter : counter;
+    else account.sent += counter >= account.counter ? counter - account.counter : counter;
     account.counter = counter;
     await this.readOn(id, account);
     const missing = Math.max(0, account.sent - account.received);
@@ -121,6 +129,28 @@ export class LogKeeper {
     account.said += lost;
     this.lostByUdp += lost;
     await this.say(id, `${lost} lines lost that were sent by UDP: too many at once, or the receiver was away`);
+  }
+
+  private async readAccounts(): Promise<Map<string, Account>> {
+    if (this.accounts === null) {
+      const text = (await readTextIfThere(this.accountsPath)) ?? '{}';
+      try {
+        this.accounts = new Map(Object.entries(JSON.parse(text) as Record<string, Account>));
+      } catch {
+        this.accounts = new Map();
+      }
+    }
+    return this.accounts;
+  }
+
+  /** What a vacd before this one had counted is not lost; after a crash of the host counting begins anew. */
+  private async writeAccounts(): Promise<void> {
+    const text = `${JSON.stringify(Object.fromEntries(await this.readAccounts()))}\n`;
+    await writeFileAtomic(this.accountsPath, text, { durable: false });
+  }
+
+  private get accountsPath(): string {
+    return join(this.options.directory, 'counted.json');
   }
 
   private async readOn(id: string, account: Account): Promise<void> {
@@ -168,6 +198,11 @@ export class LogKeeper {
   private path(id: string): string {
     return join(this.options.logs, `${id}.log`);
   }
+}
+
+/** An address that is not counted yet has sent nothing. */
+function counterOf(counters: ReadonlyMap<string, number> | null, address: string): number | null {
+  return counters === null ? null : (counters.get(address) ?? 0);
 }
 
 async function sizeOf(path: string): Promise<number | null> {

@@ -44,6 +44,8 @@ export interface SyslogOptions {
   readonly warn: (message: string) => void;
 }
 
+/** The least that rsyslogd takes for a configuration, and the module. */
+const RELP_TRIAL = 'module(load="imrelp")\naction(type="omfile" file="/dev/null")\n';
 /** rsyslogd answers in milliseconds; a host under load, or a full disk, keeps it busy. */
 const ANSWER_SECONDS = 10;
 /** Before a machine's address is taken from it, what it sent is read for so long at most. */
@@ -245,7 +247,7 @@ export class SyslogRelay {
   private async chooseRelpPort(): Promise<number | null> {
     const { relp } = this.options;
     if (relp === 'no') return null;
-    this.hasRelp ??= await this.accepts('module(load="imrelp")\n').then(
+    this.hasRelp ??= await this.accepts(RELP_TRIAL).then(
       () => true,
       () => false,
     );

@@ -6,6 +6,7 @@
 import { gzipSync } from 'node:zlib';
 import { Header } from 'tar';
 import type { HostPort } from '../config/types.js';
+import { SYSLOG_RELP_PORT } from '../host/syslog-limits.js';
 import type { MimePart } from './mime-parts.js';
 
 /** Content by path, without the leading slash. All are root's, and readable by everybody. */
@@ -17,10 +18,26 @@ const FIXED_TIME = new Date(1_577_836_800_000);
 /** In gzip's header: made on a system of unknown kind. */
 const UNKNOWN_SYSTEM = 255;
 
-/** What a machine sends its syslog by from its first message on; the place is that of the images' own start scripts. */
-export function earlySyslogFiles(syslog: HostPort | null): BootFiles {
-  return syslog === null ? {} : { 'etc/rsyslog.d/vm.conf': `*.* @${syslog.host}:${syslog.port}\n` };
+/** How a machine sends its syslog. By udp nothing is held up and lines may be lost; by relp each is acknowledged. */
+export type SyslogWay = 'udp' | 'tcp' | 'relp';
+
+/**
+ * What a machine sends its syslog by from its first message on; the place is that of the images' own start scripts, which
+ * write it again once they have machinefeatures/syslog. In the form that every rsyslog understands, from version 5 on.
+ */
+export function earlySyslogFiles(syslog: HostPort | null, way: SyslogWay = 'udp'): BootFiles {
+  if (syslog === null) return {};
+  return { 'etc/rsyslog.d/vm.conf': VM_CONF[way](syslog).join('\n').concat('\n') };
 }
+
+/** A relay that is away must not hold the machine up: lines wait in a queue of the machine's own. */
+const QUEUED = ['$ActionQueueType LinkedList', '$ActionResumeRetryCount -1', '$ActionResumeInterval 5'];
+
+const VM_CONF: Readonly<Record<SyslogWay, (syslog: HostPort) => string[]>> = {
+  udp: ({ host, port }) => [`*.* @${host}:${port}`],
+  tcp: ({ host, port }) => [...QUEUED, `*.* @@${host}:${port}`],
+  relp: ({ host }) => ['$ModLoad omrelp', ...QUEUED, `*.* :omrelp:${host}:${SYSLOG_RELP_PORT}`],
+};
 
 /** A tar.gz of regular files, in the order of their names. */
 export function packBootFiles(files: BootFiles): Buffer {

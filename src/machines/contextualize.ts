@@ -12,7 +12,7 @@ import { loadUserData } from './user-data-template.js';
 /** Writes `user_data` into the machine's directory, where the machinetype has any. */
 export async function makeUserData({ tools, layout, record, type, settings, proxy }: Creation): Promise<void> {
   const places = mjfPlaces(type.mjfForm, 'urls');
-  const bootFiles = earlySyslogFiles(settings.syslog);
+  const bootFiles = earlySyslogFiles(settings.syslog, type.earlySyslog ?? 'udp');
   const values = {
     space: settings.vacSpace,
     machinetype: record.machinetype,
@@ -26,7 +26,7 @@ export async function makeUserData({ tools, layout, record, type, settings, prox
     bootFiles: packBootFiles(bootFiles).toString('base64'),
     x509Proxy: await proxy.pem(),
   };
-  const part = type.earlySyslog && settings.syslog !== null ? bootFilesPart(bootFiles) : null;
+  const part = type.earlySyslog !== null && settings.syslog !== null ? bootFilesPart(bootFiles) : null;
   const data = await loadUserData(type, layout.machinetypeFiles(type.directoryName), values, part);
   checkUserDataFits(type.name, contextWays(type), data);
   // Readable by root alone: user_data may carry the experiment's secrets.

@@ -103,6 +103,8 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
           // By this name the host's rules know whose port it is.
           xml('target', { dev: slotDevice(record.slot) }),
           xml('model', { type: 'virtio' }),
+          // The bridge passes nothing between two such ports, whatever rules the host has.
+          xml('port', { isolated: 'yes' }),
         ),
         real
           ? [

@@ -11,23 +11,24 @@
  * from the beginning, and joboutputs is watched (joboutputs-watch.ts).
  */
 
-import { chown, lstat, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, lstat, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { joboutputsLimits } from '../factory/joboutputs-limits.js';
 import type { MachineRecord } from '../factory/types.js';
 import { CommandError } from '../host/exec.js';
 import { removeTree } from '../host/files.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import { type CopyReport, copyHostileTree, type TreeLimits } from '../host/hostile-tree.js';
-import { dropImage, makeImage, mountImage } from '../host/loop-file-system.js';
+import { dropImage, imageBytes, makeImage, mountImage } from '../host/loop-file-system.js';
 import {
   isMountPoint,
   makeReadOnly,
-  mountOf,
   mountPointsBelow,
+  mountsAreHidden,
   mountTmpfs,
   readMounts,
   unmount,
 } from '../host/mounts.js';
+import type { NfsServer } from '../host/nfs.js';
 import type { StateLayout } from './layout.js';
 
 const FEATURES = ['machinefeatures', 'jobfeatures'] as const;
@@ -45,8 +46,8 @@ const ENTRIES_PER_FILE = 2;
 export interface GuestDirectoriesParts {
   readonly layout: StateLayout;
   readonly guestOwner: GuestOwner;
-  /** False where machines reach their directories by HTTP alone: what they write then passes through vacd's limits. */
-  readonly exported: boolean;
+  /** With `none` machines reach their directories by HTTP alone: what they write then passes through vacd's limits. */
+  readonly nfs: NfsServer['name'];
   readonly log: { info(message: string): void; warn(message: string): void };
 }
 
@@ -55,19 +56,26 @@ export class GuestDirectories {
   private whyPlain: string | null;
 
   constructor(private readonly parts: GuestDirectoriesParts) {
-    this.whyPlain = parts.exported ? null : 'machines reach them by HTTP alone';
+    this.whyPlain = parts.nfs === 'none' ? 'machines reach them by HTTP alone' : null;
   }
 
   /** Whether joboutputs must be watched, since nothing else limits them. */
   get areWatched(): boolean {
-    return this.parts.exported && this.whyPlain !== null;
+    return this.parts.nfs !== 'none' && this.whyPlain !== null;
   }
 
   /** Tries once what this host can do. */
   async begin(): Promise<void> {
-    if (!this.parts.exported) return;
+    const { nfs, layout, log } = this.parts;
+    if (nfs === 'none') return;
     this.whyPlain = await this.whyNoMounts();
-    if (this.whyPlain !== null) this.parts.log.warn(this.problems()[0]!);
+    for (const problem of this.problems()) log.warn(problem);
+    if (nfs !== 'ganesha' || !this.areWatched || (await stat(layout.root)).dev !== (await stat('/')).dev) return;
+    // It does not check that a file handle lies below the exported directory, and one of a file system's root is easily
+    // forged. With own file systems it serves no other, and refuses handles of any other.
+    log.warn(
+      `${layout.root} is on the file system of /: by nfs-ganesha a hostile guest can read there what every user can; give ${layout.root} a file system of its own, or use the kernel's NFS server`,
+    );
   }
 
   /** For whoever looks after this factory; empty when all is well. */
@@ -126,8 +134,9 @@ export class GuestDirectories {
     const { layout } = this.parts;
     const at = layout.inMachine(record.id, JOBOUTPUTS);
     const image = layout.inMachine(record.id, IMAGE);
-    const { bytes, files } = joboutputsLimits(record);
-    const limits = { bytes, entries: ENTRIES_PER_FILE * files };
+    const size = joboutputsLimits(record);
+    // What fitted into its file system is kept.
+    const limits = { bytes: imageBytes(size), entries: ENTRIES_PER_FILE * size.files };
     await rm(`${image}.tmp`, { force: true });
     const hasImage = await isThere(image);
     if (hasImage && !(await this.canBeRead(record, image, at))) return;
@@ -181,12 +190,7 @@ export class GuestDirectories {
     const at = `${layout.tmp()}/mount-trial`;
     const image = `${at}.img`;
     try {
-      const propagation = mountOf(await realpath(layout.root), await readMounts())?.propagation ?? [];
-      if (
-        propagation.some((word) => word.startsWith('master:')) &&
-        !propagation.some((word) => word.startsWith('shared:'))
-      )
-        return 'what vacd mounts is seen by nobody else: its unit has a mount namespace of its own (PrivateTmp, ProtectHome, ProtectSystem and the like; see vacd.service)';
+      if (await mountsAreHidden(layout.root)) return HIDDEN;
       await mkdir(at, { recursive: true });
       await makeImage(image, { bytes: 2 ** 20, files: 16 }, guestOwner);
       await mountImage(image, at);
@@ -201,6 +205,9 @@ export class GuestDirectories {
     }
   }
 }
+
+const HIDDEN =
+  'what vacd mounts is seen by nobody else, for its unit has a mount namespace of its own (PrivateTmp, ProtectHome, ProtectSystem and the like; see vacd.service)';
 
 /** What mount says when a file system is no whole one. */
 const DAMAGED = /wrong fs type|bad superblock|needs cleaning|can't read superblock/i;

@@ -192,8 +192,7 @@ export class Journal {
     return {
       record,
       phase: cleared ? 'cleared' : finished !== null ? 'ended' : started !== null ? 'running' : 'starting',
-      startedTimeSeconds:
-        started === null ? null : (use?.startedTimeSeconds ?? checkedTime(JOURNAL.started, started)),
+      startedTimeSeconds: started === null ? null : (use?.startedTimeSeconds ?? checkedTime(JOURNAL.started, started)),
       heartbeatTimeSeconds: beat === null ? null : Math.floor(beat.mtimeMs / 1000),
       // What the heartbeat holds is rounded.
       cpuSeconds: Math.max(use?.cpuSeconds ?? 0, (Number(heartbeat?.split(' ')[0]) || 0) - (use === null ? 0 : 0.5)),
@@ -203,7 +202,10 @@ export class Journal {
       pastSuspensions: { count: past.count, seconds: past.seconds },
       end: finished === null ? null : checked(JOURNAL.finished, finished, END_FIELDS),
       use,
-      accountedUntilSeconds: running ? accountedUntil(await readLedger(this.layout.machine(id))) : null,
+      // One that cannot be understood is told of when the machine is to be accounted.
+      accountedUntilSeconds: running
+        ? await readLedger(this.layout.machine(id)).then(accountedUntil, () => null)
+        : null,
     };
   }
 

@@ -110,6 +110,7 @@ const BRIDGE_REASONS: readonly DropReason[] = [
   'flood_dhcp',
 ];
 const INET_REASONS: readonly DropReason[] = [
+  'odd_packet',
   'other_protocol',
   'neighbour',
   'to_host',
@@ -204,12 +205,6 @@ interface Port {
 function bridgeTable(wish: ContainmentWish): string[] {
   const ports: Port[] = [...slotsOf(wish).map((slot) => ({ device: slotDevice(slot), slot })), ...wish.formerPorts];
   const mac = (slot: number) => slotMac(slot).toLowerCase();
-  const former = wish.formerPorts.map(({ device }) => `"${device}"`);
-  /** The hooks see every bridge of the host: ours are told by their names. */
-  const ours = (key: 'iifname' | 'oifname', verdict: string) => [
-    `${key} "${SLOT_DEVICE_PREFIX}*" ${verdict}`,
-    ...(former.length === 0 ? [] : [`${key} { ${former.join(', ')} } ${verdict}`]),
-  ];
   return [
     `table bridge ${TABLE} {`,
     ...BRIDGE_REASONS.map((reason) => `  counter ${reason} {}`),
@@ -285,16 +280,16 @@ function bridgeTable(wish: ContainmentWish): string[] {
       'iifname vmap @dhcp_of',
       'counter name spoofed_dhcp goto dropped',
     ]),
-    ...chain('prerouting', [hook('prerouting', -300), ...ours('iifname', 'jump from_machine')]),
+    ...chain('prerouting', [hook('prerouting', -300), ...ours(wish, 'iifname', 'jump from_machine')]),
     // Frames to 01:80:c2:00:00:0x come here without having passed prerouting, and teach the bridge their sender's MAC.
     ...chain('reserved', ['ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name odd_packet goto dropped']),
-    ...chain('input', [hook('input', -300), ...ours('iifname', 'jump reserved')]),
+    ...chain('input', [hook('input', -300), ...ours(wish, 'iifname', 'jump reserved')]),
     ...chain('forward', [
       hook('forward', -300),
       // A broadcast for the host comes by here too, for every other port.
-      ...ours('iifname', 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 drop'),
-      ...ours('iifname', 'counter name neighbour goto dropped'),
-      ...ours('oifname', 'counter name neighbour drop'),
+      ...ours(wish, 'iifname', 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 drop'),
+      ...ours(wish, 'iifname', 'counter name neighbour goto dropped'),
+      ...ours(wish, 'oifname', 'counter name neighbour drop'),
     ]),
     ...chain('output', [hook('output', -300), 'oifname @isolated counter name isolated drop']),
     '}',
@@ -359,6 +354,9 @@ function inetTable(wish: ContainmentWish): string[] {
       'ct state established,related accept',
       ...fresh,
     ]),
+    // Frames to 01:80:c2:00:00:0e go past the bridge, and its table, to the IP of the port itself, from any sender to any
+    // address of the host.
+    ...chain('prerouting', [hook('prerouting', -350), ...ours(wish, 'iifname', 'counter name odd_packet drop')]),
     // Before the usual 0, so that what is counted here was not dropped by others first.
     ...chain('input', [
       hook('input', -10),
@@ -385,6 +383,15 @@ function syslogLimits({ udpPort, tcpPorts, datagrams, bytes, maxConnections }: S
     `udp dport ${udpPort} ${rateRule('syslog_rate', 'ip saddr', datagrams, 'flood_syslog')}`,
     `${tcp} update @syslog_tcp_rate { ip saddr limit rate over ${bytes.perSecond} bytes/second burst ${bytes.burst} bytes } ${drop}`,
     `${tcp} ct state new add @syslog_connections { ip saddr ct count over ${maxConnections} } ${drop}`,
+  ];
+}
+
+/** The hooks see every device of the host: ours are told by their names. */
+function ours({ formerPorts }: ContainmentWish, key: 'iifname' | 'oifname', verdict: string): string[] {
+  const former = formerPorts.map(({ device }) => `"${device}"`);
+  return [
+    `${key} "${SLOT_DEVICE_PREFIX}*" ${verdict}`,
+    ...(former.length === 0 ? [] : [`${key} { ${former.join(', ')} } ${verdict}`]),
   ];
 }
 

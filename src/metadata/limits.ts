@@ -1,11 +1,10 @@
 /** What one client may take of the HTTP server, so that no machine takes it from the others. Pure. */
 
 import { BoundedMap, TokenBucket } from '../vacquery/limits.js';
+import { MAX_OPEN_PER_MACHINE } from './messages.js';
 
 /** Of one client at a time, at all addresses. */
 export const MAX_CONNECTIONS_PER_CLIENT = 32;
-/** Answered to one client at a time: what an honest one never comes near, pipelining included. */
-export const MAX_PENDING_PER_CLIENT = 16;
 /** cloud-init asks some sixty things in its first seconds, and a job one a minute. */
 export const REQUESTS = { perSecond: 20, burst: 300 } as const;
 /** Opening a connection costs more than a request on one that is open. */
@@ -19,10 +18,14 @@ interface Client {
 }
 
 export class ClientLimits {
-  /** Those that have a connection. */
   private readonly clients = new Map<string, Client>();
   private readonly requests = new BoundedMap<TokenBucket>(MAX_CLIENTS);
   private readonly openings = new BoundedMap<TokenBucket>(MAX_CLIENTS);
+
+  /** Clients that have a connection or are being answered. */
+  get size(): number {
+    return this.clients.size;
+  }
 
   /** Counts a connection; false: it is one too many and must be closed. Each must be told of by `disconnected`. */
   connected(ip: string, nowMs: number): boolean {
@@ -42,7 +45,7 @@ export class ClientLimits {
   /** Counts a request; false: it must be refused, and is over with that. Others must be told of by `answered`. */
   begin(ip: string, nowMs: number): boolean {
     const client = this.clients.get(ip) ?? { connections: 0, pending: 0 };
-    if (!spend(this.requests, ip, REQUESTS, nowMs) || client.pending >= MAX_PENDING_PER_CLIENT) return false;
+    if (!spend(this.requests, ip, REQUESTS, nowMs) || client.pending >= MAX_OPEN_PER_MACHINE) return false;
     this.clients.set(ip, client);
     client.pending += 1;
     return true;

@@ -21,8 +21,8 @@ export const HTTP_PART = 'http';
 
 /** Of one piece of a file; both ways. */
 export const CHUNK_BYTES = 32 * 1024;
-/** Questions of one machine that are open at a time; its further requests wait for none, but are refused. */
-export const MAX_OPEN_PER_MACHINE = 16;
+/** Requests of one machine that are answered at a time, one on each connection that it may have; more are refused. */
+export const MAX_OPEN_PER_MACHINE = 32;
 /** Open questions of all. */
 export const MAX_OPEN = 1024;
 export const MAX_REQUEST = 2 ** 31;

@@ -7,16 +7,9 @@ import { choiceField, integerField, ipField, textField } from '../guard/fields.j
 import { BadMessage, type Link, type ParentPart } from '../guard/part.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import { type HostMachine, listFiles, putJoboutput, readMachineFile } from './machine-files.js';
-import {
-  HTTP_PART,
-  MAX_ID_CHARS,
-  MAX_NAME_CHARS,
-  MAX_OPEN,
-  MAX_OPEN_PER_MACHINE,
-  MAX_REQUEST,
-} from './messages.js';
+import { HTTP_PART, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_OPEN, MAX_OPEN_PER_MACHINE, MAX_REQUEST } from './messages.js';
 import { Reading } from './reading.js';
-import { DIRECTORIES, type MetadataMachine, PLACES } from './source.js';
+import { DIRECTORIES, FILE_NAME, type MetadataMachine, PLACES } from './source.js';
 import { Upload } from './upload.js';
 
 export interface MetadataParentParts {
@@ -106,7 +99,7 @@ export class MetadataParent implements ParentPart {
   private read(conversation: Conversation, request: number, body: unknown): void {
     const machine = this.askedFor(body);
     const place = choiceField(body, 'place', PLACES);
-    const name = textField(body, 'name', MAX_NAME_CHARS);
+    const name = place === 'user_data' ? '' : nameField(body);
     const answer = (found: boolean, last: boolean, piece?: Uint8Array) =>
       conversation.link.send('content', { request, found, last }, piece);
     if (machine === null) {
@@ -126,7 +119,7 @@ export class MetadataParent implements ParentPart {
 
   private put(conversation: Conversation, request: number, body: unknown): void {
     const machine = this.askedFor(body);
-    const name = textField(body, 'name', MAX_NAME_CHARS);
+    const name = nameField(body);
     if (machine === null) {
       conversation.link.send('failed', { request });
       return;
@@ -197,6 +190,13 @@ function goOn({ open }: Conversation, request: number, type: string, bytes: Uint
     default:
       throw new BadMessage('it sent a message of no type');
   }
+}
+
+/** An honest child has refused every other name; so a message for people may hold it. */
+function nameField(body: unknown): string {
+  const name = textField(body, 'name', MAX_NAME_CHARS);
+  if (!FILE_NAME.test(name)) throw new BadMessage('it named a file that it may not');
+  return name;
 }
 
 /** Facts alone: not where its files are. */

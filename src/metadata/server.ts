@@ -134,7 +134,8 @@ export class MetadataServer {
       await send(request, response, admitted ? await this.respond(request, clientIp) : TOO_MANY);
     } catch (error) {
       if (socket.destroyed) return;
-      if (!(error instanceof HostFault)) this.report(`${request.method} from ${clientIp} failed: ${(error as Error).message}`);
+      if (!(error instanceof HostFault))
+        this.report(`${request.method} from ${clientIp} failed: ${(error as Error).message}`);
       if (response.headersSent) socket.destroy();
       else await send(request, response, text('error\n', 500));
     }

@@ -1,5 +1,7 @@
 /** The space simulator: from what was asked for to figures. */
 
+export { type DesktopsReport, simulateDesktops } from './desktops.js';
+export { desktopsRequest } from './desktops-request.js';
 export type { RunProgress, RunResult } from './engine.js';
 export { runJob } from './engine.js';
 export type { Measures, Sample } from './measures.js';

@@ -17,6 +17,11 @@ export const SIMULATE_OPTIONS = {
     value: 'N',
     help: "How many factories (default: the configuration's, else 100).",
   },
+  desktops: {
+    type: 'string',
+    value: 'N',
+    help: "Instead of a space: so many desktops in overnight mode with made-up owners, for a week, by the configuration's [overnight], beside its windows alone. Takes --slots, --hours and --seed.",
+  },
   slots: {
     type: 'string',
     value: 'N',

@@ -186,18 +186,19 @@ function flag(value: unknown): boolean {
 }
 
 function count(value: unknown): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT) return value;
+  // Adding 0 makes 0 of -0, as JSON does.
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT) return value + 0;
   throw new BadMessage('not a count');
 }
 
 function amount(value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= MAX_AMOUNT) return value;
+  if (typeof value === 'number' && value >= 0 && value <= MAX_AMOUNT) return value + 0;
   throw new BadMessage('not an amount');
 }
 
 function signed(max: number): Read<number> {
   return (value) => {
-    if (typeof value === 'number' && Math.abs(value) <= max) return value;
+    if (typeof value === 'number' && Math.abs(value) <= max) return value + 0;
     throw new BadMessage('not a number in its range');
   };
 }

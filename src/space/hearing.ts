@@ -186,9 +186,7 @@ export class Hearing {
   private isAlone(): boolean {
     const { names } = this.parts;
     const isAnswering = () =>
-      this.peers.some(
-        (name) => !this.gossiping.isSilent(name) || (this.polling.outcomeOf(name) ?? 'none') !== 'none',
-      );
+      this.peers.some((name) => !this.gossiping.isSilent(name) || (this.polling.outcomeOf(name) ?? 'none') !== 'none');
     const isUndecided = () =>
       this.peers.some((name) => this.polling.outcomeOf(name) === null && names.addressesOf(name).length > 0);
     return this.peers.length > 0 && this.heard && !isAnswering() && !isUndecided();

@@ -112,26 +112,35 @@ export class SpaceMember {
   receive(message: ToMember): void {
     switch (message.type) {
       case 'configure':
-        return this.configure(message.config);
+        this.configure(message.config);
+        break;
       case 'keys':
-        return this.keys.take(message.keys);
+        this.keys.take(message.keys);
+        break;
       case 'own':
-        return this.gossiping.setOwn(message.entry);
+        this.gossiping.setOwn(message.entry);
+        break;
       case 'picture':
         this.responder.setSnapshot(message.picture);
-        return this.pictures.take(message.hasMachines);
+        this.pictures.take(message.hasMachines);
+        break;
       case 'picture-stale':
-        return this.pictures.drop();
+        this.pictures.drop();
+        break;
       case 'number':
-        return this.numbers.given(message.incarnation);
+        this.numbers.given(message.incarnation);
+        break;
       case 'number-kept':
-        return this.numbers.kept(message.incarnation);
+        this.numbers.kept(message.incarnation);
+        break;
       case 'look':
-        return this.tellLook(message.id);
+        this.tellLook(message.id);
+        break;
       case 'census':
-        return void this.takeCensus(message.id);
+        void this.takeCensus(message.id);
+        break;
       case 'name':
-        return void this.lookUp(message.id, message.host);
+        void this.lookUp(message.id, message.host);
     }
   }
 
@@ -162,16 +171,17 @@ export class SpaceMember {
     this.hearing.configure();
     if (this.isPolling) return;
     this.isPolling = true;
-    this.polling.start().catch((error: Error) => this.parts.log.error(`no other factory can be asked: ${error.message}`));
+    this.polling
+      .start()
+      .catch((error: Error) => this.parts.log.error(`no other factory can be asked: ${error.message}`));
   }
 
   private hearQuery(transport: Transport, query: Uint8Array, from: Endpoint): void {
     const answer = () => this.answer(transport, query, from);
     // Who is refused anyway causes no work to the daemon.
-    if (!this.askers.mayAsk(from.address)) return answer();
-    const decoded = decode(query);
-    if (!decoded.ok || !isQuery(decoded.message)) return answer();
-    this.pictures.whenFresh(decoded.message.message_type === 'machines_query', answer);
+    const decoded = this.askers.mayAsk(from.address) ? decode(query) : null;
+    if (decoded?.ok !== true || !isQuery(decoded.message)) answer();
+    else this.pictures.whenFresh(decoded.message.message_type === 'machines_query', answer);
   }
 
   private answer(transport: Transport, query: Uint8Array, { address, port }: Endpoint): void {

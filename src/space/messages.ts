@@ -9,7 +9,14 @@
 
 import type { IpNetwork } from '../config/types.js';
 import type { MachinetypeNews } from '../factory/types.js';
-import type { FactorySnapshot, FactoryStatus, GossipCounts, Liveness, OwnEntry, PeerSummary } from '../vacquery/index.js';
+import type {
+  FactorySnapshot,
+  FactoryStatus,
+  GossipCounts,
+  Liveness,
+  OwnEntry,
+  PeerSummary,
+} from '../vacquery/index.js';
 
 /** What the member's part of the channel is called. */
 export const SPACE_PART = 'vacquery';

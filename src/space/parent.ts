@@ -3,29 +3,32 @@
  * port, which vacd alone may bind. The sockets stay open here, unread, so that what comes while a child is replaced waits.
  */
 
+import { VacError } from '../errors.js';
 import { Guard, type GuardOptions } from '../guard/guard.js';
+import { endLeftovers } from '../guard/leftover.js';
 import type { Link, ParentPart } from '../guard/part.js';
 import { type BoundSocket, bindUdpSocket } from '../guard/sockets.js';
 import { ANY_ADDRESS, bindProblem, VACQUERY_PORT } from '../vacquery/index.js';
-import { VacError } from '../errors.js';
-import { SPACE_PART } from './messages.js';
 import type { MemberListener, MemberProcess } from './member-process.js';
+import { SPACE_PART } from './messages.js';
 import { sendInPieces } from './pieces.js';
 
 export interface GuardedMemberOptions extends Omit<GuardOptions, 'parts'> {
-  /** Default the protocol's. */
-  readonly port?: number;
+  /** Default all of the host; null: not this family. */
+  readonly addresses?: { readonly udp4: string | null; readonly udp6: string | null };
 }
 
 export class GuardedMember implements MemberProcess, ParentPart {
   readonly name = SPACE_PART;
   private readonly bound = new Map<'udp4' | 'udp6', BoundSocket>();
   private readonly guard: Guard;
-  private readonly port: number;
+  private readonly addresses: NonNullable<GuardedMemberOptions['addresses']>;
+  private readonly mark: string;
   private listener: MemberListener | null = null;
 
-  constructor({ port = VACQUERY_PORT, ...options }: GuardedMemberOptions) {
-    this.port = port;
+  constructor({ addresses = ANY_ADDRESS, ...options }: GuardedMemberOptions) {
+    this.addresses = addresses;
+    this.mark = options.mark;
     this.guard = new Guard({ ...options, parts: [this] });
   }
 
@@ -44,6 +47,8 @@ export class GuardedMember implements MemberProcess, ParentPart {
 
   async openPort(): Promise<void> {
     if (this.bound.size === 0) {
+      // A child that hung when an earlier vacd was killed would have the port.
+      if (this.guard.pid === null) await endLeftovers(this.mark);
       this.bind();
       await this.guard.renew();
     } else await this.guard.ensureRunning();
@@ -73,7 +78,8 @@ export class GuardedMember implements MemberProcess, ParentPart {
   private bind(): void {
     try {
       for (const family of ['udp4', 'udp6'] as const) {
-        const socket = bindOne(ANY_ADDRESS[family], this.port);
+        const address = this.addresses[family];
+        const socket = address === null ? null : bindOne(address);
         if (socket !== null) this.bound.set(family, socket);
       }
     } catch (error) {
@@ -81,7 +87,7 @@ export class GuardedMember implements MemberProcess, ParentPart {
       throw error;
     }
     if (this.bound.size > 0) return;
-    throw new VacError('address-missing', `this host has no address to use UDP port ${this.port} on`);
+    throw new VacError('address-missing', `this host has no address to use UDP port ${VACQUERY_PORT} on`);
   }
 
   private unbind(): void {
@@ -91,11 +97,11 @@ export class GuardedMember implements MemberProcess, ParentPart {
 }
 
 /** Null: the host does not have the address family. */
-function bindOne(address: string, port: number): BoundSocket | null {
+function bindOne(address: string): BoundSocket | null {
   try {
-    return bindUdpSocket(address, port);
+    return bindUdpSocket(address, VACQUERY_PORT);
   } catch (error) {
-    const problem = bindProblem(error, address, port);
+    const problem = bindProblem(error, address, VACQUERY_PORT);
     if (problem === null) return null;
     throw problem;
   }

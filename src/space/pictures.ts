@@ -24,10 +24,11 @@ export class Pictures {
 
   /** Calls back when there is one of this moment: at once, or when the daemon has sent it. */
   whenFresh(machines: boolean, answer: () => void): void {
-    if (this.isFresh(machines)) return answer();
-    if (this.waiting.length >= MAX_WAITING) return;
-    this.waiting.push({ machines, answer });
-    this.askFor(machines);
+    if (this.isFresh(machines)) answer();
+    else if (this.waiting.length < MAX_WAITING) {
+      this.waiting.push({ machines, answer });
+      this.askFor(machines);
+    }
   }
 
   /** One has come, and is in use. */

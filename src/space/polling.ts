@@ -22,9 +22,9 @@ import {
 } from '../vacquery/index.js';
 import { VERSION } from '../version.js';
 import type { Gossiping } from './gossiping.js';
-import type { Names } from './names.js';
 import type { MemberParts } from './member.js';
 import type { MemberConfig } from './messages.js';
+import type { Names } from './names.js';
 
 /** Between the beginnings of two polls: few are asked often, many are not flooded with queries. */
 const SECONDS_PER_PEER = 0.25;

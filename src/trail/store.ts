@@ -79,9 +79,7 @@ export class TrailStore {
   append(entry: TrailEntry): Promise<void> {
     return new Promise((done, failed) => {
       this.#waiting.push({ entry, done, failed });
-      this.#flushing ??= this.#flush().finally(() => {
-        this.#flushing = null;
-      });
+      this.#flushing ??= this.#flush();
     });
   }
 
@@ -119,6 +117,7 @@ export class TrailStore {
         for (const { failed } of batch) failed(error);
       }
     }
+    this.#flushing = null;
   }
 
   async #write(entries: readonly TrailEntry[]): Promise<void> {
@@ -133,7 +132,7 @@ export class TrailStore {
       return line;
     });
     // With the clock set back, the last file goes on: the order of files is the order of lines.
-    if (this.#lastDay === '') await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
     const today = dayOf(this.nowSeconds());
     const day = today > this.#lastDay ? today : this.#lastDay;
     await this.#appendTo(day, `${lines.join('\n')}\n`);

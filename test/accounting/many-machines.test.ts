@@ -8,7 +8,7 @@ const directory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 // `npm run bench -- --only accounting` does the same with 10,000 machines and 1,000 crashes.
 it.each([1, 2])('the records of many machines are their use, whatever crashes (seed %i)', async (seed) => {
-  const outcome = await accountMany(seed, { machines: 400, crashes: 150, directory });
+  const outcome = await accountMany(seed, { machines: 300, crashes: 150, directory });
   expect(outcome.problems).toEqual([]);
   expect(outcome.crashes).toBeGreaterThan(100);
 }, 60_000);

@@ -85,8 +85,8 @@ class ManyMachines {
     const events = this.events();
     for (const [index, event] of events.entries()) {
       this.nowSeconds = event.time;
-      // So many crashes as are left, spread over the steps that are left: some 8 for each event.
-      this.crashPart = (this.crashes - this.crashed) / ((events.length - index) * 6);
+      // So many crashes as are left, spread over the steps that are left: some 6 for each event.
+      this.crashPart = (this.crashes - this.crashed) / ((events.length - index) * 4);
       while (!(await this.survives(event)));
     }
     await this.send(Number.POSITIVE_INFINITY);

@@ -4,6 +4,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { accountingFigures } from './accounting.js';
 import { type Figure, formatFigure, jsonFigure } from './figure.js';
 import { fillFigures } from './fill.js';
 import { gossipFigures } from './gossip.js';
@@ -20,6 +21,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   proxy: proxyFigures,
   vacquery: vacqueryFigures,
   gossip: gossipFigures,
+  accounting: accountingFigures,
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });

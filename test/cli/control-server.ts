@@ -23,6 +23,8 @@ export function controlServer(
     undrain: unexpected,
     stop: unexpected,
     shutdownAt: unexpected,
+    quarantine: unexpected,
+    release: unexpected,
     space: () => null,
     overnight: () => null,
     overnightPause: unexpected,

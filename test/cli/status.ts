@@ -39,6 +39,7 @@ export function factoryView(changes: Partial<FactoryStatus> = {}): FactoryStatus
     services: services(),
     loadAverages: [0.42, 0.5, 1.234],
     machines: [],
+    quarantines: [],
     standstill: null,
     problems: [],
     drain: null,

@@ -123,7 +123,7 @@ describe('a good configuration', () => {
           userDataProxy: false,
           legacyProxy: false,
           context: ['metadata', 'one'],
-          earlySyslog: false,
+          earlySyslog: null,
           mjfForm: null,
           diskBus: 'auto',
           cpuMode: null,

@@ -13,6 +13,8 @@ export function controlHandlers(given: Partial<ControlHandlers>): ControlHandler
     undrain: unexpected('undrain'),
     stop: unexpected('stop'),
     shutdownAt: unexpected('shutdownAt'),
+    quarantine: unexpected('quarantine'),
+    release: unexpected('release'),
     space: unexpected('space'),
     overnight: unexpected('overnight'),
     overnightPause: unexpected('overnightPause'),

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Metrics } from '../../src/daemon/metrics.js';
-import { parseExposition, valuesOf } from './exposition.js';
 import { SpaceNetwork, WN1, WN2, WN3 } from '../space/space-network.js';
+import { parseExposition, valuesOf } from './exposition.js';
 
 let net: SpaceNetwork;
 beforeEach(() => {

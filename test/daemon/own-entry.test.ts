@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Memory } from '../../src/daemon/memory.js';
 import { OwnEntryMaker } from '../../src/daemon/own-entry.js';
+import type { ServiceName } from '../../src/factory/types.js';
 import { config, drainOrder, machine, machinetype, NOW } from '../factory/builders.js';
 import { nowSeconds, TestFactory } from './test-factory.js';
 
@@ -9,7 +10,7 @@ function made() {
   const memory = new Memory('wn1.example.com', config([machinetype('prod'), machinetype('user')]));
   memory.host = { ...memory.host, processors: 8, stateFreeBytes: 1e12 };
   memory.hypervisorProblem = null;
-  for (const service of ['network', 'metadata', 'nfs', 'syslog'] as const) memory.serviceReady(service, 0);
+  for (const service of Object.keys(memory.services) as ServiceName[]) memory.serviceReady(service, 0);
   const maker = new OwnEntryMaker(memory);
   const at = (ms = 0) => maker.entry(NOW + ms / 1000, ms);
   return { memory, at };

@@ -1,11 +1,12 @@
 import { describe, expect, test, vi } from 'vitest';
 import { machineLogs, metadataService, networkService, nfsService, syslogService } from '../../src/daemon/services.js';
+import type { Guard } from '../../src/guard/guard.js';
 import { NoNfs } from '../../src/host/nfs.js';
 import type { SyslogRelay } from '../../src/host/syslog.js';
-import type { LoggedRecord } from '../../src/machines/tools.js';
 import { METADATA_IP } from '../../src/machines/layout.js';
 import { NETWORK_NAME } from '../../src/machines/network-xml.js';
-import type { MetadataServer } from '../../src/metadata/server.js';
+import type { LoggedRecord } from '../../src/machines/tools.js';
+import type { MetadataSockets } from '../../src/metadata/sockets.js';
 import { FACTORY } from '../factory/builders.js';
 import { FakeHypervisor } from '../host/fake-hypervisor.js';
 
@@ -14,7 +15,7 @@ describe('the network', () => {
 
   test('is made by ensure, again and again, and then checks well', async () => {
     const hypervisor = new FakeHypervisor();
-    const service = networkService(hypervisor, () => wish);
+    const service = networkService(hypervisor, () => wish, null);
     await expect(service.check()).rejects.toMatchObject({ code: 'network-wrong' });
     await service.ensure();
     await service.ensure();
@@ -25,7 +26,7 @@ describe('the network', () => {
   test('is asked for with the slots of now, so that more slots get their leases', async () => {
     const hypervisor = new FakeHypervisor();
     let slots = 2;
-    const service = networkService(hypervisor, () => ({ ...wish, slots }));
+    const service = networkService(hypervisor, () => ({ ...wish, slots }), null);
     await service.ensure();
     slots = 5;
     await expect(service.check()).rejects.toThrow('lacks 3 of its DHCP leases');
@@ -47,12 +48,43 @@ test('NFS is checked by asking it for its exports', async () => {
   await service.check();
 });
 
-test('metadata is brought up by listening', async () => {
-  const listen = vi.fn(async () => {});
-  const service = metadataService({ listen } as unknown as MetadataServer);
-  await service.ensure();
-  await service.check();
-  expect(listen).toHaveBeenCalledTimes(1);
+describe('metadata', () => {
+  const made = (bind: () => void) => {
+    const calls: string[] = [];
+    let bound = 0;
+    const sockets = {
+      bind: () => {
+        calls.push('bind');
+        bound += 1;
+        bind();
+      },
+      bound: () => Array(bound),
+    };
+    const guard = {
+      renew: async () => void calls.push('renew'),
+      ensureRunning: async () => void calls.push('ensureRunning'),
+      check: async () => void calls.push('check'),
+    };
+    const service = metadataService(sockets as unknown as MetadataSockets, guard as unknown as Guard);
+    return { calls, service, nothingMore: () => Object.assign(sockets, { bind: () => void calls.push('bind') }) };
+  };
+
+  test('is brought up by binding and handing over, and then only looked after', async () => {
+    const { calls, service, nothingMore } = made(() => {});
+    await service.ensure();
+    nothingMore();
+    await service.ensure();
+    await service.check();
+    expect(calls).toEqual(['bind', 'renew', 'bind', 'ensureRunning', 'check']);
+  });
+
+  test('serves what it has got when another address fails, and says so', async () => {
+    const { calls, service } = made(() => {
+      throw new Error('in use');
+    });
+    await expect(service.ensure()).rejects.toThrow('in use');
+    expect(calls).toEqual(['bind', 'renew']);
+  });
 });
 
 const machine = (ip: string, id: string): LoggedRecord => ({

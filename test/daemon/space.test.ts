@@ -5,6 +5,7 @@ import { factoryStatus } from '../../src/daemon/status.js';
 import { VacError } from '../../src/errors.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
 import { refuseAllStarts } from '../../src/factory/limits.js';
+import type { ServiceName } from '../../src/factory/types.js';
 import {
   decode,
   encode,
@@ -14,7 +15,6 @@ import {
   PERFECT_NETWORK,
   VACQUERY_PORT,
 } from '../../src/vacquery/index.js';
-import { snapshotOf } from '../vacquery/snapshot.js';
 import {
   addressOf,
   configOf,
@@ -27,6 +27,7 @@ import {
   WN2,
   WN3,
 } from '../space/space-network.js';
+import { snapshotOf } from '../vacquery/snapshot.js';
 
 let net: SpaceNetwork;
 beforeEach(() => {
@@ -346,7 +347,7 @@ describe('a port that is taken', () => {
   const healthy = (memory: Memory) => {
     memory.hypervisorProblem = null;
     memory.host = { ...memory.host, stateFreeBytes: 1e12 };
-    for (const service of ['network', 'metadata', 'nfs', 'syslog'] as const) memory.serviceReady(service, 0);
+    for (const service of Object.keys(memory.services) as ServiceName[]) memory.serviceReady(service, 0);
   };
 
   it('lets a factory with machines look after them, and start nothing until the others can ask it', async () => {

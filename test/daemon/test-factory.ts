@@ -31,7 +31,7 @@ import { Trail } from '../../src/trail/trail.js';
 import { config, FACTORY, MODELS, machinetype, record } from '../factory/builders.js';
 import { FakeHypervisor } from '../host/fake-hypervisor.js';
 
-export const SERVICES: readonly ServiceName[] = ['network', 'metadata', 'nfs', 'syslog'];
+export const SERVICES: readonly ServiceName[] = ['firewall', 'network', 'metadata', 'nfs', 'syslog'];
 
 export function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
@@ -115,7 +115,7 @@ export function machineTools(
     directories: new GuestDirectories({
       layout,
       guestOwner: changes.guestOwner ?? { uid: 65534, gid: 65534 },
-      exported: false,
+      nfs: 'none',
       log: { info() {}, warn() {} },
     }),
     contain: async () => {},
@@ -155,7 +155,7 @@ export class TestFactory {
   /** How far the calendar's clock was set, against the host's own. */
   clockSetSeconds = 0;
   listen: StepListener = () => {};
-  hooks: Partial<Pick<PerformerParts, 'onStarted' | 'onCreationFailed' | 'onEnded'>> = {};
+  hooks: Partial<Pick<PerformerParts, 'onStarted' | 'onCreationFailed' | 'onEnded' | 'onMemoryKept'>> = {};
   relist: () => Promise<void> = () => this.observer.listDomains();
 
   private constructor(
@@ -200,6 +200,7 @@ export class TestFactory {
       onStarted: (machine) => this.hooks.onStarted?.(machine),
       onCreationFailed: (machine) => this.hooks.onCreationFailed?.(machine),
       onEnded: (machine) => this.hooks.onEnded?.(machine),
+      onMemoryKept: async (id, words) => this.hooks.onMemoryKept?.(id, words),
       onCleared: ({ entry }) => this.cleared.push(entry.record.id),
     });
   }

@@ -129,7 +129,7 @@ export function machinetype(name: string, changes: Partial<MachinetypeConfig> = 
     userDataProxy: false,
     legacyProxy: false,
     context: ['metadata'],
-    earlySyslog: false,
+    earlySyslog: null,
     mjfForm: null,
     diskBus: 'auto',
     cpuMode: null,

@@ -326,6 +326,10 @@ export class FakeHost {
             memory.exported = true;
           },
         ];
+      case 'holdMachine':
+      case 'keepMemory':
+      case 'releaseMachine':
+        throw new Error(`${action.kind}: no administrator holds machines here`);
       case 'resumeMachine':
         return [
           () => {

@@ -100,7 +100,12 @@ describe('the nights in which clocks are changed', () => {
 
   it.each([
     // 02:00 becomes 03:00 on 29 March 2026 at 01:00 UTC, and 03:00 becomes 02:00 on 25 October at 01:00 UTC.
-    ['a time that does not exist is the moment of the change', 'sat 22:00-02:30', '03-28', ['03-28T21:00', '03-29T01:00']],
+    [
+      'a time that does not exist is the moment of the change',
+      'sat 22:00-02:30',
+      '03-28',
+      ['03-28T21:00', '03-29T01:00'],
+    ],
     ['and so for a beginning', 'sun 02:30-06:00', '03-29', ['03-29T01:00', '03-29T04:00']],
     ['one that comes twice is the first', 'sat 22:00-02:30', '10-24', ['10-24T20:00', '10-25T00:30']],
     ['and so for a beginning', 'sun 02:30-06:00', '10-25', ['10-25T00:30', '10-25T05:00']],
@@ -126,7 +131,11 @@ it.each([
 });
 
 it('holidays alone are found months ahead', () => {
-  const calendar = overnightCalendar({ holiday: [{ startMinute: 0, endMinute: 1440 }] }, 'UTC', new Set(['2026-12-25']));
+  const calendar = overnightCalendar(
+    { holiday: [{ startMinute: 0, endMinute: 1440 }] },
+    'UTC',
+    new Set(['2026-12-25']),
+  );
   expect(calendar.at(utc('2026-05-01T12:00'))).toEqual({ open: false, changeSeconds: utc('2026-12-25T00:00') });
 });
 

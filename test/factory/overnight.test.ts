@@ -2,64 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { returnSteps, windowSchedule } from '../../src/config/windows.js';
 import { nextOvernight, type OvernightInput } from '../../src/factory/overnight.js';
-import { overnightCalendar } from '../../src/factory/overnight-calendar.js';
+import { type Calendar, overnightCalendar } from '../../src/factory/overnight-calendar.js';
 import type {
   OvernightConfig,
   OvernightPause,
   OvernightState,
   OvernightVerdict,
   OwnerFacts,
-  OwnerSource,
 } from '../../src/factory/overnight-types.js';
+import { overnightConfig, owner, seat, UNKNOWN } from './desk.js';
 
 const utc = (text: string): number => Date.parse(`${text}Z`) / 1000;
 /** A Monday evening; the window of it opens at 19:00. */
 const MONDAY = utc('2026-11-23T20:00');
-const UNKNOWN = { unknown: 'no answer' };
-
-function overnightConfig(changes: Partial<OvernightConfig> = {}): OvernightConfig {
-  return {
-    use: 'windows-and-idle',
-    windows: windowSchedule.parse('mon-fri 19:00-07:30, sat,sun all')!,
-    timeZone: 'UTC',
-    holidaysFile: null,
-    idleSeconds: 900,
-    resumeIdleSeconds: 300,
-    otherCpuPercent: 25,
-    lockedCountsAsIdle: false,
-    loginCountsAsUse: false,
-    remoteSessionsCount: true,
-    runOnBattery: false,
-    runWithLidClosed: true,
-    runOnMetered: false,
-    onReturn: returnSteps.parse('throttle 0s, suspend 10s, stop 10m')!,
-    maxSuspensions: 20,
-    maxSuspendedSeconds: 7200,
-    memoryPercent: 50,
-    quietCpuPercent: null,
-    ownerGroup: null,
-    notifyOwner: false,
-    ...changes,
-  };
-}
-
-function seat(idleSeconds: number | null, changes: Partial<OwnerSource> = {}): OwnerSource {
-  const idleForSeconds = idleSeconds === null ? UNKNOWN : { value: idleSeconds };
-  const locked = { value: false };
-  return { name: 'seat0', kind: 'local', user: 'anna', idleForSeconds, activeSinceSeconds: null, locked, ...changes };
-}
-
-/** Nobody for an hour, unless it is said. */
-function owner(changes: Partial<OwnerFacts> = {}, idleSeconds: number | null = 3600): OwnerFacts {
-  return {
-    sources: { value: [seat(idleSeconds)] },
-    otherCpuPercent: { value: 1 },
-    onMains: { value: true },
-    lidClosed: { value: false },
-    metered: { value: false },
-    ...changes,
-  };
-}
 
 /** A desktop on virtual time: what is told at each moment, and what the policy remembers. */
 class Desk {
@@ -70,15 +25,20 @@ class Desk {
   facts = owner();
   pause: OvernightPause | null = null;
   suspendedSinceSeconds: number | null = null;
+  private calendar: readonly [OvernightConfig, Calendar] | null = null;
 
   constructor(public config = overnightConfig()) {}
 
   look(changes: Partial<OvernightInput> = {}): OvernightVerdict {
+    const { config } = this;
+    if (this.calendar?.[0] !== config) {
+      this.calendar = [config, overnightCalendar(config.windows, config.timeZone)];
+    }
     const { state, verdict } = nextOvernight(this.state, {
       nowSeconds: this.now,
       steadySeconds: this.steady,
-      config: this.config,
-      calendar: overnightCalendar(this.config.windows, this.config.timeZone),
+      config,
+      calendar: this.calendar[1],
       owner: this.facts,
       pause: this.pause,
       machines: this.machines,
@@ -194,9 +154,17 @@ describe('the states', () => {
     expect(desk.after(100).state).toBe('running');
   });
 
-  it.each(['throttle 5s, stop 10m', 'suspend 5s, stop 10m'])('leaves machines alone before the first step: %s', (steps) => {
+  it.each([
+    'throttle 5s, stop 10m',
+    'suspend 5s, stop 10m',
+  ])('leaves machines alone before the first step: %s', (steps) => {
     const desk = busyDesk({ onReturn: returnSteps.parse(steps)! });
-    expect(desk.after(1, HERE)).toMatchObject({ state: 'running', machines: 'run', mayStart: false });
+    expect(desk.after(1, HERE)).toMatchObject({
+      state: 'running',
+      machines: 'run',
+      mayStart: false,
+      next: { timeSeconds: MONDAY + 6 },
+    });
     expect(desk.after(4, HERE).machines).toBe('run');
     expect(desk.after(1, HERE).machines).not.toBe('run');
   });
@@ -215,26 +183,86 @@ describe('the states', () => {
 describe('what speaks against machines', () => {
   const cases: [string, Partial<OvernightConfig>, OwnerFacts, string | null][] = [
     ['input', {}, HERE, 'anna active on seat0'],
-    ['input at a second seat', {}, owner({ sources: { value: [seat(4000), seat(1, { name: 'tty2', user: null })] } }), 'owner active on tty2'],
-    ['ssh', {}, owner({ sources: { value: [seat(4000), seat(1, { name: 'ssh from 192.0.2.7', kind: 'remote' })] } }), 'anna active on ssh from 192.0.2.7'],
-    ['ssh, where it does not count', { remoteSessionsCount: false }, owner({ sources: { value: [seat(4000), seat(1, { kind: 'remote' })] } }), null],
-    ['a locked screen', {}, owner({ sources: { value: [seat(1, { locked: { value: true } })] } }), 'anna active on seat0'],
-    ['a locked screen that counts as idle', { lockedCountsAsIdle: true }, owner({ sources: { value: [seat(1, { locked: { value: true } })] } }), null],
-    ['a lock that is not known', { lockedCountsAsIdle: true }, owner({ sources: { value: [seat(1, { locked: UNKNOWN })] } }), 'anna active on seat0'],
+    [
+      'input at a second seat',
+      {},
+      owner({ sources: { value: [seat(4000), seat(1, { name: 'tty2', user: null })] } }),
+      'owner active on tty2',
+    ],
+    [
+      'ssh',
+      {},
+      owner({ sources: { value: [seat(4000), seat(1, { name: 'ssh from 192.0.2.7', kind: 'remote' })] } }),
+      'anna active on ssh from 192.0.2.7',
+    ],
+    [
+      'ssh, where it does not count',
+      { remoteSessionsCount: false },
+      owner({ sources: { value: [seat(4000), seat(1, { kind: 'remote' })] } }),
+      null,
+    ],
+    [
+      'a locked screen',
+      {},
+      owner({ sources: { value: [seat(1, { locked: { value: true } })] } }),
+      'anna active on seat0',
+    ],
+    [
+      'a locked screen that counts as idle',
+      { lockedCountsAsIdle: true },
+      owner({ sources: { value: [seat(1, { locked: { value: true } })] } }),
+      null,
+    ],
+    [
+      'a lock that is not known',
+      { lockedCountsAsIdle: true },
+      owner({ sources: { value: [seat(1, { locked: UNKNOWN })] } }),
+      'anna active on seat0',
+    ],
     ['a login', { loginCountsAsUse: true }, owner(), 'anna is logged in on seat0'],
     ['no login', { loginCountsAsUse: true }, owner({ sources: { value: [seat(4000, { user: null })] } }), null],
     ['idle time that is not known', {}, owner({}, null), 'idle time of seat0 is not known (no answer)'],
     ['no sessions known', {}, owner({ sources: UNKNOWN }), 'who uses this host is not known (no answer)'],
-    ['no seat found', {}, owner({ sources: { value: [] } }), 'no seat or terminal was found by which use could be told'],
-    ['other programs', {}, owner({ otherCpuPercent: { value: 30 } }), 'other programs use 30 % of the CPU, over other_cpu_percent = 25'],
-    ['other programs not known', {}, owner({ otherCpuPercent: UNKNOWN }), 'CPU use of other programs is not known (no answer)'],
+    [
+      'no seat found',
+      {},
+      owner({ sources: { value: [] } }),
+      'no seat or terminal was found by which use could be told',
+    ],
+    [
+      'other programs',
+      {},
+      owner({ otherCpuPercent: { value: 30 } }),
+      'other programs use 30 % of the CPU, over other_cpu_percent = 25',
+    ],
+    [
+      'other programs not known',
+      {},
+      owner({ otherCpuPercent: UNKNOWN }),
+      'CPU use of other programs is not known (no answer)',
+    ],
     ['other programs that do not matter', { otherCpuPercent: 100 }, owner({ otherCpuPercent: UNKNOWN }), null],
     ['battery', {}, owner({ onMains: { value: false } }), 'on battery, and run_on_battery = no'],
     ['battery that may be used', { runOnBattery: true }, owner({ onMains: { value: false } }), null],
-    ['mains not known', {}, owner({ onMains: UNKNOWN }), 'whether it is on mains power is not known (no answer); run_on_battery = yes if it does not matter'],
-    ['lid', { runWithLidClosed: false }, owner({ lidClosed: { value: true } }), 'the lid is closed, and run_with_lid_closed = no'],
+    [
+      'mains not known',
+      {},
+      owner({ onMains: UNKNOWN }),
+      'whether it is on mains power is not known (no answer); run_on_battery = yes if it does not matter',
+    ],
+    [
+      'lid',
+      { runWithLidClosed: false },
+      owner({ lidClosed: { value: true } }),
+      'the lid is closed, and run_with_lid_closed = no',
+    ],
     ['metered', {}, owner({ metered: { value: true } }), 'the network is metered, and run_on_metered = no'],
-    ['metered not known', {}, owner({ metered: UNKNOWN }), 'whether the network is metered is not known (no answer); run_on_metered = yes if it does not matter'],
+    [
+      'metered not known',
+      {},
+      owner({ metered: UNKNOWN }),
+      'whether the network is metered is not known (no answer); run_on_metered = yes if it does not matter',
+    ],
   ];
 
   it.each(cases)('%s', (_, config, facts, reason) => {
@@ -254,7 +282,8 @@ describe('what speaks against machines', () => {
     expect(desk.after(298).state).toBe('suspended');
     desk.after(1, compiling);
     expect(desk.after(1, owner()).state).toBe('suspended');
-    expect(desk.after(288).state).toBe('stopping');
+    expect(desk.after(288).state).toBe('suspended');
+    expect(desk.after(1).state).toBe('stopping');
   });
 
   it('the owner pauses it, and it goes on by itself', () => {
@@ -332,7 +361,7 @@ describe('clocks and restarts', () => {
     desk.suspendedSinceSeconds = MONDAY - 500;
     desk.facts = HERE;
     expect(desk.look()).toMatchObject({ state: 'suspended', sinceSeconds: MONDAY - 500 });
-    expect(desk.after(99, HERE).state).toBe('suspended');
+    expect(desk.after(89, HERE).state).toBe('suspended');
     expect(desk.after(1, HERE).state).toBe('stopping');
   });
 
@@ -364,7 +393,12 @@ describe('clocks and restarts', () => {
 const sensed = <T>(value: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 8, arbitrary: value.map((known) => ({ value: known })) }, fc.constant(UNKNOWN));
 const anyFacts: fc.Arbitrary<OwnerFacts> = fc.record({
-  sources: sensed(fc.array(fc.constantFrom(0, 0, 200, 400, 1000, 5000, null).map((idle) => seat(idle)), { maxLength: 2 })),
+  sources: sensed(
+    fc.array(
+      fc.constantFrom(0, 0, 200, 400, 1000, 5000, null).map((idle) => seat(idle)),
+      { maxLength: 2 },
+    ),
+  ),
   otherCpuPercent: sensed(fc.constantFrom(1, 1, 1, 60)),
   onMains: sensed(fc.constantFrom(true, true, false)),
   lidClosed: sensed(fc.boolean()),

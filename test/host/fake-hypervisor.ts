@@ -1,5 +1,6 @@
 /** A hypervisor in memory, held to the same contract as libvirt (hypervisor-contract.ts), that can be told to go wrong. */
 
+import { writeFile } from 'node:fs/promises';
 import { XMLParser } from 'fast-xml-parser';
 import { VacError } from '../../src/errors.js';
 import type {
@@ -117,6 +118,12 @@ export class FakeHypervisor implements Hypervisor {
 
   capDomain(uuid: string, part: number): Promise<void> {
     return this.call('capDomain', `${uuid} ${part}`, () => {});
+  }
+
+  async dumpMemory(uuid: string, path: string): Promise<void> {
+    const domain = await this.call('dumpMemory', uuid, () => this.domains.get(uuid));
+    if (domain === undefined) throw refused(`no domain with uuid ${uuid}`);
+    await writeFile(path, `memory of ${uuid}`);
   }
 
   resumeDomain(uuid: string): Promise<void> {

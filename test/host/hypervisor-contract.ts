@@ -108,10 +108,19 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
       await vi.waitFor(async () => expect(await listed(uuid)).toBeUndefined());
     });
 
-    it('that are gone may be shut down, destroyed and resumed, and have no interfaces', async () => {
+    it('are paused once suspended, and run once resumed', async () => {
+      const { uuid } = await create();
+      await hypervisor.suspendDomain(uuid);
+      expect(await listed(uuid)).toMatchObject({ state: 'paused', pausedByIoError: false });
+      await hypervisor.resumeDomain(uuid);
+      expect(await listed(uuid)).toMatchObject({ state: 'running' });
+    });
+
+    it('that are gone may be shut down, destroyed, suspended and resumed, and have no interfaces', async () => {
       const { uuid } = domain();
       await hypervisor.shutdownDomain(uuid);
       await hypervisor.destroyDomain(uuid);
+      await hypervisor.suspendDomain(uuid);
       await hypervisor.resumeDomain(uuid);
       expect(await hypervisor.domainInterfaces(uuid)).toEqual([]);
     });

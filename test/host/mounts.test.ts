@@ -1,11 +1,14 @@
 import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { run } from '../../src/host/exec.js';
 import {
   isMountPoint,
   mountOf,
   mountPointsBelow,
+  mountsAreHidden,
   mountTmpfs,
   parseMountInfo,
   readMounts,
@@ -77,4 +80,28 @@ describe('a tmpfs', () => {
     expect(await isMountPoint(join(directory, 'link'))).toBe(false);
     expect(await isMountPoint('/proc')).toBe(true);
   });
+});
+
+test.each([
+  // As systemd does it for a unit with PrivateTmp=.
+  ['slave', true],
+  ['private', false],
+] as const)('mounts in a namespace of its own, %s to the host’s, are hidden: %s', async (propagation, hidden) => {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), 'vac-hidden-')));
+  const source = fileURLToPath(new URL('../../src/host/mounts.ts', import.meta.url));
+  const ask = `import(${JSON.stringify(source)}).then((mounts) => mounts.mountsAreHidden(process.argv[1])).then(console.log)`;
+  const node = [process.execPath, '--import', import.meta.resolve('tsx'), '-e', ask, directory];
+  try {
+    // The shell stays: a namespace that nobody is in is no master.
+    const inside =
+      'mount --bind "$1" "$1"; mount --make-shared "$1"; shift; unshare -m --propagation "$0" "$@"; exit $?';
+    const { stdout } = await run('unshare', ['-m', 'sh', '-c', inside, propagation, directory, ...node]);
+    expect(stdout.trim()).toBe(String(hidden));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('mounts in the host’s own namespace are not hidden', async () => {
+  expect(await mountsAreHidden('/')).toBe(false);
 });

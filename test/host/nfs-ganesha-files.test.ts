@@ -41,6 +41,13 @@ describe('an export file', () => {
     ]);
   });
 
+  test('has nothing that can be written for a machine that has written its fill, and can be read back so', () => {
+    const full = { ...FILE, exports: { ...MACHINE, joboutputsReadOnly: true as const } };
+    const rendered = renderExportFile(full, OWNER);
+    expect(rendered).not.toContain('Access_Type = RW');
+    expect(parseExportFile(rendered)).toEqual(full);
+  });
+
   test('gives nothing to anyone, and to the one address what it may have', () => {
     expect(text.match(/^ {2}Access_Type = None;$/gm)).toHaveLength(6);
     expect(text.match(/^ {4}Clients = 169\.254\.169\.3;$/gm)).toHaveLength(6);

@@ -40,6 +40,12 @@ describe('exporting a machine', () => {
     expect(commands.map(({ args }) => args[1]!.split(',')[0])).toEqual(['ro', 'ro', 'rw']);
   });
 
+  test('none is writable for a machine that has written its fill', () => {
+    const full = planAdd({ ...MACHINE, joboutputsReadOnly: true }, { uid: 4242, gid: 4343 });
+    expect(full.map(({ args }) => args[1]!.split(',')[0])).toEqual(['ro', 'ro', 'ro']);
+    expect(full.map(({ args }) => args.at(-1))).toEqual(commands.map(({ args }) => args.at(-1)));
+  });
+
   test('every user is squashed, and handles are checked to lie below the directory', () => {
     for (const { command, args } of commands) {
       expect(command).toBe('exportfs');

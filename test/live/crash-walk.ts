@@ -243,7 +243,7 @@ fizzle_seconds = 0
   /** When the bystander last wrote into its NFS mount, Unix milliseconds by this host's clock; 0: not yet. */
   private async bystanderHeartbeatMs(): Promise<number> {
     const path = this.layout.inMachine(this.bystander.id, 'joboutputs/heartbeat');
-    return (await stat(path).catch(() => null))?.mtimeMs ?? 0;
+    return (await stat(this.host.seenInside(path)).catch(() => null))?.mtimeMs ?? 0;
   }
 
   /** Ids of the machines of which ganesha, asked itself, exports anything. */
@@ -281,9 +281,15 @@ fizzle_seconds = 0
   private async expectNoStrayFiles(): Promise<void> {
     const files = await readdir(this.layout.root, { recursive: true });
     expect(files.filter((file) => /\.tmp$|\/apel-record/.test(file))).toEqual([]);
+    const places = (await this.host.run('findmnt', ['--noheadings', '--raw', '--output', 'TARGET'])).split('\n');
+    const mounted = places.filter((place) => place.startsWith(`${this.layout.root}/`));
+    expect(mounted.sort()).toEqual(
+      ['jobfeatures', 'joboutputs', 'machinefeatures'].map((name) => this.layout.inMachine(this.bystander.id, name)),
+    );
     const disks = Object.values(diskPaths(new StateLayout(''), { id: '' } as MachineRecord)).map((path) =>
       basename(path),
     );
+    disks.push('joboutputs.img', 'joboutputs.img.tmp');
     const machinesWithDisks = files.filter((file) => disks.includes(basename(file))).map((file) => file.split('/')[1]);
     expect(new Set(machinesWithDisks)).toEqual(new Set([this.bystander.id]));
   }

@@ -256,12 +256,6 @@ test('without rpcbind version 4 serves alone, and says so', async () => {
   }
 });
 
-test('a state directory on the root file system, where handles can be forged, is warned of', async () => {
-  const shared = (await stat(hosts.stateDir)).dev === (await stat('/')).dev;
-  const warnings = await vacd.call<string[]>('warnings');
-  expect(warnings.filter((warning) => warning.includes('file system of its own'))).toHaveLength(shared ? 1 : 0);
-});
-
 test('a torn export file does not keep the others from being exported', async () => {
   const machine = await makeMachine(0);
   await vacd.call('add', machine);

@@ -85,7 +85,7 @@ export class LiveHosts {
    * @param options of the syslog relay
    */
   async startDriver(
-    part: 'nfs' | 'syslog',
+    part: 'nfs' | 'syslog' | 'directories',
     { address = FACTORY_IP, path = process.env.PATH!, options = {} } = {},
   ): Promise<Driver> {
     const script = fileURLToPath(new URL(`./${part}-driver.ts`, import.meta.url));
@@ -131,6 +131,11 @@ export class LiveHosts {
       timeoutSeconds: 20,
       allowExitCodes: Array.from({ length: 256 }, (_, code) => code),
     });
+  }
+
+  /** Starts a program as guest number `index`; it ends with the guest at the latest. */
+  spawnAsGuest(index: number, command: string, ...args: string[]): ChildProcess {
+    return spawn('ip', ['netns', 'exec', this.guest(index), command, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
   }
 
   /** Pids of all processes in the factory that run `program`. */

@@ -1,12 +1,23 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { waitUntil } from '../../src/host/helper-daemon.js';
+import type { LoggedMachine } from '../../src/host/syslog-table.js';
 import { type Driver, FACTORY_IP, LiveHosts } from './nfs-hosts.js';
 
-const GUEST_IPS = ['169.254.169.1', '169.254.169.2'];
-const FIRST = '1700000001_prod_factory1-01.example.com';
-const SECOND = '1700000002_prod_factory1-01.example.com';
+const GUEST_IPS = ['169.254.169.1', '169.254.169.2'] as const;
+const SENDER = fileURLToPath(new URL('./syslog-sender.ts', import.meta.url));
+
+const machine = (created: number, slot = 1): LoggedMachine => ({
+  id: `${created}_prod_factory1-0${slot}.example.com`,
+  uuid: `00000000-0000-4000-8000-00${created}`,
+  machinetype: 'prod',
+  hostname: `factory1-0${slot}.example.com`,
+});
+const FIRST = machine(1700000001);
+const SECOND = machine(1700000002);
+const OTHER = machine(1700000003, 2);
 
 let hosts: LiveHosts;
 let vacd: Driver;
@@ -21,6 +32,12 @@ afterAll(async () => {
   await hosts?.destroy();
 });
 
+const assign = (...machines: (LoggedMachine | null)[]) =>
+  vacd.call(
+    'setMachines',
+    machines.flatMap((each, index) => (each === null ? [] : [[GUEST_IPS[index], each]])),
+  );
+
 /** Sends a raw datagram to the receiver as guest number `guest`. */
 async function send(guest: number, datagram: string): Promise<void> {
   const program = `const s = require('node:dgram').createSocket('udp4');
@@ -29,36 +46,40 @@ async function send(guest: number, datagram: string): Promise<void> {
   expect(exitCode, stderr).toBe(0);
 }
 
-const log = (machineId: string) => readFile(join(hosts.stateDir, 'logs', `${machineId}.log`), 'utf8').catch(() => '');
+/** Sends lines `<prefix> 0…` and waits until the sender is done. */
+async function sendMany(guest: number, way: 'udp' | 'tcp' | 'relp', prefix: string, count: number): Promise<void> {
+  const node = [process.execPath, '--import', import.meta.resolve('tsx'), SENDER];
+  const { exitCode, stderr } = await hosts.asGuest(guest, ...(node as [string]), way, FACTORY_IP, prefix, `${count}`, '0');
+  expect(exitCode, stderr).toBe(0);
+}
+
+const log = ({ id }: { id: string }) => readFile(join(hosts.stateDir, 'logs', `${id}.log`), 'utf8').catch(() => '');
+const linesWith = async (whose: { id: string }, text: string) =>
+  (await log(whose)).split('\n').filter((line) => line.includes(text));
 
 /** Waits until the machine's log holds the text, and returns the line. */
-async function lineWith(machineId: string, text: string): Promise<string> {
-  let line: string | undefined;
-  await waitUntil(async () => {
-    line = (await log(machineId)).split('\n').find((each) => each.includes(text));
-    return line !== undefined;
-  }, 10);
-  expect(line, `a line with "${text}" in the log of ${machineId}`).toBeDefined();
+async function lineWith(whose: { id: string }, text: string): Promise<string> {
+  await waitUntil(async () => (await linesWith(whose, text)).length > 0, 10);
+  const [line] = await linesWith(whose, text);
+  expect(line, `a line with "${text}" in the log of ${whose.id}`).toBeDefined();
   return line!;
 }
 
-/** The table is read anew some time after the signal: sends numbered lines until one arrives where it should. */
-async function sendUntilIn(machineId: string, guest: number, text: string): Promise<void> {
-  let number = 0;
-  const arrived = await waitUntil(async () => {
-    await send(guest, `<13>Nov 21 07:00:00 guest test: ${text} ${number++}`);
-    return (await log(machineId)).includes(text);
-  }, 20);
-  expect(arrived, `"${text}" arrives in the log of ${machineId}`).toBe(true);
-}
-
-test('a line goes to the file of the machine that holds the address, whatever name the line claims', async () => {
-  await vacd.call('setMachines', [[GUEST_IPS[0], FIRST]]);
-  await sendUntilIn(FIRST, 0, 'hello from the first');
+test('from the moment that a machine has an address, its lines are in its file, whatever name they claim', async () => {
+  await assign(FIRST);
   await send(0, '<14>Nov 21 07:00:00 ../../evil ../x: claims another name');
   const line = await lineWith(FIRST, 'claims another name');
-  expect(line).toMatch(/^\d{4}-\d\d-\d\dT\S+ 169\.254\.169\.1 user\.info /);
-  expect(await vacd.call('logPath', FIRST)).toBe(join(hosts.stateDir, 'logs', `${FIRST}.log`));
+  expect(line).toMatch(/^\d{4}-\d\d-\d\dT\S+ 169\.254\.169\.1 udp user\.info /);
+  expect(await vacd.call('logPath', FIRST.id)).toBe(join(hosts.stateDir, 'logs', `${FIRST.id}.log`));
+  expect((await stat(join(hosts.stateDir, 'logs', `${FIRST.id}.log`))).mode & 0o777).toBe(0o640);
+});
+
+test('lines come by TCP and RELP as well', async () => {
+  await sendMany(0, 'tcp', 'by stream', 50);
+  await sendMany(0, 'relp', 'by relp', 50);
+  await lineWith(FIRST, 'by stream 49');
+  expect(await linesWith(FIRST, ' tcp user.notice')).toHaveLength(50);
+  expect(await linesWith(FIRST, ' relp user.notice')).toHaveLength(50);
 });
 
 test('control characters and line breaks cannot forge a line', async () => {
@@ -67,26 +88,74 @@ test('control characters and line breaks cannot forge a line', async () => {
   expect(line).toContain('one#0122026-01-01T00:00:00 forged #033[31mred#007 end');
 });
 
-test('lines of an address that no machine holds are kept apart', async () => {
-  await send(1, '<14>Nov 21 07:00:00 guest test: from a stranger');
-  expect(await lineWith('unknown', 'from a stranger')).toContain(GUEST_IPS[1]);
+test('a long line is cut, and goes on in the next', async () => {
+  await send(0, `<14>Nov 21 07:00:00 guest long: ${'x'.repeat(12_000)} end`);
+  const line = await lineWith(FIRST, 'guest long:');
+  expect(line.length).toBeLessThan(8400);
 });
 
-test('the next machine at the same address has a file of its own', async () => {
-  await vacd.call('setMachines', [
-    [GUEST_IPS[0], SECOND],
-    [GUEST_IPS[1], 'other_machine'],
-  ]);
-  await sendUntilIn(SECOND, 0, 'hello from the second');
+test('lines of an address that no machine holds are kept apart', async () => {
+  await send(1, '<14>Nov 21 07:00:00 guest test: from a stranger');
+  expect(await lineWith({ id: 'unknown' }, 'from a stranger')).toContain(GUEST_IPS[1]);
+});
+
+test('the next machine at the same address has a file of its own, from its first line on', async () => {
+  await assign(SECOND, OTHER);
+  await send(0, '<14>Nov 21 07:00:00 guest test: first words');
+  await lineWith(SECOND, 'first words');
   await send(1, '<14>Nov 21 07:00:00 guest test: no stranger any more');
-  await lineWith('other_machine', 'no stranger any more');
-  const before = await log(FIRST);
-  await send(0, '<14>Nov 21 07:00:00 guest test: last words');
-  await lineWith(SECOND, 'last words');
-  expect(await log(FIRST)).toBe(before);
+  await lineWith(OTHER, 'no stranger any more');
+  expect(await log(FIRST)).not.toContain('first words');
+});
+
+test('what a machine sent before it lost its address is its own to the last line, by every way', async () => {
+  for (const way of ['udp', 'tcp', 'relp'] as const) {
+    await assign(FIRST, OTHER);
+    await sendMany(0, way, `last by ${way}`, 2000);
+    await assign(SECOND, OTHER);
+    await send(0, `<14>Nov 21 07:00:00 guest test: after ${way}`);
+    await lineWith(SECOND, `after ${way}`);
+    expect(await linesWith(SECOND, `last by ${way}`)).toEqual([]);
+    // UDP may lose; what arrived must be in the one file.
+    const kept = await linesWith(FIRST, `last by ${way}`);
+    if (way !== 'udp') expect(kept).toHaveLength(2000);
+  }
+});
+
+test('a connection of the machine before is closed, so that nothing more comes by it', async () => {
+  await assign(FIRST, OTHER);
+  const program = `const s = require('node:net').connect(514, '${FACTORY_IP}', () => s.write('<13>t: before\\n'));
+    s.on('error', () => {}); s.on('close', () => { console.log('closed'); });
+    setInterval(() => s.write('<13>t: half a line of the machine before'), 5);`;
+  const ended = hosts.asGuest(0, 'timeout', '15', process.execPath, '-e', `${program} s.on('close', () => process.exit(0))`);
+  await lineWith(FIRST, 't: before');
+  await assign(SECOND, OTHER);
+  expect((await ended).stdout).toBe('closed\n');
+  await send(0, '<14>Nov 21 07:00:00 guest test: after the close');
+  await lineWith(SECOND, 'after the close');
+  expect(await log(SECOND)).not.toContain('half a line');
+});
+
+test('a flood while addresses change hands is never put to another machine', async () => {
+  const node = [process.execPath, '--import', import.meta.resolve('tsx'), SENDER];
+  for (let round = 0; round < 3; round++) {
+    const holder = machine(1700000100 + round);
+    await assign(holder, OTHER);
+    const flood = hosts.asGuest(0, ...(node as [string]), 'udp', FACTORY_IP, `flood ${round}`, '3000', '0');
+    await lineWith(holder, `flood ${round} `);
+    // Nobody has it while its machine still sends, as when a machine is destroyed late.
+    await assign(null, OTHER);
+    await flood;
+    const next = machine(1700000200 + round);
+    await assign(next, OTHER);
+    await send(0, `<14>Nov 21 07:00:00 guest test: next ${round}`);
+    await lineWith(next, `next ${round}`);
+    expect(await linesWith(next, 'flood')).toEqual([]);
+  }
 });
 
 test('the receiver outlives vacd, and is started again when it was killed, with its table', async () => {
+  await assign(SECOND, OTHER);
   const before = await hosts.pidsOf('rsyslogd');
   expect(before).toHaveLength(1);
   await vacd.kill();
@@ -101,6 +170,60 @@ test('the receiver outlives vacd, and is started again when it was killed, with 
   await vacd.call('ensureRunning');
   await send(0, '<14>Nov 21 07:00:00 guest test: after the restart');
   await lineWith(SECOND, 'after the restart');
+});
+
+test('a vacd after this one takes nothing for confirmed, and takes an address away as well', async () => {
+  await vacd.kill();
+  vacd = await hosts.startDriver('syslog');
+  await assign(FIRST, OTHER);
+  await send(0, '<14>Nov 21 07:00:00 guest test: told by the next vacd');
+  await lineWith(FIRST, 'told by the next vacd');
+});
+
+test('a log that is as large as it may be takes no more lines, says so once, and tells how many at its end', async () => {
+  await vacd.kill();
+  vacd = await hosts.startDriver('syslog', { options: { maxMegabytes: 1 } });
+  await vacd.call('ensureRunning');
+  await assign(SECOND, OTHER);
+  const path = join(hosts.stateDir, 'logs', `${SECOND.id}.log`);
+  await truncate(path, 1_000_000);
+  await vacd.call('keep');
+  await vacd.call('keep');
+  await sendMany(0, 'relp', 'too many', 25);
+  expect(await linesWith(SECOND, 'too many')).toEqual([]);
+  expect(await linesWith(SECOND, 'this log has 1 MB (syslog_mb): no more lines are kept here')).toHaveLength(1);
+  await waitUntil(async () => {
+    await vacd.call('keep');
+    return (await vacd.call<{ full: number }>('lostLines')).full === 25;
+  }, 25);
+  await assign(null, OTHER);
+  await lineWith(SECOND, 'vacd: at least 25 more lines were not kept here');
+});
+
+test('datagrams that were sent and not received are counted, and said in the log', async () => {
+  await assign(FIRST, OTHER);
+  const table = `table inet vac {
+    set syslog_datagrams { type ipv4_addr; flags dynamic; counter; size 64; }
+    chain input { type filter hook input priority 0; udp dport 514 update @syslog_datagrams { ip saddr counter }; }
+  }`;
+  await hosts.factory('nft', table);
+  await send(0, '<14>Nov 21 07:00:00 guest test: makes an entry');
+  await lineWith(FIRST, 'makes an entry');
+  await vacd.call('keep');
+  await sendMany(0, 'udp', 'received', 30);
+  await lineWith(FIRST, 'received 29');
+  const [pid] = await hosts.pidsOf('rsyslogd');
+  process.kill(pid!, 'SIGKILL');
+  await waitUntil(async () => (await hosts.pidsOf('rsyslogd')).length === 0, 10);
+  await sendMany(0, 'udp', 'lost', 40);
+  await vacd.call('ensureRunning');
+  await vacd.call('keep');
+  await vacd.call('keep');
+  expect(await lineWith(FIRST, 'lines lost')).toMatch(
+    / - vacd syslog\.warning \S+ factory1\.example\.com vacd: 40 lines lost that were sent by UDP/,
+  );
+  expect(await vacd.call('lostLines')).toMatchObject({ udp: 40 });
+  await hosts.factory('nft', 'delete table inet vac');
 });
 
 test('another program on the port is named as the reason', async () => {

@@ -1,5 +1,5 @@
 // The built daemon as `vacd` runs it, and ends by SIGKILL at a named point if asked to. For crash tests.
-// Argument: JSON {stateDir, configPath, factory, processors, startsLimit, killAt}; for killAt see worker.ts.
+// Argument: JSON {stateDir, configPath, factory, processors, startsLimit, killAt, desktop}; see worker.ts.
 import { statSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -7,8 +7,9 @@ import { dirname } from 'node:path';
 import { composeDaemon } from '../../dist/daemon/compose.js';
 import { loadForDaemon } from '../../dist/daemon/configuration.js';
 import { createLogger } from '../../dist/daemon/log.js';
+import { OwnerSensors } from '../../dist/host/sessions/index.js';
 
-const { stateDir, configPath, factory, processors, startsLimit, killAt } = JSON.parse(process.argv[2]);
+const { stateDir, configPath, factory, processors, startsLimit, killAt, desktop } = JSON.parse(process.argv[2]);
 
 const die = () => process.kill(process.pid, 'SIGKILL');
 
@@ -39,11 +40,14 @@ function listen(machineId, step, moment) {
   if (killAt === 'libvirt underway' && step === 'libvirt') dieWhenLibvirtBegins(machineId.split('_')[2]);
 }
 
+/** Those of a desktop that the test plays. */
+const ownerSensors = (own) => new OwnerSensors({ own, note: (message) => log.info(message), ...desktop });
+
 const { config } = await loadForDaemon([configPath], factory, processors);
 const log = createLogger('text', (line) => process.stdout.write(`${line}\n`));
 const { daemon, hypervisor } = await composeDaemon(
   { factory, config, stateDir, log },
-  { hostProcessors: processors, startsLimit, listen },
+  { hostProcessors: processors, startsLimit, listen, ...(desktop === undefined ? {} : { ownerSensors }) },
 );
 await daemon.start();
 process.on('SIGTERM', async () => {

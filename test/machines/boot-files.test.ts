@@ -55,6 +55,15 @@ describe('early syslog', () => {
     expect(earlySyslogFiles(null)).toEqual({});
   });
 
+  it('waits in a queue of the machine where it goes by TCP or RELP', () => {
+    expect(earlySyslogFiles(SYSLOG, 'tcp')['etc/rsyslog.d/vm.conf']).toBe(
+      '$ActionQueueType LinkedList\n$ActionResumeRetryCount -1\n$ActionResumeInterval 5\n*.* @@169.254.169.254:514\n',
+    );
+    expect(earlySyslogFiles(SYSLOG, 'relp')['etc/rsyslog.d/vm.conf']).toBe(
+      '$ModLoad omrelp\n$ActionQueueType LinkedList\n$ActionResumeRetryCount -1\n$ActionResumeInterval 5\n*.* :omrelp:169.254.169.254:20514\n',
+    );
+  });
+
   it('is unpacked by a boothook that a shell runs', async () => {
     const { contentType, content } = bootFilesPart(earlySyslogFiles(SYSLOG));
     expect(contentType).toBe('text/cloud-boothook');

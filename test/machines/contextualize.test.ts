@@ -86,11 +86,11 @@ describe('contextualization', () => {
   });
 
   it('adds early syslog to a template, and is all of user_data where there is no template', async () => {
-    const { text } = await create({ earlySyslog: true });
+    const { text } = await create({ earlySyslog: 'udp' });
     expect(await text('user_data')).toMatch(
       /^Content-Type: multipart\/mixed(.|\n)*text\/cloud-boothook(.|\n)*x-shellscript/,
     );
-    const { text: alone, isos } = await create({ earlySyslog: true, userData: null, context: ['nocloud'] });
+    const { text: alone, isos } = await create({ earlySyslog: 'udp', userData: null, context: ['nocloud'] });
     expect(await alone('user_data')).toContain('text/cloud-boothook');
     expect(await alone('context-nocloud.iso')).toContain(await alone('user_data'));
     expect(await isos()).toEqual(['context-nocloud.iso']);

@@ -51,9 +51,9 @@ afterEach(async () => {
   await expect.poll(loops, { timeout: 10_000 }).toBe('');
 });
 
-async function begun(exported = true): Promise<GuestDirectories> {
+async function begun(nfs: 'kernel' | 'none' = 'kernel'): Promise<GuestDirectories> {
   const say = (message: string) => void said.push(message);
-  const made = new GuestDirectories({ layout, guestOwner: GUEST, exported, log: { info: say, warn: say } });
+  const made = new GuestDirectories({ layout, guestOwner: GUEST, nfs, log: { info: say, warn: say } });
   await made.begin();
   return made;
 }
@@ -244,7 +244,7 @@ describe('without file systems of their own', () => {
   });
 
   test('because nothing is exported, nothing is said', async () => {
-    directories = await begun(false);
+    directories = await begun('none');
     await worked();
     await directories.keep(RECORD);
     await expectKept();

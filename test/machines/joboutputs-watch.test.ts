@@ -53,7 +53,9 @@ test.each([
     [A.id, true],
     [A.id, true],
   ]);
-  expect(said).toEqual([expect.stringContaining(`${A.hostname}: its joboutputs hold more than it may write (1 MiB, 10 files)`)]);
+  expect(said).toEqual([
+    expect.stringContaining(`${A.hostname}: its joboutputs hold more than it may write (1 MiB, 10 files)`),
+  ]);
 });
 
 test('one that cannot be looked at does not keep the others from it', async () => {

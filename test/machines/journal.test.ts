@@ -93,6 +93,29 @@ describe("a machine's life, as a vacd that starts at each point finds it", () =>
     expect(await only()).toMatchObject({ phase: 'cleared', end: END });
   });
 
+  it('is suspended as long as its file says so, and what is over of it is counted once', async () => {
+    const suspension = { by: 'overnight' as const, sinceSeconds: 1_700_000_100, reason: 'owner active on seat0' };
+    await journal.open(RECORD);
+    await journal.started(RECORD, 1_700_000_009);
+    await journal.suspended(RECORD, suspension);
+    expect(await only()).toMatchObject({ phase: 'running', suspension, pastSuspensions: { count: 0, seconds: 0 } });
+    expect(await journal.resumed(RECORD, suspension, 1_700_000_160)).toEqual({ count: 1, seconds: 60 });
+    expect(await only()).toMatchObject({ suspension: null, pastSuspensions: { count: 1, seconds: 60 } });
+    // vacd died between the two writes: the file was still there, and the machine is resumed again.
+    await journal.suspended(RECORD, suspension);
+    expect(await journal.resumed(RECORD, suspension, 1_700_000_900)).toEqual({ count: 1, seconds: 60 });
+    await journal.resumed(RECORD, { ...suspension, sinceSeconds: 1_700_001_000 }, 1_700_001_001);
+    expect(await only()).toMatchObject({ suspension: null, pastSuspensions: { count: 2, seconds: 61 } });
+  });
+
+  it.each(['', '{', '7', '{"by": 1}'])('is not lost over a suspension that cannot be read: %j', async (text) => {
+    await journal.open(RECORD);
+    await journal.started(RECORD, 1_700_000_009);
+    await writeFile(layout.inMachine(RECORD.id, JOURNAL.suspended), text);
+    await writeFile(layout.inMachine(RECORD.id, JOURNAL.suspensions), text);
+    expect(await only()).toMatchObject({ suspension: null, pastSuspensions: { count: 0, seconds: 0 } });
+  });
+
   it('is over without a started file when its creation failed', async () => {
     await journal.open(RECORD);
     await journal.finished(RECORD, END);

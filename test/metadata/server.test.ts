@@ -4,6 +4,7 @@ import { readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/pro
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_CONNECTIONS_PER_CLIENT, REQUESTS } from '../../src/metadata/limits.js';
 import { type HostMachine, MAX_PUT_BYTES } from '../../src/metadata/machine-files.js';
@@ -151,6 +152,46 @@ describe('whatever a client does', () => {
       await once(socket, 'close');
     }
     expect((await ask(metadata, MACHINE_IP, '/machinefeatures/total_cpu')).body).toBe('4');
+  });
+
+  it('bytes of any kind end at most their own connection', async () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        'GET ',
+        'PUT ',
+        'POST ',
+        'HEAD ',
+        'CONNECT ',
+        '/joboutputs/log ',
+        '/',
+        ' HTTP/1.1\r\n',
+        '\r\n',
+        '\r\n\r\n',
+      ),
+      fc.constantFrom(
+        'Host: x\r\n',
+        'Content-Length: 5\r\n',
+        'Content-Length: -1\r\n',
+        'Transfer-Encoding: chunked\r\n',
+      ),
+      fc.constantFrom(
+        'Upgrade: h2c\r\nConnection: Upgrade\r\n',
+        'Expect: 100-continue\r\n',
+        '5\r\nhello\r\n',
+        'ffffffffffffffff\r\n',
+      ),
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
+        const socket = await rawConnection();
+        socket.end(pieces.join(''), 'latin1');
+        await untilClosed(socket);
+      }),
+      { numRuns: 150 },
+    );
+    expect((await ask(metadata, '127.0.0.1', '/')).status).toBe(404);
+    expect(problems).toEqual([]);
   });
 
   it('a path is taken as it was sent', async () => {

@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GOSSIP_LIMITS, PERFECT_NETWORK, VACQUERY_PORT } from '../../src/vacquery/index.js';
-import { addressOf, SILENT_SECONDS, SpaceNetwork, TIMEOUT_SECONDS, WN1, WN2, WN3 } from './space-network.js';
 import { until } from '../daemon/test-factory.js';
+import { addressOf, SILENT_SECONDS, SpaceNetwork, TIMEOUT_SECONDS, WN1, WN2, WN3 } from './space-network.js';
 
 let net: SpaceNetwork;
 beforeEach(() => {

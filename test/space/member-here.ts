@@ -3,8 +3,8 @@
  * and, on the daemon's side, through the checks, as it does between processes.
  */
 
-import type { MemberListener, MemberProcess } from '../../src/space/member-process.js';
 import { SpaceMember } from '../../src/space/member.js';
+import type { MemberListener, MemberProcess } from '../../src/space/member-process.js';
 import type { FromMember, ToMember } from '../../src/space/messages.js';
 import type { Resolve } from '../../src/space/names.js';
 import { type Clock, type Transport, VACQUERY_PORT } from '../../src/vacquery/index.js';

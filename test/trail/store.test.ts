@@ -80,8 +80,8 @@ describe('the trail', () => {
     await writeFile(directory, 'in the way');
     await expect(trail.append(entry(2))).rejects.toThrow();
     await rm(directory);
-    now += DAY;
-    await expect(trail.append(entry(2))).rejects.toThrow('ENOENT');
+    await trail.append(entry(2));
+    expect((await lines()).map((line) => parseTrailLine(line)!.seq)).toEqual([2]);
   });
 
   test('goes on in its last file when the clock is set back', async () => {
@@ -122,8 +122,9 @@ describe('the trail', () => {
     await trail.append(entry(2));
     const path = join(directory, '20231115.jsonl');
     const { size } = await stat(path);
-    await rm(join(directory, 'head.json'));
     for (const missing of [1, 2, 100, size - 1]) {
+      // It is written after the lines, so it tells of none that was cut off.
+      await rm(join(directory, 'head.json'));
       const text = await readFile(path);
       await truncate(path, size - missing);
       const next = await opened();

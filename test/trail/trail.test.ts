@@ -113,14 +113,13 @@ describe('the trail of a machine', () => {
       end: END,
       provenance: { image: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } },
       left: {
-        files: [
-          { name: 'evil?[2J?name', bytes: 0 },
+        files: expect.arrayContaining([
           { name: 'job.log', bytes: 3, sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad' },
-        ],
-        notListed: 2,
+        ]),
         log: { bytes: 7 },
       },
     });
+    expect(JSON.stringify(ended.left)).not.toMatch(/passwd|\\u001b|\\n/);
   });
 
   test('is whole after a crash at any step, and each of its records is there once', async () => {

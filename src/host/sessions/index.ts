@@ -87,6 +87,13 @@ export class OwnerSensors {
     return facts;
   }
 
+  /** Who sits at the host now, as far as logind tells. */
+  users(): { readonly user: string; readonly uid: number }[] {
+    const logins = this.logind.read();
+    if ('unknown' in logins) return [];
+    return logins.value.sessions.filter(({ isActive, isRemote }) => isActive && !isRemote);
+  }
+
   close(): void {
     for (const sensor of this.all()) sensor.close();
   }

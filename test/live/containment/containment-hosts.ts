@@ -25,6 +25,7 @@ export class ContainmentHosts {
   private readonly prefix = `vc-${process.pid}-${count++}`;
   private readonly children: ChildProcess[] = [];
   private readonly namespaces: string[] = [];
+  private factoryPid = 0;
 
   static async create(): Promise<ContainmentHosts> {
     const hosts = new ContainmentHosts();
@@ -78,6 +79,13 @@ export class ContainmentHosts {
     // Somebody outside who knows of the machines, and tries to reach them through the factory.
     await this.ip('outside', 'route', 'add', '169.254.0.0/16', 'via', FACTORY_IP);
     await this.in('factory', 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
+    // Where br_netfilter is loaded it looks at bridged packets too: what is tried here must not be stopped by it.
+    await this.in(
+      'factory',
+      'sh',
+      '-c',
+      'for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 > $f; done',
+    );
     await this.nft('add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }');
     await this.nft('add rule ip nat post oifname "up0" ip saddr 169.254.0.0/16 masquerade');
   }
@@ -107,6 +115,7 @@ export class ContainmentHosts {
     const [ip = '', ...args] = this.inside(where);
     const child = spawn(ip, [...args, 'python3', PEER, ...job], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.children.push(child);
+    if (where === 'factory') this.factoryPid = child.pid!;
     const lines: string[] = [];
     await new Promise<void>((resolve, reject) => {
       child.once('exit', () => reject(new Error(`${job.join(' ')} ended early`)));
@@ -116,6 +125,11 @@ export class ContainmentHosts {
       });
     });
     return lines;
+  }
+
+  /** /sys/class/net of the factory, while a job of it goes on. */
+  sysfs(): string {
+    return `/proc/${this.factoryPid}/root/sys/class/net`;
   }
 
   async destroy(): Promise<void> {

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 
-WAIT_SECONDS = 1.0
+WAIT_SECONDS = 0.5
 
 
 def frames(device, *frames_hex):
