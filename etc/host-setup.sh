@@ -49,12 +49,13 @@ has_kernel_nfs() {
 
 list_packages() {
   # The hypervisor and what vacd uses on a host.
-  echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables nftables iproute2
+  echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables nftables iproute2 conntrack
   echo rsyslog genisoimage xorriso kmod dbus e2fsprogs rpcbind ca-certificates
   if has_kernel_nfs; then echo nfs-kernel-server; else echo nfs-ganesha nfs-ganesha-vfs; fi
   # The build of the libvirt binding.
   echo libvirt-dev g++ make python3
   # The demo guest and the tests.
+  echo rsyslog-relp rsyslog-gnutls
   echo busybox-static cpio syslinux syslinux-common isolinux mtools fdisk libnfs-utils lvm2 ovmf
 }
 

@@ -55,8 +55,17 @@ install -D -m 644 etc/completion/vac.bash "$share/bash-completion/completions/va
 install -D -m 644 etc/completion/_vac "$share/zsh/site-functions/_vac"
 # Not below /etc: what is there is the administrator's, and goes before this.
 cp systemd/vacd.service "$destination$units/"
+# Accounting's timers are the site's to enable: it may send in another way, or from one host alone (etc/accounting.md).
+cp systemd/vac-apel-*.service systemd/vac-apel-*.timer "$destination$units/"
+install -D -m 644 systemd/machine.slice.d/10-vac.conf "$destination$units/machine.slice.d/10-vac.conf"
 if [ -e "$destination/etc/systemd/system/vacd.service" ]; then
   say "note: $destination/etc/systemd/system/vacd.service goes before the unit that was installed now; remove it unless it is yours"
+fi
+
+# Whom vacd's child becomes that serves machines and the network. Without it that is nobody, as other programs may be.
+if [ -z "$destination" ] && ! getent passwd vac >/dev/null; then
+  useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin vac ||
+    say "note: no user vac could be made (above); the process that serves machines will run as nobody"
 fi
 
 if [ -z "$(ls "$destination"/etc/vac.d/*.conf "$destination/etc/vac.conf" 2>/dev/null)" ]; then

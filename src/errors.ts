@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   'space-unknown': 'Neither the options, nor a configuration, nor a vacd on this host tells which space is meant.',
   'spool-unusable': 'Accounting records cannot be moved into apel-archive or apel-outgoing.',
   'syslog-unavailable': "The receiver of machines' syslog cannot be started.",
+  'upload-failed': 'A web server does not take a file: it is down, slow, untrusted, or refuses.',
   'user-data-unusable': 'user_data is too large for the way to the machine, or of a form that nothing can be added to.',
   'user-data-unavailable': "A machinetype's user_data, or a file that goes into it, cannot be read or fetched.",
   'volume-group-full': 'The LVM volume group for machines has no room for another disk.',

@@ -2,7 +2,9 @@
 
 import { runChild } from './guard/child.js';
 import type { Task } from './guard/command.js';
-import { MetadataChild } from './metadata/child.js';
-import { SpaceChild } from './space/child.js';
 
-await runChild(JSON.parse(process.argv.at(-1)!) as Task, [new MetadataChild(), new SpaceChild()]);
+await runChild(JSON.parse(process.argv.at(-1)!) as Task, {
+  http: async () => new (await import('./metadata/child.js')).MetadataChild(),
+  metrics: async () => new (await import('./metrics/child.js')).MetricsChild(),
+  vacquery: async () => new (await import('./space/child.js')).SpaceChild(),
+});

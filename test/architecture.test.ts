@@ -113,6 +113,7 @@ describe('imports', () => {
     ['accounting', ['daemon', 'cli', 'metadata', 'guard', 'sim']],
     ['guard', ['daemon', 'cli', 'metadata', 'accounting', 'machines', 'sim']],
     ['metadata', ['daemon', 'cli', 'accounting', 'sim']],
+    ['metrics', ['daemon', 'machines', 'metadata', 'accounting', 'cli', 'sim', 'space']],
     ['space', ['daemon', 'machines', 'metadata', 'accounting', 'cli', 'sim']],
     ['daemon', ['cli', 'sim']],
     ['sim', ['cli', 'daemon', 'host', 'metadata']],
@@ -136,9 +137,10 @@ describe('imports', () => {
     }
     const outside = [...files].flatMap((file) => FILES.get(file)!.filter(({ target }) => !FILES.has(target)));
     expect(outside.filter(({ target, typeOnly }) => !typeOnly && !target.startsWith('node:'))).toEqual([]);
-    const late = [...files].filter((file) =>
-      /\bawait import\(|\bcreateRequire\b/.test(readFileSync(join(SRC, file), 'utf8')),
-    );
+    // The entry itself loads what it was told to before root is gone.
+    const late = [...files]
+      .slice(1)
+      .filter((file) => /\bawait import\(|\bcreateRequire\b/.test(readFileSync(join(SRC, file), 'utf8')));
     expect(late).toEqual([]);
     expect([...files]).toContain('metadata/server.ts');
   });

@@ -78,10 +78,10 @@ export async function placeOutgoing(
   onStep: (name: string) => void | Promise<void> = () => {},
 ): Promise<boolean> {
   const day = join(layout.apelOutgoing(), file.day);
-  // Not in the day's directory, which the sender removes when it has emptied it; named as what a crash may leave.
-  const staged = join(layout.apelOutgoing(), `.message.${randomBytes(6).toString('hex')}.tmp`);
+  // Not where the sender looks, or whoever copies for it; named as what a crash may leave.
+  const staged = join(layout.apelArchive(), `.message.${randomBytes(6).toString('hex')}.tmp`);
   await onStep('message-staged');
-  await makeDirs([layout.apelOutgoing()]);
+  await makeDirs([layout.apelArchive()]);
   await writeFileAtomic(staged, text);
   try {
     await onStep('message-placed');

@@ -14,8 +14,10 @@ import { originKey } from '../config/types.js';
 import { volumeGroupProblems } from '../daemon/configuration.js';
 import { hostFqdn } from '../daemon/entry.js';
 import { readSpaceKeyFile } from '../daemon/space-key-file.js';
+import { holidaysOf } from './holidays.js';
 import type { Io } from './io.js';
 import { jsonText } from './json.js';
+import { overnightWeekLines } from './overnight-week.js';
 import type { CommandLine } from './parse.js';
 import { pipesHere } from './pipes-here.js';
 import { duration } from './views/text.js';
@@ -26,10 +28,24 @@ export async function checkConfigCommand(line: CommandLine, io: Io): Promise<num
   const checked = await withHostProblems(read);
   const pipes = checked.config === null ? null : await pipesOf(checked.config, line.text('state-dir')!, io);
   const code = checked.config === null ? 1 : 0;
+  const week = await overnightWeek(checked.config, io);
   io.print(
-    line.has('json') ? [jsonText({ code, ...forPrograms(checked, pipes) })] : checkedConfigLines(checked, pipes),
+    line.has('json')
+      ? [jsonText({ code, ...forPrograms(checked, pipes) })]
+      : [...checkedConfigLines(checked, pipes), ...week],
   );
   return code;
+}
+
+/** Without the holidays where their file cannot be read, which vacd takes the same way. */
+async function overnightWeek(config: Config | null, io: Io): Promise<string[]> {
+  if (config === null) return [];
+  const { nowSeconds } = io.view();
+  try {
+    return overnightWeekLines(config, await holidaysOf(config), nowSeconds);
+  } catch (error) {
+    return [`warning: ${(error as Error).message}`, ...overnightWeekLines(config, new Set(), nowSeconds)];
+  }
 }
 
 /** What the pipes give by the copies of their documents in the state directory. */

@@ -333,6 +333,37 @@ export const COMMANDS = {
       [1, 'there is no such machine here; or an error'],
     ],
   },
+  logs: {
+    group: 'factory',
+    arguments: [{ name: 'MACHINE', count: 'one', words: 'machines' }],
+    options: {
+      follow: {
+        type: 'boolean',
+        short: 'f',
+        help: 'Go on with what comes, until the machine is over; then say why it is.',
+      },
+      lines: {
+        type: 'string',
+        short: 'n',
+        value: 'LINES',
+        help: 'Only the last LINES lines (default: all; with --follow 10).',
+      },
+    },
+    summary: 'what a machine of this host sent by syslog',
+    help: [
+      "MACHINE is a host name (short or full), a slot number, a uuid, a machinetype or its beginning, or the name of the machine's directory; of several the newest is meant, whether it runs or not. Read from the state directory, so vacd need not run. Logs are kept for syslog_days.",
+      "A line begins with what this host knows: when it came, from which address and by what. The time and the name after the facility are the machine's own claims. Lines whose sender is “- vacd” are vacd's. What is not printable is shown as ?.",
+    ],
+    examples: [
+      ['vac logs -f wn01-03', 'the machine that has this name now, as it logs'],
+      ['vac logs -n 50 lhcb', 'the last lines of the newest machine of a type that begins so'],
+      ['vac logs unknown', 'lines from addresses that were no machine’s'],
+    ],
+    exitCodes: [
+      [0, 'there is such a log'],
+      [1, 'there is no such machine, or it has sent nothing; or an error'],
+    ],
+  },
   'shutdown-at': {
     group: 'factory',
     arguments: [{ name: 'TIME|never', count: 'one' }],
@@ -381,7 +412,11 @@ export const COMMANDS = {
         help: 'Source port as the outside saw it (with flow_log), within two minutes of --at.',
       },
       to: { type: 'string', value: 'ADDRESS[:PORT]', help: 'What it connected to (with flow_log).' },
-      machine: { type: 'string', value: 'NAME', help: 'Host name (short or full), slot number, or name of its directory.' },
+      machine: {
+        type: 'string',
+        value: 'NAME',
+        help: 'Host name (short or full), slot number, or name of its directory.',
+      },
       uuid: { type: 'string', value: 'UUID', help: 'The uuid of a machine.' },
       verify: { type: 'boolean', help: 'Say instead whether the trail is as it was written.' },
     },
@@ -413,7 +448,7 @@ export const COMMANDS = {
     help: [
       'The machine is paused, nothing passes from or to it, and its memory is written to a file in the state directory (quarantine/). Until vac release nothing ends it, removes its disks, its directory or its log: not its time limit, not vac stop, not a restart of vacd. Its processors stay taken. Of a machine that has ended what is left is kept; it is said what is gone. MACHINE is a host name, a slot number or the name of its directory.',
     ],
-    examples: [['vac quarantine wn01-03 --by ann "scans 198.51.100.0/24, ticket 4711"', 'keeps it for those who look into it']],
+    examples: [['vac quarantine wn01-03 --by ann "it scans, ticket 4711"', 'keeps it for those who look into it']],
     exitCodes: [
       [0, 'it is held'],
       [1, 'there is no such machine, or not all of it could be kept; or an error'],
@@ -544,12 +579,14 @@ export const COMMANDS = {
     help: [
       "Runs the decisions and the gossip of vacd for a whole space on virtual time, with modelled hosts, machines and networks, and beside it the predecessor on the same load. It asks nobody and changes nothing. The space is that of the configuration (--config FILE, else this host's), or with --types N, or where there is no configuration, a made-up one.",
       'Error of shares is how far a type is from what it should have, as part of the space, once the space has settled after a change of shares, work or network: when no type is further off than a hundredth of the space. A futile start is a machine that found no work. Idle slot-hours are of processors without a machine while some type had work.',
+      'With --desktops N it is instead a week of N desktops in overnight mode, by the [overnight] of the configuration or made-up nights and weekends, with made-up owners: office hours with pauses, evenings, ssh, programs at night. Shown are the hours that machines have, the work that is lost, and how long an owner shares his CPU with them, beside what the same windows would do if nobody looked who is there.',
       'With --json, the last line of the standard output is an object with the figures, and under "reference" those of the predecessor; what is told while it runs goes to the standard error.',
     ],
     examples: [
       ['vac simulate --config vac.conf --share-change 12h:prod=5', 'what a share of 5 for prod would do'],
       ['vac simulate --factories 1000 --slots 32 --types 10 --loss 30', 'a large space on a bad network'],
       ['vac simulate --types 4 --hours 6 --svg shares.svg', 'with a drawing of the shares over time'],
+      ['vac simulate --desktops 50 --config vac.conf', 'what the windows of [overnight] would bring in a week'],
     ],
     exitCodes: [
       [0, 'it ran to its end'],

@@ -1,10 +1,8 @@
 /** `vac simulate --desktops N`: what a department's windows would bring, before any owner meets them. */
 
 import type { Config } from '../config/types.js';
-import { holidaysIn } from '../daemon/owner-watch.js';
-import { VacError } from '../errors.js';
-import { readTextIfThere } from '../host/files.js';
 import type { SimulateValues } from '../sim/options.js';
+import { holidaysOf } from './holidays.js';
 import type { Io } from './io.js';
 import { jsonText } from './json.js';
 import { desktopsView } from './views/desktops.js';
@@ -32,17 +30,4 @@ export async function simulateDesktopsCommand(
     io.print([jsonText(report)]);
   } else io.print(desktopsView(report, all, io.view()));
   return report.problems.length > 0 ? 1 : 0;
-}
-
-/** @throws VacError `file-unusable` */
-async function holidaysOf({ overnight }: Config): Promise<ReadonlySet<string>> {
-  const path = overnight?.holidaysFile ?? null;
-  if (path === null) return new Set();
-  try {
-    const text = await readTextIfThere(path);
-    if (text === null) throw new Error('there is no such file');
-    return holidaysIn(text);
-  } catch (cause) {
-    throw new VacError('file-unusable', `holidays_file ${path}: ${(cause as Error).message}`, { cause });
-  }
 }

@@ -11,6 +11,7 @@ import { drain, shutdownAt, stop, undrain, whyCommand } from './factory-commands
 import { commandHelp, vacHelp } from './help.js';
 import { cernvmSignatureCommand, imagesCommand } from './images-command.js';
 import type { Io } from './io.js';
+import { logsCommand } from './logs-command.js';
 import { overnightCommand } from './overnight-command.js';
 import { type CommandLine, namedCommand, parseCommandLine, unknownName } from './parse.js';
 import { proxyInit } from './proxy-command.js';
@@ -34,6 +35,7 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   drain,
   undrain,
   stop,
+  logs: logsCommand,
   'shutdown-at': shutdownAt,
   overnight: overnightCommand,
   trace: traceCommand,

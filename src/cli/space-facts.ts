@@ -10,7 +10,7 @@ import { formatProblem, loadConfig, loadSettings, readConfigFiles } from '../con
 import type { Config, Settings } from '../config/types.js';
 import { askDaemon } from '../daemon/control.js';
 import { hostFqdn } from '../daemon/entry.js';
-import type { SpaceReport } from '../daemon/space.js';
+import type { SpaceReport } from '../daemon/space-report.js';
 import { VacError } from '../errors.js';
 import type { ShareOf } from '../factory/shares.js';
 import { type NewsWay, type QuerySigner, VACQUERY_PORT } from '../vacquery/index.js';

@@ -149,6 +149,16 @@ export const SETTINGS_OPTIONS = {
     default: '60',
     help: 'No new machine starts while tasks of the host waited for disks for more than this share of the last ten seconds ("some avg10" of /proc/pressure/io); 0 turns the check off.',
   },
+  cpu_weight: {
+    type: integer(1, 1000),
+    default: '100',
+    help: "Weight of each processor of a machine where the host's processors are short; 100 is that of one of any other virtual machine.",
+  },
+  io_weight: {
+    type: integer(100, 1000),
+    whenUnset: "the host's own",
+    help: "Weight of a machine where the host's disks are short. Without effect, and said so, where disks have no weights (neither BFQ nor iocost).",
+  },
   max_starting_machines: {
     type: integer(1, PROCESSORS_MAX),
     unit: 'machines',
@@ -194,7 +204,7 @@ export const SETTINGS_OPTIONS = {
   hs06_per_processor: {
     type: decimal(0.001, 100_000),
     unit: 'HS06 or HEPscore23',
-    whenUnset: '1.0 in target shares; no hs06 files and no outgoing accounting',
+    whenUnset: '1.0 in target shares; no hs06 files, and without hepscore23_per_processor no outgoing accounting',
     help: 'Benchmark power of one processor.',
     old: ['hs06_per_cpu'],
   },

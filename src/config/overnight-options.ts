@@ -25,6 +25,12 @@ export const OVERNIGHT_OPTIONS = {
     whenUnset: 'no holidays',
     help: 'File with a date to a line, as 2026-12-25 (what follows it is a comment). On these days the windows of holiday hold, or, where there are none, those of sun. Read again when it changes.',
   },
+  start_spread_minutes: {
+    type: decimal(0, 1440),
+    unit: 'minutes',
+    default: '5',
+    help: 'Within so long after a window opens each host begins, at a time of its own, so that not all desktops of a department fetch images and start machines at once.',
+  },
   idle_minutes: {
     type: decimal(0, 10_000),
     unit: 'minutes',

@@ -26,6 +26,8 @@ export interface OvernightConfig {
   readonly timeZone: string | null;
   /** Path of a file with a date to a line; null: there are no holidays. */
   readonly holidaysFile: string | null;
+  /** Machines are first started within so long after a window opens, each host at a time of its own. */
+  readonly startSpreadSeconds: number;
   /** No input for so long, before machines are started. */
   readonly idleSeconds: number;
   /** The same, and nothing else against them, before machines that the owner interrupted go on. */

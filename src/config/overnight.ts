@@ -55,6 +55,7 @@ export function readOvernight(section: RawSection, settings: Settings): Overnigh
       windows: values.windows,
       timeZone: values.time_zone,
       holidaysFile: values.holidays_file,
+      startSpreadSeconds: values.start_spread_minutes * 60,
       idleSeconds: values.idle_minutes * 60,
       resumeIdleSeconds: values.resume_idle_minutes * 60,
       otherCpuPercent: values.other_cpu_percent,

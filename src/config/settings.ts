@@ -40,7 +40,7 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
   advise(
     values.gocdb_sitename === null || values.hs06_per_processor !== null || values.hepscore23_per_processor !== null,
     ['gocdb_sitename', 'hs06_per_processor'],
-    'accounting records are only archived, not sent, until hs06_per_processor is set too',
+    'accounting records are only archived, not sent, until hs06_per_processor or hepscore23_per_processor is set too',
   );
   demand(
     values.metrics_listen === null || !isMachinesAddress(values.metrics_listen.host),
@@ -73,6 +73,8 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     processorsPerSuperslot: perSuperslot,
     overloadPerProcessor: values.overload_per_processor,
     ioPressurePercent: values.io_pressure_percent,
+    cpuWeight: values.cpu_weight,
+    ioWeight: values.io_weight,
     maxStartingMachines: values.max_starting_machines,
     shutdownTimeSeconds: values.shutdown_time,
     graceSeconds: values.grace_seconds,

@@ -67,6 +67,10 @@ export interface Settings {
   readonly overloadPerProcessor: number;
   /** 0: not checked. */
   readonly ioPressurePercent: number;
+  /** Of a processor of a machine, in hundredths of what any other virtual machine's has. */
+  readonly cpuWeight: number;
+  /** null: the host's own. */
+  readonly ioWeight: number | null;
   readonly maxStartingMachines: number;
   /** Unix time by which all machines must be gone. */
   readonly shutdownTimeSeconds: number | null;

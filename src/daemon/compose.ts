@@ -1,13 +1,14 @@
 /** Builds a daemon from the host's real parts. The only place that knows which part is which. */
 
 import type { Config } from '../config/types.js';
-import { readTextIfThere } from '../host/files.js';
 import { Bridge } from '../host/bridge.js';
+import { readTextIfThere } from '../host/files.js';
 import { Firewall } from '../host/firewall.js';
 import { LibvirtHypervisor } from '../host/libvirt.js';
 import { createNfsServer, type NfsServer } from '../host/nfs.js';
 import { SyslogRelay } from '../host/syslog.js';
 import { METADATA_IP, StateLayout } from '../machines/layout.js';
+import { GuardedScrapes } from '../metrics/parent.js';
 import { GuardedMember } from '../space/parent.js';
 import { Daemon, type DaemonParts } from './daemon.js';
 import type { Logger } from './log.js';
@@ -82,8 +83,15 @@ export async function composeDaemon(
     spaceProcess: new GuardedMember({
       mark: `${host.stateDir}/vacquery`,
       identity: guardIdentity,
-      onProblem: (line) => log.warn(`VacQuery: ${line}`),
+      onProblem: (line) => log.warn(line),
     }),
+    scrapes: (page) =>
+      new GuardedScrapes({
+        page,
+        mark: `${host.stateDir}/metrics`,
+        identity: guardIdentity,
+        onProblem: (line) => log.warn(line),
+      }),
     ...extra,
   });
   hypervisor.onCall((...call) => daemon.metrics.libvirtCalled(...call));

@@ -12,7 +12,7 @@ import type { DrainOrder } from '../factory/types.js';
 import { type ControlRequest, checkRequest } from './control-request.js';
 import type { OvernightReport } from './overnight-report.js';
 import type { Held, QuarantineRequest } from './quarantine-book.js';
-import type { SpaceReport } from './space.js';
+import type { SpaceReport } from './space-report.js';
 import type { FactoryStatus } from './status.js';
 
 export type { ControlRequest } from './control-request.js';

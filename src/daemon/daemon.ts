@@ -11,8 +11,10 @@ import type { ServiceName } from '../factory/types.js';
 import type { Identity } from '../guard/confine.js';
 import { Guard } from '../guard/guard.js';
 import type { Bridge } from '../host/bridge.js';
+import { weighableResources } from '../host/cgroup.js';
 import { readTextIfThere } from '../host/files.js';
 import type { Firewall } from '../host/firewall.js';
+import type { FlowLog } from '../host/flow-log.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import { RootImages } from '../host/images/root-images.js';
@@ -26,6 +28,7 @@ import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import type { MachineTools, StepListener } from '../machines/tools.js';
 import { MachineVolumes } from '../machines/volumes.js';
+import { weightsWithoutEffect } from '../machines/weights.js';
 import { MetadataParent } from '../metadata/parent.js';
 import { MetadataSockets } from '../metadata/sockets.js';
 import type { MemberProcess } from '../space/member-process.js';
@@ -41,8 +44,10 @@ import { Loop } from './loop.js';
 import { type MachineMemory, Memory } from './memory.js';
 import { machineByIp } from './metadata-source.js';
 import { Metrics } from './metrics.js';
+import type { Scrapes } from './metrics-server.js';
 import { Observer } from './observe.js';
 import { OrderBook } from './orders.js';
+import type { OutputsArchive } from './outputs-archive.js';
 import { OvernightMode } from './overnight-mode.js';
 import type { OwnerWatchParts } from './owner-watch.js';
 import { Performer } from './perform.js';
@@ -54,7 +59,8 @@ import { machineLogs, metadataService, networkService, nfsService, type Service,
 import { Space } from './space.js';
 import { type FactoryStatus, factoryStatus } from './status.js';
 import { StatusFiles } from './status-files.js';
-import { machineTrail } from './tracing.js';
+import { heldFromStart } from './suspending.js';
+import { archiveOfOutputs, connectionLog, machineTrail } from './tracing.js';
 import { UseHistory } from './use-history.js';
 
 export interface DaemonParts {
@@ -69,11 +75,13 @@ export interface DaemonParts {
   /** Null: no receiver of our own. */
   readonly syslog: SyslogRelay | null;
   readonly guestOwner: GuestOwner;
-  /** Whom the process becomes that serves machines and the network. */
+  /** Whom the processes become that serve machines and the network. */
   readonly guardIdentity: Identity;
   readonly log: Logger;
   /** Where VacQuery is spoken. */
   readonly spaceProcess: MemberProcess;
+  /** Where /metrics is served. */
+  readonly scrapes: (page: Pick<Metrics, 'contentType' | 'text'>) => Scrapes;
   /** Other than the real number of processors; for the demo and tests. */
   readonly hostProcessors?: number;
   readonly startsLimit?: number;
@@ -113,6 +121,8 @@ export class Daemon {
   private readonly useHistory: UseHistory;
   private readonly trail: Trail;
   private readonly quarantines: QuarantineBook;
+  private readonly flowLog: FlowLog | null;
+  private readonly outputsArchive: OutputsArchive;
   private readonly directories: GuestDirectories;
   private readonly joboutputsWatch: JoboutputsWatch;
   private watchTimer: NodeJS.Timeout | null = null;
@@ -141,6 +151,7 @@ export class Daemon {
     if (parts.startsLimit !== undefined) this.memory.orders = { ...this.memory.orders, startsLeft: parts.startsLimit };
     this.journal = new Journal(layout);
     this.trail = machineTrail(this.memory, layout, log);
+    this.outputsArchive = archiveOfOutputs(this.memory, layout, this.trail, log);
     this.metadataSockets = new MetadataSockets([
       { address: METADATA_IP, port: 80 },
       { address: GATEWAY_IP, port: 80 },
@@ -156,11 +167,15 @@ export class Daemon {
         }),
       ],
       // Not the directory itself: that is an argument of vacd, which would be taken for its child.
+      what: 'the process that serves machines by HTTP',
       mark: `${layout.root}/metadata`,
       identity: parts.guardIdentity,
       onProblem,
     });
     const logs = machineLogs(syslog);
+    this.metrics.watch({
+      syslog: () => (syslog === null ? null : { lost: syslog.lostLines(), forwarding: syslog.forwarding() }),
+    });
     this.directories = new GuestDirectories({
       layout,
       guestOwner: parts.guestOwner,
@@ -170,6 +185,7 @@ export class Daemon {
     this.joboutputsWatch = new JoboutputsWatch({ layout, nfs, log });
     this.tools = {
       factory,
+      heldFromStart: (record) => heldFromStart(record, this.memory),
       layout,
       journal: this.journal,
       hypervisor,
@@ -178,6 +194,7 @@ export class Daemon {
       images: this.images,
       volumes: new MachineVolumes(new Lvm()),
       trail: this.trail,
+      outputsArchive: this.outputsArchive,
       guestOwner: parts.guestOwner,
       directories: this.directories,
       networkName: NETWORK_NAME,
@@ -286,6 +303,7 @@ export class Daemon {
       },
       config,
     );
+    this.flowLog = connectionLog(config.settings, layout, log);
     this.quarantines = new QuarantineBook({ memory: this.memory, layout, trail: this.trail, log, wake });
     this.orders = new OrderBook({ memory: this.memory, path: layout.orders(), log, wake });
     this.useHistory = new UseHistory({
@@ -344,6 +362,8 @@ export class Daemon {
     await this.orders.restore(Math.floor(Date.now() / 1000));
     await this.quarantines.restore();
     await this.overnight.start(this.memory.config);
+    const weightless = weightsWithoutEffect(await weighableResources(), this.memory.config.settings);
+    for (const line of weightless) log.warn(line);
     const { rootPublicKeyPath } = this.memory.config.settings;
     const key = await readTextIfThere(rootPublicKeyPath).catch((error: Error) => {
       log.warn(`root_public_key ${rootPublicKeyPath} cannot be read, machines get none: ${error.message}`);
@@ -362,6 +382,8 @@ export class Daemon {
     // The others are heard while services come up, which takes longer; and nothing is made yet, should its port be taken.
     await this.space.start();
     await this.bringUp();
+    this.flowLog?.start();
+    await this.outputsArchive.start([...this.memory.cleared.values()].map(({ entry }) => entry.record));
     await this.control.listen();
     // Not waited for: a directory service may hang, and the socket is open to root meanwhile.
     void this.admitControlGroup();
@@ -396,7 +418,16 @@ export class Daemon {
   status(): FactoryStatus {
     const hypervisor = this.hypervisorFacts?.domainTypeReason ?? 'not asked yet';
     const status = factoryStatus(this.memory, this.decisions, hypervisor);
-    return { ...status, problems: [...status.problems, ...this.directories.problems(), ...this.space.problems()] };
+    const flows = this.flowLog?.problem() ?? null;
+    const archive = this.outputsArchive.problem();
+    const tracing = [
+      ...(flows === null ? [] : [`flow_log: connections of machines are not logged: ${flows}`]),
+      ...(archive === null ? [] : [archive]),
+    ];
+    const collector = this.parts.syslog?.forwarding()?.problem ?? null;
+    const syslog = collector === null ? [] : [`syslog_forward: lines of machines wait for the collector: ${collector}`];
+    const more = [...this.directories.problems(), ...tracing, ...syslog, ...this.space.problems()];
+    return { ...status, problems: [...status.problems, ...more] };
   }
 
   /** Takes a changed configuration into use; machines that run keep what they were made with. */
@@ -438,7 +469,9 @@ export class Daemon {
     await endAll({ 'what is being done to machines': () => this.performer.settled() }, SETTLE_SECONDS, log);
     await leaveSpace;
     await stopFetching;
-    await endAll({ 'the trail': () => this.trail.close() }, CLOSE_SECONDS, log);
+    await endAll({ 'the archive of joboutputs': () => this.outputsArchive.close() }, CLOSE_SECONDS, log);
+    const tracing = { 'the trail': () => this.trail.close(), flow_log: async () => this.flowLog?.close() };
+    await endAll(tracing, CLOSE_SECONDS, log);
     await endAll({ 'share-history.json': () => this.useHistory.close() }, CLOSE_SECONDS, log);
     await endAll({ 'vacuum pipes': () => this.pipes.close() }, CLOSE_SECONDS, log);
     const servers = { metadata: () => this.guard.close(), 'vacd.sock': () => this.control.close() };

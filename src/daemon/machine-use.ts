@@ -15,30 +15,38 @@ export interface MachineUseParts {
   readonly log: Logger;
 }
 
-/** After libvirt showed it. */
-export function noteUse(machine: MachineMemory, isPaused: boolean, now: TwoClocks, parts: MachineUseParts): void {
-  redate(machine, now, parts);
+/** After libvirt showed it. @returns when what must be written of it at once is, if anything */
+export function noteUse(
+  machine: MachineMemory,
+  isPaused: boolean,
+  now: TwoClocks,
+  parts: MachineUseParts,
+): Promise<void> | null {
+  const written = redate(machine, now, parts);
   const { entry, cpuSeconds } = machine;
   parts.memory.update(machine, { use: looked(entry.use ?? null, { cpuSeconds, isPaused }, now) });
+  return written;
 }
 
 /** Also for one that libvirt does not show any more, whose end is about to be dated. */
-export function redate(machine: MachineMemory, now: TwoClocks, { memory, journal, log }: MachineUseParts): void {
+export function redate(
+  machine: MachineMemory,
+  now: TwoClocks,
+  { memory, journal, log }: MachineUseParts,
+): Promise<void> | null {
   const { record, use, startedTimeSeconds } = machine.entry;
   const stepSeconds = use == null ? 0 : clockStep(use, now);
-  if (use == null || stepSeconds === 0) return;
+  if (use == null || stepSeconds === 0) return null;
   const moved = redated(use, stepSeconds, startedTimeSeconds);
   memory.update(machine, { use: moved, startedTimeSeconds: moved.startedTimeSeconds ?? null });
   if (machine.seenTimeSeconds !== null) machine.seenTimeSeconds += stepSeconds;
-  if (moved.startedTimeSeconds === undefined) return;
+  if (moved.startedTimeSeconds === undefined) return null;
   log.warn(
     { machine: record.id },
     `${record.hostname}: the clock was set by ${stepSeconds} s while it ran; its start is now dated ${moved.startedTimeSeconds}`,
   );
   // The first of the two is what counts; the other is what site monitoring reads.
-  keepUse(machine, journal)
-    .then(() => journal.started(record, moved.startedTimeSeconds!))
-    .catch((error: Error) => log.warn(`${record.hostname}: its new date was not written: ${error.message}`));
+  return keepUse(machine, journal).then(() => journal.started(record, moved.startedTimeSeconds!));
 }
 
 /** Beside its heartbeat. */

@@ -136,7 +136,7 @@ export class Memory {
   orders: RunOrders = NO_ORDERS;
   /** By machine: what administrators hold (quarantine.ts). */
   quarantines: ReadonlyMap<string, Quarantine> = new Map();
-  readonly overnight = new Overnight();
+  readonly overnight: Overnight;
   /** What is known of images by URL. */
   images: ImageFacts = NO_IMAGES;
   /** The vacuum pipes by prefix. */
@@ -151,6 +151,7 @@ export class Memory {
     public config: Config,
   ) {
     const fresh = (): ServiceMemory => ({ readySinceMs: null, problem: '', busy: false, retryAtMs: 0, failures: 0 });
+    this.overnight = new Overnight(factory);
     this.services = { firewall: fresh(), network: fresh(), metadata: fresh(), nfs: fresh(), syslog: fresh() };
   }
 

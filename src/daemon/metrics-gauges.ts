@@ -7,8 +7,9 @@ import { CREDENTIAL_GAUGES } from './credentials-metrics.js';
 import { credentialProblems } from './credentials-problems.js';
 import type { Memory } from './memory.js';
 import { GOSSIP_COUNTERS, GOSSIP_GAUGES } from './metrics-gossip.js';
+import { SYSLOG_COUNTERS, SYSLOG_GAUGES, type SyslogFacts } from './metrics-syslog.js';
 import { copyAgeSeconds, pipeProblems } from './pipe-facts.js';
-import type { GossipFacts } from './space.js';
+import type { GossipFacts } from './space-report.js';
 import { standingProblems } from './standing-problems.js';
 
 export type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
@@ -29,6 +30,8 @@ export interface MetricsSources {
   readonly space?: () => SpaceFacts | null;
   /** Gossip; null: this factory is on its own. */
   readonly gossip?: () => GossipFacts | null;
+  /** Machines' syslog; null: this host receives none. */
+  readonly syslog?: () => SyslogFacts | null;
   /** Datagrams of VacQuery so far. */
   readonly datagrams?: () => DatagramCounts;
   /** Datagrams sent to each VacMon service so far. */
@@ -226,6 +229,7 @@ export const GAUGES: readonly Series[] = [
       ),
   },
   ...GOSSIP_GAUGES,
+  ...SYSLOG_GAUGES,
   {
     name: 'vac_census_timestamp_seconds',
     help: 'When the last census of the space was taken.',
@@ -274,6 +278,7 @@ export const COUNTERS: readonly Series[] = [
     read: ({ sources }) => [...(sources.datagrams?.().refused ?? [])].map(([reason, count]) => [count, { reason }]),
   },
   ...GOSSIP_COUNTERS,
+  ...SYSLOG_COUNTERS,
   {
     name: 'vac_vacmon_datagrams_total',
     help: 'Status datagrams sent to each VacMon service.',

@@ -2,7 +2,7 @@
 
 import type { Liveness } from '../vacquery/index.js';
 import type { MetricsFacts, Sample, Series } from './metrics-gauges.js';
-import type { GossipFacts } from './space.js';
+import type { GossipFacts } from './space-report.js';
 
 const LIVENESSES: readonly Liveness[] = ['alive', 'suspect', 'expired', 'left', 'unheard'];
 

@@ -23,7 +23,11 @@ export class Monitoring {
     const { log, layout } = daemon.parts;
     const clock = steadyClock;
     const rng = Math.random;
-    this.server = new MetricsServer(metrics, log);
+    this.server = new MetricsServer({
+      scrapes: daemon.parts.scrapes(metrics),
+      log,
+      resolve: (host) => space.resolve(host),
+    });
     this.vacmon = new VacMon({
       memory,
       log,

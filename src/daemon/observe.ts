@@ -51,6 +51,7 @@ export class Observer {
   private closed = false;
 
   private readonly clocks: () => TwoClocks;
+  private readonly writes = new Set<Promise<void>>();
 
   constructor(private readonly parts: ObserverParts) {
     this.clocks = parts.clocks ?? readClocks;
@@ -176,7 +177,7 @@ export class Observer {
     machine.gone = false;
     // libvirt counts from the domain's creation, so it stays right over restarts of either daemon.
     machine.cpuSeconds = Math.max(machine.cpuSeconds, domain.cpuSeconds);
-    noteUse(machine, domain.state === 'paused', now, this.parts);
+    this.inBackground(machine, noteUse(machine, domain.state === 'paused', now, this.parts));
     machine.seenTimeSeconds = nowSeconds;
     if (domain.state === 'paused') machine.pausedSinceMs ??= performance.now();
     else if (machine.pausedSinceMs !== null) {
@@ -185,13 +186,29 @@ export class Observer {
     }
     if (machine.entry.phase === 'running' && askedAtMs - machine.heartbeatWrittenAtMs >= HEARTBEAT_SECONDS * 1000) {
       machine.heartbeatWrittenAtMs = askedAtMs;
-      this.parts.journal
-        .heartbeat(machine.entry.record, machine.cpuSeconds, machine.cpuPercent)
-        .then(() => keepUse(machine, this.parts.journal))
-        .catch((error: Error) =>
-          this.parts.log.warn(`heartbeat of ${machine.entry.record.id} not written: ${error.message}`),
-        );
+      const { journal } = this.parts;
+      const beat = journal.heartbeat(machine.entry.record, machine.cpuSeconds, machine.cpuPercent);
+      this.inBackground(
+        machine,
+        beat.then(() => keepUse(machine, journal)),
+      );
     }
+  }
+
+  /** What is written while the look goes on. */
+  private inBackground(machine: MachineMemory, work: Promise<void> | null): void {
+    if (work === null) return;
+    const done = work
+      .catch((error: Error) =>
+        this.parts.log.warn(`heartbeat of ${machine.entry.record.id} not written: ${error.message}`),
+      )
+      .finally(() => this.writes.delete(done));
+    this.writes.add(done);
+  }
+
+  /** Resolves when nothing that was seen is still being written. */
+  async settled(): Promise<void> {
+    await Promise.all(this.writes);
   }
 
   /** Its last words are read before it counts as gone, so that the decision has them. */
@@ -207,7 +224,7 @@ export class Observer {
     // The times of files in joboutputs are the guest's to set, so they are no evidence of when.
     if (spoke) machine.lastTraceTimeSeconds = Math.min(nowSeconds, Math.floor(console.mtimeMs / 1000));
     else machine.lastTraceTimeSeconds = machine.shutdownMessage === null ? null : record.createdTimeSeconds;
-    redate(machine, this.clocks(), this.parts);
+    this.inBackground(machine, redate(machine, this.clocks(), this.parts));
     const stopped = this.stopped.get(record.uuid);
     this.stopped.delete(record.uuid);
     machine.goneTimeSeconds = stopped?.timeSeconds ?? (machine.domain === null ? null : nowSeconds);

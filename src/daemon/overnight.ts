@@ -4,7 +4,7 @@
  */
 
 import type { Config } from '../config/types.js';
-import { nextOvernight } from '../factory/overnight.js';
+import { nextOvernight, spreadPart } from '../factory/overnight.js';
 import { type Calendar, overnightCalendar } from '../factory/overnight-calendar.js';
 import type {
   OvernightConfig,
@@ -43,6 +43,9 @@ export class Overnight {
   private state: OvernightState | null = null;
   private calendar: { readonly of: readonly unknown[]; readonly calendar: Calendar } | null = null;
 
+  /** @param factory its name sets its turn at the beginning of windows */
+  constructor(private readonly factory: string) {}
+
   /**
    * @param machines all that are not cleared
    * @returns null: this configuration has no overnight mode
@@ -69,6 +72,7 @@ export class Overnight {
       calendar: this.calendarOf(overnight),
       owner: this.owner,
       pause: this.pause,
+      spreadPart: spreadPart(this.factory),
       machines: living.filter(({ suspension }) => suspension?.by !== 'quarantine').length,
       suspendedSinceSeconds: suspended.length === 0 ? null : Math.min(...suspended),
     });

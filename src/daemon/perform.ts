@@ -15,10 +15,10 @@ import { accountMonth, CLEAR_STEPS } from '../machines/finish.js';
 import { diskPaths } from '../machines/layout.js';
 import { newRecord } from '../machines/record.js';
 import { type MachineTools, runSteps, StepError, type StepListener } from '../machines/tools.js';
+import { holdMachine, isHeldMachine, keepMemory, releaseMachine } from './holding.js';
 import type { Logger } from './log.js';
 import { keepUse } from './machine-use.js';
 import { type MachineMemory, type Memory, retryDelayMs } from './memory.js';
-import { holdMachine, isHeldMachine, keepMemory, releaseMachine } from './holding.js';
 import type { Service } from './services.js';
 import { resumeMachine, suspendMachine, throttleMachine } from './suspending.js';
 
@@ -124,6 +124,7 @@ export class Performer {
         await this.clear(machine);
         return;
       case 'forgetMachine':
+        await tools.outputsArchive?.giveUp(record);
         await tools.journal.forget(record);
         memory.forget(machine);
         return;
@@ -195,7 +196,7 @@ export class Performer {
       const volumeGroup = await tools.volumes.groupFor(settings.volumeGroup);
       const creation = newCreation(tools, type, settings, record, volumeGroup);
       await runSteps(CREATE_STEPS, creation, record.id, this.parts.listen);
-      memory.update(machine, { phase: 'running', startedTimeSeconds: Math.floor(Date.now() / 1000) });
+      memory.update(machine, { phase: 'running', startedTimeSeconds: await tools.journal.startedTimeSeconds(record) });
       machine.exported = tools.nfs.name === 'none' ? null : true;
       this.parts.onStarted?.(machine);
       memory.creationFailures.delete(type.name);

@@ -38,6 +38,7 @@ export function metadataService(sockets: MetadataSockets, guard: Guard): Service
   return {
     name: 'metadata',
     async ensure() {
+      await guard.prepare();
       const before = sockets.bound().length;
       let failure: unknown = null;
       try {

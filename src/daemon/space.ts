@@ -11,17 +11,8 @@ import { BadMessage } from '../guard/part.js';
 import { StateLayout } from '../machines/layout.js';
 import { checkFromMember } from '../space/check.js';
 import type { MemberProcess } from '../space/member-process.js';
-import type { CensusAnswer, Peer, SpaceNews, ToMember } from '../space/messages.js';
-import { MAX_NEWS } from '../space/pages.js';
-import { sameNews } from '../space/peer-news.js';
-import {
-  type Clock,
-  type DatagramCounts,
-  type GossipCounts,
-  type Liveness,
-  MAX_AHEAD_SECONDS,
-  VACQUERY_PORT,
-} from '../vacquery/index.js';
+import type { CensusAnswer, SpaceNews, ToMember } from '../space/messages.js';
+import { type Clock, type DatagramCounts, MAX_AHEAD_SECONDS } from '../vacquery/index.js';
 import { TokenBucket } from '../vacquery/limits.js';
 import { Incarnation } from './incarnation.js';
 import type { Logger } from './log.js';
@@ -30,15 +21,14 @@ import type { Memory } from './memory.js';
 import { OwnEntryMaker } from './own-entry.js';
 import { HostWatch, Picture } from './picture.js';
 import { SpaceKeys } from './space-keys.js';
+import { NewsTaker } from './space-news.js';
+import { SpacePort } from './space-port.js';
 import { SpaceQuestions } from './space-questions.js';
+import { type GossipFacts, type SpaceReport, spaceReport } from './space-report.js';
 
 /** Messages that a member has reason for: news, pictures, lines for the log, answers; at once, and in the long run. */
 const MESSAGES_AT_ONCE = 1_000;
 const MESSAGES_PER_SECOND = 100;
-/** A port that is taken is tried again after this. */
-const RETRY_MS = 30_000;
-/** In a large space there is always some news: the loop is not woken more often than this for it. */
-const WAKE_MS = 250;
 
 export interface SpaceParts {
   readonly memory: Memory;
@@ -47,34 +37,6 @@ export interface SpaceParts {
   readonly wake: () => void;
   readonly clock: Clock;
   readonly process: MemberProcess;
-}
-
-/** What this factory knows of its space; what the control socket's request `space` is answered by. */
-export interface SpaceReport {
-  readonly space: string;
-  readonly factory: string;
-  /** FQDNs of all factories of the space, this one included, in the order of the configuration. */
-  readonly factories: readonly string[];
-  /** Null: VacQuery is not spoken now. */
-  readonly queryPort: number | null;
-  readonly udpTimeoutSeconds: number;
-  /** There are others, and none of them answers. */
-  readonly alone: boolean;
-  readonly peers: readonly Peer[];
-  /** What is wrong with this factory as a member of the space; a sentence each. */
-  readonly problems: readonly string[];
-  /** What should be done next about the keys; null: nothing. */
-  readonly hint: string | null;
-  /** Null: nothing is signed. */
-  readonly keys: { readonly file: string; readonly mode: 'mixed' | 'required' } | null;
-}
-
-/** What gossip has done since the start, and what it knows of the others. */
-export interface GossipFacts {
-  readonly counts: Readonly<GossipCounts>;
-  /** Of datagrams that were believed. */
-  readonly receivedBytes: number;
-  readonly peers: ReadonlyMap<Liveness, number>;
 }
 
 const NOT_BEGUN = 'the process that speaks VacQuery for vacd has not begun yet';
@@ -88,6 +50,8 @@ export class Space {
   private readonly host: HostWatch;
   private readonly questions: SpaceQuestions;
   private readonly lines: MemberLogLines;
+  private readonly news: NewsTaker;
+  private readonly port: SpacePort;
   /** To the member of now; null: none runs. */
   private toMember: ((message: ToMember) => void) | null = null;
   /** It has said nothing yet. */
@@ -98,27 +62,19 @@ export class Space {
   /** All factories of the space but this one, as last told to the member. */
   private peers: readonly string[] = [];
   private peerSet: ReadonlySet<string> = new Set();
+  /** Those of earlier configurations, of which a member may still tell that has not taken the last one yet. */
+  private formerPeers: ReadonlySet<string> = new Set();
   private space: string | null = null;
   /** Of the configuration that the member was told last. */
   private generation = 0;
   /** How many numbers of a start the member of now may ask for. */
   private numbersLeft = 0;
+  private lastNumber = 0;
   private numbering: Promise<unknown> = Promise.resolve();
   private messages: TokenBucket;
-  /** Pages of news that are not all there. */
-  private page: SpaceNews | null = null;
-  /** The member of now is not the first, and has not heard the others yet. */
-  private isRehearing = false;
-  private ownProblems: readonly string[] = [];
   /** The own entry as the member was told it, to tell nothing twice. */
   private toldOwn = '';
   private hasPicture = false;
-  private isPortOpen = false;
-  /** Why it is not. */
-  private portProblem: string | null = null;
-  private cancelRetry = () => {};
-  private cancelWake: (() => void) | null = null;
-  private wokenMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly parts: SpaceParts) {
     const { memory, clock, log, stateDir } = parts;
@@ -130,6 +86,8 @@ export class Space {
     this.questions = new SpaceQuestions(clock, (message) => this.tell(message));
     this.lines = new MemberLogLines(log, clock);
     this.messages = this.messageBudget();
+    this.news = new NewsTaker(parts);
+    this.port = new SpacePort({ ...parts, onChange: () => this.portChanged() });
     parts.process.connect({
       began: (send) => this.memberBegan(send),
       ended: () => this.memberEnded(),
@@ -145,14 +103,12 @@ export class Space {
    *   after, and starts no more (`Memory.queryProblem`). Both try again. `space-key-unusable`, under the same conditions.
    */
   async start(): Promise<void> {
-    const { memory, log, process } = this.parts;
+    const { memory } = this.parts;
     await this.keys.start();
     await this.host.start();
-    await this.openPort().catch(async (error: Error) => {
+    await this.port.open().catch((error: Error) => {
       if (this.hasOthers() && memory.machines.size === 0) throw error;
-      log.warn(`VacQuery is not answered; tried again every ${RETRY_MS / 1000} s: ${error.message}`);
-      this.retryLater(error);
-      await process.begin().catch((problem: Error) => log.error(`VacQuery is not spoken: ${problem.message}`));
+      return this.port.retry(error);
     });
     this.started = true;
     this.takeConfiguration();
@@ -200,29 +156,16 @@ export class Space {
 
   /** As of the last look. */
   report(): SpaceReport {
-    const { memory } = this.parts;
-    const { vacSpace, factories, udpTimeoutSeconds, spaceKeyFile, spaceKeyMode } = memory.config.settings;
-    const own = memory.factory;
-    const known = new Map(this.questions.latest?.peers.map((peer) => [peer.factory, peer]));
     const gone = this.hasOthers() && this.memberProblem !== null ? [this.memberProblem] : [];
-    return {
-      space: vacSpace,
-      factory: own,
-      factories: factories.includes(own.toLowerCase()) ? factories : [own, ...factories],
-      queryPort: this.isPortOpen && this.memberProblem === null ? VACQUERY_PORT : null,
-      udpTimeoutSeconds,
-      alone: memory.alone,
-      peers: this.peers.map((factory) => known.get(factory) ?? unknownPeer(factory)),
-      problems: [...gone, ...this.problems()],
-      hint: this.questions.latest?.hint ?? null,
-      keys: spaceKeyFile === null ? null : { file: spaceKeyFile, mode: spaceKeyMode },
-    };
+    const isAnswering = this.port.isOpen && this.memberProblem === null;
+    const problems = [...gone, ...this.problems()];
+    return spaceReport(this.parts.memory, this.peers, this.questions.latest, isAnswering, problems);
   }
 
   /** What is wrong with this factory as a member of the space, besides `Memory.queryProblem`; a sentence each. */
   problems(): string[] {
     const gone = this.started && !this.hasOthers() && this.memberProblem !== null ? [this.memberProblem] : [];
-    return [...gone, ...this.keys.problemsNow(), ...this.ownProblems];
+    return [...gone, ...this.keys.problemsNow(), ...this.news.problems];
   }
 
   /** As of the last look; null: it does not gossip, as it is on its own or has only just begun. */
@@ -260,8 +203,8 @@ export class Space {
 
   async close(): Promise<void> {
     this.closed = true;
-    this.cancelRetry();
-    this.cancelWake?.();
+    this.port.close();
+    this.news.close();
     this.host.close();
     this.keys.close();
     this.questions.giveUp();
@@ -273,9 +216,7 @@ export class Space {
     this.isSilent = true;
     this.messages = this.messageBudget();
     if (!this.started) return;
-    // Only what another has heard can be kept until it hears it, too.
-    this.isRehearing = this.memberProblem === ENDED;
-    if (this.peers.length > 0) this.parts.memory.spaceHeard = false;
+    this.news.rehear(this.peers.length > 0);
     this.tellAll();
   }
 
@@ -287,14 +228,14 @@ export class Space {
     this.tellQueryProblem();
     if (!isBack) return;
     this.parts.log.info('the process that speaks VacQuery for vacd runs again');
-    this.wakeLoop();
+    this.news.wakeLoop();
   }
 
   private memberEnded(): void {
     if (this.closed) return;
     this.toMember = null;
-    this.page = null;
-    this.ownProblems = [];
+    this.news.dropPages();
+    this.news.problems = [];
     this.questions.giveUp();
     // One that has no more than begun is replaced when the port is there.
     if (this.memberProblem === NOT_BEGUN) return;
@@ -322,16 +263,12 @@ export class Space {
     const peers = factories.filter((name) => name !== own);
     const isNew = vacSpace !== this.space || !peers.some((name) => this.peerSet.has(name));
     this.peers = peers;
+    this.formerPeers = new Set([...this.formerPeers, ...this.peerSet]);
     this.peerSet = new Set(peers);
     this.space = vacSpace;
     this.tellQueryProblem();
-    // Of what comes until the member has taken this, nothing counts: it is of before.
-    if (peers.length > 0 && !isNew) return;
-    memory.spaceHeard = peers.length === 0;
-    memory.peers = [];
-    memory.peerUses = new Map();
-    memory.alone = false;
-    this.isRehearing = false;
+    // What comes until the member has taken this does not count: it is of before.
+    if (peers.length === 0 || isNew) this.news.forget(peers.length > 0);
   }
 
   private tellConfiguration(): void {
@@ -339,7 +276,7 @@ export class Space {
     const { memory } = this.parts;
     const { vacSpace, udpTimeoutSeconds, shareHalfLifeHours, queryNetworks } = memory.config.settings;
     this.generation += 1;
-    this.page = null;
+    this.news.dropPages();
     this.numbersLeft += 1;
     this.announce();
     this.tell({
@@ -360,7 +297,8 @@ export class Space {
     if (this.closed) return;
     if (!this.messages.has(this.parts.clock.nowMs())) throw new BadMessage('it says more than there is to say');
     this.messages.spend(1);
-    const message = checkFromMember(type, body, (name) => this.peerSet.has(name));
+    const isFactory = (name: string) => this.peerSet.has(name) || this.formerPeers.has(name);
+    const message = checkFromMember(type, body, isFactory);
     if (this.isSilent) this.memberSpeaks();
     switch (message.type) {
       case 'news':
@@ -383,32 +321,15 @@ export class Space {
     }
   }
 
-  private takeNews(page: SpaceNews, isLast: boolean): void {
-    const { memory, log } = this.parts;
-    if (page.generation !== this.generation || this.peers.length === 0) return;
-    const earlier = this.page;
-    const news = earlier === null ? page : joined(earlier, page);
-    this.page = isLast ? null : news;
-    if (!isLast) return;
-    this.ownProblems = news.problems;
-    // Another member that has only just begun knows less than the one before.
-    if (this.isRehearing && !news.heard) return;
-    this.isRehearing = false;
-    const before = { peers: memory.peers, heard: memory.spaceHeard };
-    memory.peers = [...news.news];
-    memory.peerUses = new Map(news.uses);
-    memory.spaceHeard = news.heard;
-    if (news.alone && !memory.alone) {
-      const { length } = this.peers;
-      const others =
-        length === 1 ? 'the other factory does not answer' : `none of the ${length} other factories answers`;
-      log.warn(`${others}: going on alone`);
-    } else if (memory.alone && !news.alone) log.info('other factories answer: no longer alone');
-    memory.alone = news.alone;
-    // Who has no processor to give starts nothing, whatever the others do.
-    if (before.heard !== memory.spaceHeard || (!sameNews(before.peers, memory.peers) && memory.hasRoom())) {
-      this.wakeLoop();
-    }
+  private takeNews(news: SpaceNews, isLast: boolean): void {
+    if (news.generation !== this.generation) return;
+    this.formerPeers = new Set();
+    if (this.peers.length > 0) this.news.take(news, isLast, this.peers.length);
+  }
+
+  private portChanged(): void {
+    this.tellQueryProblem();
+    if (this.port.isOpen) this.parts.wake();
   }
 
   private givePicture(hasMachines: boolean): void {
@@ -426,14 +347,17 @@ export class Space {
     this.numbersLeft -= 1;
     const { toMember } = this;
     this.numbering = this.incarnation.next(Math.floor(Date.now() / 1000)).then((incarnation) => {
+      this.lastNumber = incarnation;
       if (toMember === this.toMember) this.tell({ type: 'number', incarnation });
     });
   }
 
-  /** @throws BadMessage for one that nobody would believe, so that nobody can have made it necessary */
+  /** @throws BadMessage for one that nobody can have made necessary: it is none later, or none that anybody believes */
   private keepNumber(incarnation: number): void {
     const { toMember } = this;
-    if (incarnation > Date.now() / 1000 + 2 * MAX_AHEAD_SECONDS) throw new BadMessage('a number of the far future');
+    const isBelievable = incarnation <= Date.now() / 1000 + 2 * MAX_AHEAD_SECONDS;
+    if (incarnation <= this.lastNumber || !isBelievable) throw new BadMessage('not a number of a later start');
+    this.lastNumber = incarnation;
     this.numbering = this.incarnation.keep(incarnation).then(() => {
       if (toMember === this.toMember) this.tell({ type: 'number-kept', incarnation });
     });
@@ -448,73 +372,7 @@ export class Space {
     return memory.config.settings.factories.some((name) => name !== memory.factory.toLowerCase());
   }
 
-  private async openPort(): Promise<void> {
-    await this.parts.process.openPort();
-    this.isPortOpen = true;
-  }
-
-  private retryLater({ message }: Error): void {
-    const { clock, log, wake } = this.parts;
-    this.setPortProblem(message);
-    this.cancelRetry = clock.at(clock.nowMs() + RETRY_MS, () => {
-      this.openPort().then(
-        () => {
-          this.setPortProblem(null);
-          if (!this.closed) log.info('VacQuery is answered now');
-          wake();
-        },
-        (error: Error) => {
-          if (!this.closed) this.retryLater(error);
-        },
-      );
-    });
-  }
-
-  private setPortProblem(problem: string | null): void {
-    this.portProblem = problem;
-    this.tellQueryProblem();
-  }
-
   private tellQueryProblem(): void {
-    this.parts.memory.queryProblem = this.hasOthers() ? (this.portProblem ?? this.memberProblem) : null;
+    this.parts.memory.queryProblem = this.hasOthers() ? (this.port.problem ?? this.memberProblem) : null;
   }
-
-  private wakeLoop(): void {
-    const { clock, wake } = this.parts;
-    const nowMs = clock.nowMs();
-    if (this.closed || this.cancelWake !== null) return;
-    this.cancelWake = clock.at(Math.max(nowMs, this.wokenMs + WAKE_MS), () => {
-      this.cancelWake = null;
-      this.wokenMs = clock.nowMs();
-      wake();
-    });
-  }
-}
-
-/** @throws BadMessage for more machinetypes than any space has */
-function joined(before: SpaceNews, page: SpaceNews): SpaceNews {
-  const news = [...before.news, ...page.news];
-  const uses = [...before.uses, ...page.uses];
-  if (news.length > MAX_NEWS || uses.length > MAX_NEWS) throw new BadMessage('news without an end');
-  return { ...page, news, uses };
-}
-
-/** Of which nothing can be told now. */
-function unknownPeer(factory: string): Peer {
-  return {
-    factory,
-    way: null,
-    outcome: 'unasked',
-    heardSecondsAgo: null,
-    clockAheadSeconds: null,
-    vacVersion: null,
-    site: null,
-    machinetypes: 0,
-    machinetypesExpected: null,
-    runningMachines: 0,
-    runningProcessors: 0,
-    runningHs06: 0,
-    problems: [],
-    signs: null,
-  };
 }

@@ -3,7 +3,7 @@
  * that a restarted vacd neither forgets such a machine, nor resumes it, nor ends it as "paused without reason".
  */
 
-import type { Action } from '../factory/types.js';
+import type { Action, MachineRecord, MachineSuspension } from '../factory/types.js';
 import type { MachineTools } from '../machines/tools.js';
 import type { Logger } from './log.js';
 import type { MachineMemory, Memory } from './memory.js';
@@ -18,6 +18,18 @@ interface Parts {
   readonly tools: MachineTools;
   readonly log: Logger;
   readonly relist: () => Promise<void>;
+}
+
+/** The owner came back while a machine was made: it begins suspended, and has no second of his. */
+export function heldFromStart({ id }: MachineRecord, memory: Memory): MachineSuspension | null {
+  const { latest } = memory.overnight;
+  const machine = memory.machines.get(id);
+  if (latest === null || latest.machines === 'run' || latest.machines === 'throttle' || machine === undefined)
+    return null;
+  const sinceSeconds = Math.floor(Date.now() / 1000);
+  const suspension: MachineSuspension = { by: 'overnight', sinceSeconds, reason: latest.reason };
+  memory.update(machine, { suspension });
+  return suspension;
 }
 
 /** Where the intent cannot be written (a full disk), it is suspended all the same: the owner comes first. */
@@ -47,7 +59,8 @@ export async function resumeMachine(
   { memory, tools, log, relist }: Parts,
 ): Promise<void> {
   const { record, suspension } = machine.entry;
-  if (machine.domain?.state === 'paused') await tools.hypervisor.resumeDomain(record.uuid);
+  const runsAlready = suspension !== null && machine.domain?.state === 'running';
+  if (!runsAlready) await tools.hypervisor.resumeDomain(record.uuid);
   if (suspension !== null) {
     const pastSuspensions = await tools.journal.resumed(record, suspension, Math.floor(Date.now() / 1000));
     memory.update(machine, { suspension: null, pastSuspensions });

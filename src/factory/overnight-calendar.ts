@@ -26,6 +26,8 @@ export interface Opening {
 }
 
 const DAY_SECONDS = 86_400;
+const QUARTER_SECONDS = 900;
+const MAX_KNOWN_OFFSETS = 5_000;
 /** By weekday of Date: Sunday is 0. */
 const WEEKDAYS: readonly WindowDay[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 /** 1 January 1970 was a Thursday. */
@@ -135,11 +137,22 @@ function zoneOf(timeZone: string | null): Zone {
     minute: 'numeric',
     second: 'numeric',
   });
+  const known = new Map<number, number>();
+  /** Asked of the time zone database once for each quarter of an hour, on which all clocks are changed: it takes its time. */
   const offset = (seconds: number): number => {
+    const quarter = Math.floor(seconds / QUARTER_SECONDS);
+    const cached = known.get(quarter);
+    if (cached !== undefined) return cached;
+    if (known.size >= MAX_KNOWN_OFFSETS) known.clear();
+    const asked = askedOffset(quarter * QUARTER_SECONDS);
+    known.set(quarter, asked);
+    return asked;
+  };
+  const askedOffset = (seconds: number): number => {
     const parts: Record<string, number> = {};
     for (const { type, value } of format.formatToParts(seconds * 1000)) parts[type] = Number(value);
     const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-    return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 - Math.floor(seconds);
+    return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 - seconds;
   };
   const instant = (wallSeconds: number): number => {
     // No zone is a day from UTC, so these are before and after it.

@@ -71,6 +71,8 @@ export interface OvernightState {
   readonly blockedAtSteady: number | null;
   /** Monotonic seconds since which nothing but input speaks against machines; null: something does. */
   readonly clearAtSteady: number | null;
+  /** Unix time at which the window that is open was seen to open; null: it was open already when vacd started, or none is. */
+  readonly openedSeconds: number | null;
 }
 
 /** The policy's word on this moment. */

@@ -48,10 +48,19 @@ export interface OvernightInput {
   readonly calendar: Calendar;
   readonly owner: OwnerFacts;
   readonly pause: OvernightPause | null;
+  /** The host's own part of start_spread_minutes, 0 to 1 (`spreadPart`). */
+  readonly spreadPart: number;
   /** Machines that are starting or running, suspended ones too. */
   readonly machines: number;
   /** Unix time since which overnight mode has machines suspended, as their directories tell; null: it has none. */
   readonly suspendedSinceSeconds: number | null;
+}
+
+/** The same for a host at all times, and as good as any for another: from 0 to 1. */
+export function spreadPart(factory: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < factory.length; at++) hash = Math.imul(hash ^ factory.charCodeAt(at), 0x01000193);
+  return ((hash ^ (hash >>> 15)) >>> 0) / 2 ** 32;
 }
 
 /** @param before null: vacd has just started, or overnight mode was just switched on */
@@ -72,6 +81,7 @@ export function nextOvernight(
     calendarSeconds: view.calendarSeconds,
     blockedAtSteady: isInterrupted || (name === 'running' && view.blockers.length > 0) ? view.blockedAtSteady : null,
     clearAtSteady: view.clearAtSteady,
+    openedSeconds: view.openedSeconds,
   };
   return { state, verdict: verdictOf(state, reason, view) };
 }
@@ -89,6 +99,9 @@ interface View extends OvernightInput {
   readonly recent: readonly OvernightBlocker[];
   readonly blockedAtSteady: number;
   readonly clearAtSteady: number | null;
+  readonly openedSeconds: number | null;
+  /** When this host's turn to start machines comes after the window opened (Unix time); null: it has come. */
+  readonly turnSeconds: number | null;
   /** Nothing but input was against machines for resume_idle_minutes. */
   readonly settled: boolean;
   readonly say: SayTime;
@@ -108,6 +121,7 @@ function restored(input: OvernightInput): OvernightState | null {
     calendarSeconds: nowSeconds,
     blockedAtSteady: steadySeconds - ago - step,
     clearAtSteady: null,
+    openedSeconds: null,
   };
 }
 
@@ -127,6 +141,9 @@ function look(before: OvernightState | null, input: OvernightInput): View {
     ...hostBlockers(owner, config, pause, nowSeconds, say),
     ...(ownerMatters ? presenceBlockers(owner, config) : []),
   ];
+  const openedNow = before?.name === 'closed' ? calendarSeconds : (before?.openedSeconds ?? null);
+  const openedSeconds = window.open ? openedNow : null;
+  const turn = (openedSeconds ?? 0) + input.spreadPart * config.startSpreadSeconds;
   // At the start of vacd nothing is known of before, and nobody's machines are down: it may begin.
   const firstClear = before === null ? steadySeconds - config.resumeIdleSeconds : steadySeconds;
   const clearAtSteady = lasting.length > 0 ? null : (before?.clearAtSteady ?? firstClear);
@@ -141,16 +158,18 @@ function look(before: OvernightState | null, input: OvernightInput): View {
     recent: inputWithin(config.idleSeconds),
     blockedAtSteady: before?.blockedAtSteady ?? steadySeconds,
     clearAtSteady,
+    openedSeconds,
+    turnSeconds: openedSeconds !== null && calendarSeconds < turn ? Math.ceil(turn) : null,
     settled: clearAtSteady !== null && steadySeconds - clearAtSteady >= config.resumeIdleSeconds,
     say,
   };
 }
 
 function stateOf(view: View): OvernightStateName {
-  const { before, blockers, recent, settled, machines } = view;
+  const { before, blockers, recent, settled, machines, turnSeconds } = view;
   if (isClosed(view)) return 'closed';
   const mayOpen = blockers.length === 0 && recent.length === 0 && settled;
-  if (machines === 0) return mayOpen ? 'open' : 'waiting';
+  if (machines === 0) return mayOpen && turnSeconds === null ? 'open' : 'waiting';
   if (blockers.length > 0) return stepOf(view);
   const wasUp = before === null || before.name === 'open' || before.name === 'running' || before.name === 'closed';
   // The times of on_return go on while it is not sure that the owner is gone.
@@ -181,7 +200,9 @@ function reasonOf(name: OvernightStateName, view: View): string {
         ? 'the window is closed, and none opens within a year'
         : `the window is closed; it opens ${say(windowChangeSeconds)}`;
     case 'waiting':
-      return first;
+      return view.turnSeconds !== null && blockers.length + recent.length === 0
+        ? `this host begins ${say(view.turnSeconds)}, so that not all begin at once (start_spread_minutes)`
+        : first;
     case 'open': {
       const idle = config.use === 'windows' ? null : idleForSeconds(owner, config);
       const nobody = idle === null ? '' : `nobody has used this host for ${minutes(idle)}`;
@@ -255,6 +276,9 @@ function nextChange({ name }: OvernightState, view: View): OvernightVerdict['nex
     const isInterrupted = name === 'throttled' || name === 'suspended' || name === 'stopping';
     if (!others && !isInterrupted && view.recent.length > 0) {
       add(nowSeconds + config.idleSeconds - idle, 'machines may start');
+    }
+    if (view.blockers.length + view.recent.length === 0 && view.turnSeconds !== null) {
+      add(view.turnSeconds, 'machines may start');
     }
     if (!others && isInterrupted) {
       const quiet = Math.max(

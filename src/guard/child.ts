@@ -10,12 +10,16 @@ import { type ChildPart, GUARD_PART } from './part.js';
 
 const MAX_PROBLEM_CHARS = 1000;
 
+/** How each part is had, by name: loaded only where it is wanted, and before root is given up. */
+export type PartLoaders = Readonly<Record<string, () => Promise<ChildPart>>>;
+
 /**
  * Runs until vacd closes the channel, be it because it is dead, and then ends at once, whatever is under way.
  *
  * @throws Error when root cannot be given up or a part does not start; the process must end then
  */
-export async function runChild(task: Task, parts: readonly ChildPart[]): Promise<void> {
+export async function runChild(task: Task, loaders: PartLoaders): Promise<void> {
+  const parts = await Promise.all(task.parts.map((name) => loaders[name]!()));
   // Node makes the threads for names and files when they are first used, and later there may be none any more.
   await stat('/');
   dropRoot(task);

@@ -6,6 +6,8 @@ import type { Identity } from './confine.js';
 
 /** What the child is told on its command line, as JSON. */
 export interface Task extends Identity {
+  /** Names of the parts that it has. */
+  readonly parts: readonly string[];
   readonly sockets: readonly { readonly part: string; readonly name: string; readonly descriptor: number }[];
 }
 

@@ -71,12 +71,17 @@ export class GuardProcess {
     return this.child?.pid ?? null;
   }
 
+  get livedSeconds(): number {
+    return (performance.now() - this.startedMs) / 1000;
+  }
+
   start(): void {
     const sockets = this.options.parts.flatMap((part) =>
       [...part.sockets()].map(([name, descriptor]) => ({ part: part.name, name, descriptor })),
     );
     const task: Task = {
       ...this.options.identity,
+      parts: [...this.parts.keys()],
       sockets: sockets.map((socket, index) => ({ ...socket, descriptor: CHANNEL_DESCRIPTOR + 1 + index })),
     };
     const [command, args] = this.options.command(task, this.options.mark);
@@ -129,7 +134,7 @@ export class GuardProcess {
     this.channel?.close();
     for (const part of this.parts.values()) part.detach();
     this.sayGone();
-    this.listener.onEnd(this.reason, (performance.now() - this.startedMs) / 1000);
+    this.listener.onEnd(this.reason, this.livedSeconds);
   }
 
   /** @throws BadMessage */

@@ -20,6 +20,8 @@ export interface GuardOptions {
   readonly mark: string;
   /** Whom the child becomes. */
   readonly identity: Identity;
+  /** How it is called in messages, as "the process that serves machines". */
+  readonly what: string;
   /** Told, in one line, of what went wrong in the child or with it. */
   readonly onProblem: (line: string) => void;
   /** Between two questions whether it lives; default 3. */
@@ -44,7 +46,7 @@ export class Guard {
   private wanted = false;
   private quickEnds = 0;
   private lastEnd = '';
-  private leftoversEnded: Promise<number> | null = null;
+  private prepared: Promise<void> | null = null;
   private readonly waiting = new Set<() => void>();
 
   constructor(private readonly options: GuardOptions) {}
@@ -54,6 +56,14 @@ export class Guard {
     return this.process?.pid ?? null;
   }
 
+  /** Frees the ports that a child of an earlier vacd may still have; to be waited for before they are bound. */
+  prepare(): Promise<void> {
+    this.prepared ??= endLeftovers(this.options.mark).then((count) => {
+      if (count > 0) this.options.onProblem(`${this.options.what}, of an earlier vacd, hung and was ended`);
+    });
+    return this.prepared;
+  }
+
   /**
    * Starts the child if there is none, and waits until it serves.
    *
@@ -61,14 +71,9 @@ export class Guard {
    */
   async ensureRunning(): Promise<void> {
     this.wanted = true;
-    this.leftoversEnded ??= endLeftovers(this.options.mark);
-    const leftovers = await this.leftoversEnded;
-    if (leftovers > 0 && this.process === null) {
-      this.options.onProblem('a child of an earlier vacd hung and was ended');
-      this.leftoversEnded = Promise.resolve(0);
-    }
+    await this.prepare();
     if (this.wanted && this.process === null && this.timer === null) this.start();
-    await this.served();
+    await this.check();
   }
 
   /**
@@ -83,10 +88,10 @@ export class Guard {
     await this.ensureRunning();
   }
 
-  /** @throws VacError `helper-failed` it does not run, or ends again and again */
+  /** @throws VacError `helper-failed` it does not run, or has ended again and again until a minute ago */
   async check(): Promise<void> {
     await this.served();
-    if (this.quickEnds >= CRASH_LOOP) throw this.failure();
+    if (this.isLooping()) throw this.failure();
   }
 
   /** Ends the child; `ensureRunning` may start one again. */
@@ -118,7 +123,7 @@ export class Guard {
     this.quickEnds = livedSeconds < QUICK_END_SECONDS ? this.quickEnds + 1 : 1;
     const delaySeconds = DELAYS_SECONDS[Math.min(this.quickEnds, DELAYS_SECONDS.length - 1)]!;
     const next = delaySeconds === 0 ? 'another is started' : `another is started in ${delaySeconds} s`;
-    this.options.onProblem(`the process that serves machines and the network ${why}; ${next}`);
+    this.options.onProblem(`${this.options.what} ${why}; ${next}`);
     this.wake();
     this.timer = setTimeout(() => {
       this.timer = null;
@@ -131,9 +136,14 @@ export class Guard {
     const untilMs = performance.now() + PATIENCE_MS;
     while (this.process?.serving !== true) {
       const leftMs = untilMs - performance.now();
-      if (!this.wanted || this.quickEnds >= CRASH_LOOP || leftMs <= 0) throw this.failure();
+      if (!this.wanted || this.isLooping() || leftMs <= 0) throw this.failure();
       await this.change(leftMs);
     }
+  }
+
+  /** The one that runs now has not yet lived long enough to show that it is over. */
+  private isLooping(): boolean {
+    return this.quickEnds >= CRASH_LOOP && (this.process?.livedSeconds ?? 0) < QUICK_END_SECONDS;
   }
 
   private change(withinMs: number): Promise<void> {
@@ -153,8 +163,11 @@ export class Guard {
   }
 
   private failure(): VacError {
-    const ends =
-      this.quickEnds > 0 ? `: ${this.quickEnds} have ended soon after their start, the last one ${this.lastEnd}` : '';
-    return new VacError('helper-failed', `the process that serves machines and the network does not run${ends}`);
+    const { what } = this.options;
+    const message =
+      this.quickEnds === 0
+        ? `${what} does not run`
+        : `${what} does not stay up: ${this.quickEnds} ended soon after their start, the last one ${this.lastEnd}`;
+    return new VacError('helper-failed', message);
   }
 }

@@ -1,19 +1,22 @@
 /**
- * What hostile guests and the network can reach is served by a child of vacd without root: the guard. This folder has
- * the process (`guard.ts` in vacd, `child.ts` in the child), the channel between them (`link.ts`, `frames.ts`), how the
- * child gives up its rights (`confine.ts`, `command.ts`) and the sockets that vacd binds for it (`sockets.ts`). What is
- * served is made of parts, each a pair of one name:
+ * What hostile guests and the network can reach is served by children of vacd without root. This folder has the process
+ * (`guard.ts` in vacd, `child.ts` in the child), the channel between them (`link.ts`, `frames.ts`), how a child gives up
+ * its rights (`confine.ts`, `command.ts`) and the sockets that vacd binds for it (`sockets.ts`). What is served is made
+ * of parts, each a pair of one name:
  *
- *     vacd (root)                                            the child (no root, no files, no processes)
- *     Guard ── ParentPart 'http'      (metadata/parent.ts)   ── Link ── ChildPart 'http'      (metadata/child.ts)
- *           └─ ParentPart 'vacquery'  (…)                    ── Link ── ChildPart 'vacquery'  (…)
+ *     vacd (root)                                         a child (no root, no files, no processes)
+ *     Guard ── ParentPart 'http'     metadata/parent.ts   ── Link ── ChildPart 'http'      metadata/child.ts
+ *     Guard ── ParentPart 'vacquery' space/parent.ts      ── Link ── ChildPart 'vacquery'  space/child.ts
+ *
+ * A Guard is one process; the two parts have one each, since whoever takes over the one that machines talk to should not
+ * have the keys of the space as well.
  *
  * How a part is added:
  * 1. `ParentPart`: an object given to `new Guard({parts: […]})` where the daemon is put together. `sockets()` names the
- *    file descriptors that the child shall have (made by `listenTcp` and `bindUdp` of sockets.ts; they stay open in
- *    vacd, unread, so that what arrives while no child runs waits in the kernel). When they change, `guard.renew()`.
- * 2. `ChildPart`: an object in the list of src/vacd-guard.ts. All that it needs is imported there statically: after
- *    root is gone the program's files may not be readable any more, so there must be no `import()` in it.
+ *    file descriptors that the child shall have (made by sockets.ts; they stay open in vacd, unread, so that what arrives
+ *    while no child runs waits in the kernel). When they change, `guard.renew()`.
+ * 2. `ChildPart`: a line in src/vacd-guard.ts, by the same name. All that it needs is imported by its module: after root
+ *    is gone the program's files may not be readable any more, so there must be no `import()` in it.
  * 3. Messages of a part have a `type`, a `body` (any JSON) and `bytes`. The parts of vacd take each for an attack until
  *    it is looked at: fields are read by fields.ts (or as carefully), and what no honest child sends is a `BadMessage`,
  *    for which the child is killed and replaced. There is no id that a child may make up: it names machines and such by

@@ -100,7 +100,7 @@ export async function readFlows(
     const next = names[index + 1];
     // A file holds what came from its beginning to that of the next one.
     if (name > nameAt(toSeconds * 1000 + 60_000)) break;
-    if (next !== undefined && next < nameAt(fromSeconds * 1000 - 60_000)) continue;
+    if (next !== undefined && next < nameAt(Math.max(0, fromSeconds * 1000 - 60_000))) continue;
     const input = createReadStream(join(directory, name), 'latin1');
     try {
       for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {

@@ -84,7 +84,7 @@ export class Exchange {
     try {
       return await new Promise<IncomingMessage>((resolve, reject) => {
         const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-        const request = send(url, { ...options, agent: false, lookup });
+        const request = send(url, { ...options, agent: false, lookup: serverLookup });
         this.#destroy = (error) => {
           request.destroy(error);
           reject(error);
@@ -184,7 +184,7 @@ class Rate {
 }
 
 /** `dns.lookup` has four threads for the whole process, which names of a dead domain would hold. */
-const lookup: LookupFunction = (hostname, options, callback) => {
+export const serverLookup: LookupFunction = (hostname, options, callback) => {
   resolveHost(hostname).then(
     (found) => {
       const addresses = found.map((address) => ({ address, family: isIP(address) }));

@@ -30,11 +30,18 @@ export interface HypervisorEvent {
   readonly detail: string;
 }
 
+export interface CreateOptions {
+  /** It is there and does not run until it is resumed. */
+  readonly paused?: boolean;
+}
+
 /** How libvirt describes this host to the domain builder. */
 export interface HypervisorFacts {
   readonly domainType: 'kvm' | 'qemu' | 'test';
   /** One line for the log and the live view: "KVM", or why not. */
   readonly domainTypeReason: string;
+  /** User that QEMU runs as; null where libvirt does not say. */
+  readonly emulatorUid: number | null;
   /** Group that QEMU runs as, which must reach machines' disks; null where libvirt does not say. */
   readonly emulatorGid: number | null;
 }
@@ -48,7 +55,7 @@ export interface Hypervisor {
   facts(): Promise<HypervisorFacts>;
   listDomains(): Promise<DomainListing>;
   /** @returns when libvirt has started it; refuses a name or uuid in use */
-  createDomain(xml: string): Promise<void>;
+  createDomain(xml: string, options?: CreateOptions): Promise<void>;
   /** ACPI power button; fine if the domain is gone. */
   shutdownDomain(uuid: string): Promise<void>;
   /** Ends it at once; fine if it is gone. */

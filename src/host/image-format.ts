@@ -45,6 +45,11 @@ export async function inspectImage(path: string): Promise<ImageInfo> {
   return { format: 'qcow2', virtualBytes };
 }
 
+/** What it is opened as. @throws VacError `image-missing`, `image-unusable` */
+export async function imageFormat(path: string): Promise<ImageInfo['format']> {
+  return isQcow2((await readImageHead(path)).head) ? 'qcow2' : 'raw';
+}
+
 /** Whether it is an ISO image rather than a disk. @throws VacError `image-missing`, `image-unusable` */
 export async function isIso(path: string): Promise<boolean> {
   const { head } = await readImageHead(path);

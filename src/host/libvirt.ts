@@ -5,7 +5,14 @@ import { XMLParser } from 'fast-xml-parser';
 import { type Connection, LibvirtError, LibvirtTimeoutError, open } from 'libvirt';
 import { VacError } from '../errors.js';
 import { run } from './exec.js';
-import type { DomainFact, DomainListing, Hypervisor, HypervisorEvent, HypervisorFacts } from './hypervisor.js';
+import type {
+  CreateOptions,
+  DomainFact,
+  DomainListing,
+  Hypervisor,
+  HypervisorEvent,
+  HypervisorFacts,
+} from './hypervisor.js';
 
 /** A listing that takes longer than this means that libvirt hangs; it answers in milliseconds. */
 const LIST_TIMEOUT_SECONDS = 10;
@@ -40,11 +47,11 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async facts(): Promise<HypervisorFacts> {
-    const emulatorGid = dacGid(await this.call('capabilities', (c) => c.capabilitiesXml()));
+    const emulator = dacOwner(await this.call('capabilities', (c) => c.capabilitiesXml()));
     if (this.uri.startsWith('test')) {
-      return { domainType: 'test', domainTypeReason: "libvirt's test driver: no machine really runs", emulatorGid };
+      return { domainType: 'test', domainTypeReason: "libvirt's test driver: no machine really runs", ...emulator };
     }
-    return { ...(await kvmFacts()), emulatorGid };
+    return { ...(await kvmFacts()), ...emulator };
   }
 
   async listDomains(): Promise<DomainListing> {
@@ -68,8 +75,12 @@ export class LibvirtHypervisor implements Hypervisor {
     return { askedAtMs, domains };
   }
 
-  async createDomain(xml: string): Promise<void> {
-    await this.call('createDomain', (c) => c.createDomain(xml, { timeoutSeconds: CREATE_TIMEOUT_SECONDS }));
+  async createDomain(xml: string, { paused = false }: CreateOptions = {}): Promise<void> {
+    // libvirt's test driver cannot begin paused.
+    const isTest = this.uri.startsWith('test');
+    const options = { timeoutSeconds: CREATE_TIMEOUT_SECONDS, paused: paused && !isTest };
+    const { uuid } = await this.call('createDomain', (c) => c.createDomain(xml, options));
+    if (paused && isTest) await this.suspendDomain(uuid);
   }
 
   async shutdownDomain(uuid: string): Promise<void> {
@@ -241,17 +252,19 @@ function interfaceDevices(xml: string): string[] {
   return (domain?.devices?.interface ?? []).flatMap(({ target }) => (target?.dev === undefined ? [] : [target.dev]));
 }
 
-/** The group of libvirt's DAC label for domains (`+64055:+64055`). */
-function dacGid(capabilities: string): number | null {
-  const label = /<model>dac<\/model>[\s\S]*?<baselabel[^>]*>\+\d+:\+(\d+)</.exec(capabilities);
-  return label === null ? null : Number(label[1]);
+/** User and group of libvirt's DAC label for domains (`+64055:+64055`). */
+function dacOwner(capabilities: string): Pick<HypervisorFacts, 'emulatorUid' | 'emulatorGid'> {
+  const label = /<model>dac<\/model>[\s\S]*?<baselabel[^>]*>\+(\d+):\+(\d+)</.exec(capabilities);
+  return label === null
+    ? { emulatorUid: null, emulatorGid: null }
+    : { emulatorUid: Number(label[1]), emulatorGid: Number(label[2]) };
 }
 
 /**
  * KVM only where an ordinary guest boots with it: a processor with VT-x or AMD-V, and a /dev/kvm that QEMU can open.
  * A paravirtual-only /dev/kvm opens and even creates machines, which then hang in their firmware.
  */
-async function kvmFacts(): Promise<Omit<HypervisorFacts, 'emulatorGid'>> {
+async function kvmFacts(): Promise<Pick<HypervisorFacts, 'domainType' | 'domainTypeReason'>> {
   const flags = /^flags\s*:.*\b(vmx|svm)\b/m.exec(await readFile('/proc/cpuinfo', 'utf8'));
   if (flags === null) {
     return {

@@ -3,14 +3,17 @@
 import { VacError } from '../errors.js';
 
 /**
- * The directories of a machine that it sees, the file system (a directory beside them) that each is in, and whether it
- * may write there. Each is a directory within that file system, whose own root no guest may pass: nfs-ganesha takes the
- * file system above it for exported too as soon as somebody looks up `..` in a file system's root.
+ * The directories of a machine that it sees, where in its directory each really is, and whether it may write there.
+ *
+ * Each lies within a file system of the machine's own, and not at its root: nfs-ganesha takes a file system for exported
+ * as soon as it comes by it over the `..` of another's root, and it looks up the `..` of every directory that a handle,
+ * forged ones included, names. So between these and the host's file system lies `private/`, for root alone, and the root
+ * of a tmpfs, whose handle nobody can guess.
  */
 export const EXPORTED_DIRECTORIES = [
-  { name: 'machinefeatures', fileSystem: 'features', writable: false },
-  { name: 'jobfeatures', fileSystem: 'features', writable: false },
-  { name: 'joboutputs', fileSystem: 'outputs', writable: true },
+  { name: 'machinefeatures', place: 'shared/private/machinefeatures', writable: false },
+  { name: 'jobfeatures', place: 'shared/private/jobfeatures', writable: false },
+  { name: 'joboutputs', place: 'shared/private/outputs/joboutputs', writable: true },
 ] as const;
 
 /** What one machine is given: three directories, for its IP alone. */
@@ -36,9 +39,9 @@ export interface ExportedDirectory {
 
 /** What a machine sees, and whether it may write there now. */
 export function exportedDirectories({ directory, joboutputsReadOnly }: MachineExports): readonly ExportedDirectory[] {
-  return EXPORTED_DIRECTORIES.map(({ name, fileSystem, writable }) => ({
+  return EXPORTED_DIRECTORIES.map(({ name, place, writable }) => ({
     name,
-    path: `${directory}/${fileSystem}/${name}`,
+    path: `${directory}/${place}`,
     writable: writable && !joboutputsReadOnly,
   }));
 }

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { isVacError, VacError } from '../errors.js';
 import { isInstalled, run } from './exec.js';
 import { Serial } from './helper-daemon.js';
@@ -70,11 +70,11 @@ export function listMachines(there: readonly KernelExport[]): Set<string> {
   return new Set([...counts].filter(([, count]) => count >= EXPORTED_DIRECTORIES.length).map(([id]) => id));
 }
 
-/** `<anything>/<machine id>/<file system>/<exported directory>`; null for a path that is not of this form. */
+/** `<anything>/<machine id>/<place of an exported directory>`; null for a path that is not of this form. */
 function machineIdOf(path: string): string | null {
-  const known = EXPORTED_DIRECTORIES.find(({ name }) => name === basename(path));
-  if (known === undefined || basename(dirname(path)) !== known.fileSystem) return null;
-  const id = basename(dirname(dirname(path)));
+  const known = EXPORTED_DIRECTORIES.find(({ place }) => path.endsWith(`/${place}`));
+  if (known === undefined) return null;
+  const id = basename(path.slice(0, -known.place.length));
   return /^\d+_[a-z0-9-]+_[A-Za-z0-9.-]+$/.test(id) ? id : null;
 }
 

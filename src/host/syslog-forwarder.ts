@@ -30,7 +30,7 @@ export interface ForwardingFacts {
 const IDLE_SECONDS = 0.5;
 /** Between tries to reach a collector: doubled each time. */
 const FIRST_RETRY_SECONDS = 0.5;
-const LAST_RETRY_SECONDS = 30;
+const LAST_RETRY_SECONDS = 10;
 /** Between two looks at how much waits. */
 const LIMIT_SECONDS = 10;
 
@@ -65,8 +65,12 @@ export class SyslogForwarder {
   }
 
   facts(): ForwardingFacts {
-    const { deliveredLines, waitingBytes, problem } = this;
-    return { deliveredLines, waitingBytes, problem, droppedLines: this.spool.droppedLines };
+    return {
+      deliveredLines: this.deliveredLines,
+      droppedLines: this.spool.droppedLines,
+      waitingBytes: this.waitingBytes,
+      problem: this.problem,
+    };
   }
 
   private async work(): Promise<void> {

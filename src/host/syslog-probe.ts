@@ -132,7 +132,11 @@ export async function closeConnections(addresses: readonly string[], ports: read
 }
 
 function socketFilter(addresses: readonly string[], ports: readonly number[]): string[] {
-  const join = (words: readonly string[]) => ['(', ...words.flatMap((word, index) => (index === 0 ? [word] : ['or', word])), ')'];
+  const join = (words: readonly string[]) => [
+    '(',
+    ...words.flatMap((word, index) => (index === 0 ? [word] : ['or', word])),
+    ')',
+  ];
   const from = join(addresses.map((address) => `dst ${address}`));
   const to = join(ports.map((port) => `sport = :${port}`));
   return [...from, 'and', ...to].flatMap((word) => word.split(' '));

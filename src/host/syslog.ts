@@ -20,7 +20,14 @@ import { renderRelayConfig } from './syslog-config.js';
 import { type ForwardingFacts, SyslogForwarder } from './syslog-forwarder.js';
 import { LogKeeper, type LostLines } from './syslog-keeper.js';
 import { SYSLOG_RELP_PORT } from './syslog-limits.js';
-import { askTable, closeConnections, hasConnections, type ProbeOptions, unreadBytes, type Way } from './syslog-probe.js';
+import {
+  askTable,
+  closeConnections,
+  hasConnections,
+  type ProbeOptions,
+  unreadBytes,
+  type Way,
+} from './syslog-probe.js';
 import { type LoggedMachine, type MachineTable, parseMachineTable, renderMachineTable } from './syslog-table.js';
 
 export interface SyslogOptions {
@@ -214,6 +221,8 @@ export class SyslogRelay {
   private async install(table: MachineTable): Promise<void> {
     const { text, name } = this.render(table);
     if (this.confirmed === name) return;
+    // Until it says, it may have the one or the other.
+    this.confirmed = null;
     await this.write(text);
     await this.rsyslogd.signal('SIGHUP');
     const confirmed = await waitUntil(async () => (await askTable(this.probe(), 'udp', 1)) === name, ANSWER_SECONDS);
@@ -283,7 +292,9 @@ export class SyslogRelay {
   }
 
   private async listensEverywhere(): Promise<boolean> {
-    const bound = await Promise.all(this.sockets().map(({ table, port }) => listens(table, this.options.address, port)));
+    const bound = await Promise.all(
+      this.sockets().map(({ table, port }) => listens(table, this.options.address, port)),
+    );
     return !bound.includes(false);
   }
 
@@ -303,7 +314,13 @@ export class SyslogRelay {
 async function listens(table: 'udp' | 'tcp', address: string, port: number): Promise<boolean> {
   const text = await readFile(`/proc/net/${table}`, 'utf8');
   // 0A: of TCP's sockets only those that listen, not connections.
-  const sockets = table === 'udp' ? text : text.split('\n').filter((line) => / 0A /.test(line)).join('\n');
+  const sockets =
+    table === 'udp'
+      ? text
+      : text
+          .split('\n')
+          .filter((line) => / 0A /.test(line))
+          .join('\n');
   return isBound(sockets, address, port);
 }
 

@@ -36,7 +36,12 @@ const QUEUED = ['$ActionQueueType LinkedList', '$ActionResumeRetryCount -1', '$A
 const VM_CONF: Readonly<Record<SyslogWay, (syslog: HostPort) => string[]>> = {
   udp: ({ host, port }) => [`*.* @${host}:${port}`],
   tcp: ({ host, port }) => [...QUEUED, `*.* @@${host}:${port}`],
-  relp: ({ host }) => ['$ModLoad omrelp', ...QUEUED, `*.* :omrelp:${host}:${SYSLOG_RELP_PORT}`],
+  relp: ({ host }) => [
+    'module(load="omrelp")',
+    // One line under way at a time: of more, librelp loses some when the receiver is killed while they are.
+    `*.* action(type="omrelp" target="${host}" port="${SYSLOG_RELP_PORT}" windowSize="1"`,
+    '  queue.type="LinkedList" action.resumeRetryCount="-1" action.resumeInterval="5" action.resumeIntervalMax="5")',
+  ],
 };
 
 /** A tar.gz of regular files, in the order of their names. */

@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 import type { MachinetypeConfig, Settings } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
+import { weighableResources } from '../host/cgroup.js';
 import { readTextIfThere } from '../host/files.js';
 import type { VolumeGroup } from '../host/lvm.js';
 import type { MachineExports } from '../host/nfs.js';
@@ -18,7 +19,9 @@ import { diskPaths, type StateLayout } from './layout.js';
 import { MODELS } from './models/index.js';
 import type { MachineModel, ModelContext } from './models/model.js';
 import { MachineProxy } from './proxy.js';
+import { sharedImage, withSharedImage } from './shared-image.js';
 import type { MachineTools, Step } from './tools.js';
+import { domainWeights } from './weights.js';
 
 /** Decimal units, as disk_gb_per_processor counts (SPEC 2). */
 const GB = 1_000_000_000;
@@ -91,8 +94,12 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
   {
     name: 'domain-xml',
     async run({ tools, record, ...creation }) {
-      const { domainType } = await tools.hypervisorFacts();
-      const disks = creation.model.disks({ ...creation, record }, imagePathOf({ ...creation, tools, record }));
+      const { domainType, emulatorUid } = await tools.hypervisorFacts();
+      const imagePath = imagePathOf({ ...creation, tools, record });
+      const image = await sharedImage(imagePath, emulatorUid);
+      const disks = creation.model
+        .disks({ ...creation, record }, imagePath)
+        .map((disk) => withSharedImage(disk, image));
       const ways = contextWays(creation.type);
       const xml = domainXml(record, {
         domainType,
@@ -105,6 +112,7 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
         consolePath: tools.layout.inMachine(record.id, 'console.log'),
         disks: [...disks, ...contextDomainDisks(tools.layout, record, creation.type, ways, disks)],
         smbios: contextSmbios(ways),
+        weights: domainWeights(await weighableResources(), creation.settings, record.processors),
         space: creation.settings.vacSpace,
         factory: tools.factory,
       });
@@ -118,7 +126,9 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
     name: 'libvirt',
     async run({ tools, record, layout }) {
       const xml = await readTextIfThere(layout.inMachine(record.id, 'domain.xml'));
-      await tools.hypervisor.createDomain(xml ?? '');
+      const suspension = tools.heldFromStart?.(record) ?? null;
+      if (suspension !== null) await tools.journal.suspended(record, suspension);
+      await tools.hypervisor.createDomain(xml ?? '', { paused: suspension !== null });
     },
   },
   { name: 'started', run: ({ tools, record }) => tools.journal.started(record, Math.floor(Date.now() / 1000)) },

@@ -3,6 +3,7 @@
 import type { MachinetypeConfig } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
 import { slotDevice } from './layout.js';
+import type { DomainWeights } from './weights.js';
 import { renderXml, type Xml, xml } from './xml.js';
 
 /** A disk as the machine sees it. */
@@ -19,6 +20,10 @@ export interface DomainDisk {
   readonly serial: string;
   /** A CD is in any case. */
   readonly isReadOnly?: boolean;
+  /** Of other machines too: libvirt must not make it QEMU's own (shared-image.ts). */
+  readonly isShared?: boolean;
+  /** What this is an overlay of; of other machines too. Stands alone. */
+  readonly backing?: { readonly path: string; readonly format: 'raw' | 'qcow2' };
   readonly bootOrder?: number;
 }
 
@@ -45,6 +50,8 @@ export interface DomainOptions {
   readonly nvramPath: string;
   readonly disks: readonly DomainDisk[];
   readonly smbios?: Smbios;
+  /** Left out: as libvirt has them. */
+  readonly weights?: DomainWeights;
   readonly space: string;
   readonly factory: string;
 }
@@ -79,6 +86,7 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       xml('vcpu', {}, String(record.processors)),
       // Disks on virtio are served by a thread of their own, and not by the one that emulates all the rest.
       real ? xml('iothreads', {}, '1') : null,
+      tuning(options),
       sysinfo(options),
       os(options),
       xml('features', {}, xml('acpi'), xml('apic')),
@@ -127,6 +135,15 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
   );
 }
 
+function tuning({ domainType, weights }: DomainOptions): Xml[] {
+  if (domainType === 'test' || weights === undefined) return [];
+  const { cpuShares, ioWeight } = weights;
+  return [
+    ...(ioWeight === null ? [] : [xml('blkiotune', {}, xml('weight', {}, String(ioWeight)))]),
+    ...(cpuShares === null ? [] : [xml('cputune', {}, xml('shares', {}, String(cpuShares)))]),
+  ];
+}
+
 function os(options: DomainOptions): Xml {
   const { domainType, firmware, machineType, nvramPath } = options;
   if (domainType === 'test') return xml('os', {}, xml('type', {}, 'hvm'));
@@ -160,7 +177,7 @@ function cpu({ domainType, cpuMode }: DomainOptions): Xml {
 }
 
 function disk(spec: DomainDisk, options: DomainOptions): Xml {
-  const { path, format, device, serial, bootOrder, kind = 'disk' } = spec;
+  const { path, format, device, serial, bootOrder, backing, kind = 'disk' } = spec;
   const bus = busOf(spec, options);
   const isBlock = path.startsWith('/dev/');
   const driver = { name: 'qemu', type: format, cache: 'unsafe', error_policy: 'enospace' };
@@ -175,11 +192,27 @@ function disk(spec: DomainDisk, options: DomainOptions): Xml {
           discard: 'unmap',
           ...(bus === 'virtio' && options.domainType !== 'test' ? { iothread: 1 } : {}),
         }),
-    xml('source', isBlock ? { dev: path } : { file: path }),
+    xml('source', isBlock ? { dev: path } : { file: path }, spec.isShared ? KEEPS_OWNER : null),
+    backing === undefined ? null : backingStore(backing),
     xml('target', { dev: device, bus }),
     bootOrder === undefined ? null : xml('boot', { order: bootOrder }),
     kind === 'cdrom' || spec.isReadOnly ? xml('readonly') : null,
     xml('serial', {}, serial),
+  );
+}
+
+/** Without it libvirt gives each file of a domain to QEMU's user. */
+const KEEPS_OWNER = xml('seclabel', { model: 'dac', relabel: 'no' });
+
+/** Said outright, so that libvirt reads no chain out of the files; the empty element ends it. */
+function backingStore({ path, format }: NonNullable<DomainDisk['backing']>): Xml {
+  const isBlock = path.startsWith('/dev/');
+  return xml(
+    'backingStore',
+    { type: isBlock ? 'block' : 'file' },
+    xml('format', { type: format }),
+    xml('source', isBlock ? { dev: path } : { file: path }, KEEPS_OWNER),
+    xml('backingStore'),
   );
 }
 

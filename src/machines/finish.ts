@@ -50,9 +50,10 @@ export const CLEAR_STEPS: readonly Step<Clearing>[] = [
   { name: 'directories-kept', run: ({ tools, record }) => tools.directories.keep(record) },
   // Its exports are gone, so what it left stays as it is.
   {
-    name: 'trail',
+    name: 'trail-signed',
     run: ({ tools, record, startedTimeSeconds, end }) => tools.trail.ended({ record, startedTimeSeconds, end }),
   },
+  { name: 'archive-ordered', run: async ({ tools, record }) => tools.outputsArchive?.order(record) },
   { name: 'slot-freed', run: ({ tools, record }) => tools.journal.freeSlot(record) },
   { name: 'cleared', run: ({ tools, record }) => tools.journal.cleared(record) },
 ];

@@ -79,6 +79,11 @@ export class Journal {
     await writeFileAtomic(this.path(record, JOURNAL.started), String(timeSeconds));
   }
 
+  /** What `started` says: the one start that everything is counted from, however long its writing took. */
+  async startedTimeSeconds(record: MachineRecord): Promise<number> {
+    return checkedTime(JOURNAL.started, (await readTextIfThere(this.path(record, JOURNAL.started))) ?? '');
+  }
+
   /** When libvirt was first asked for the domain, for a start that was never recorded. */
   async askedTimeSeconds(record: MachineRecord): Promise<number> {
     const info = await stat(this.path(record, JOURNAL.domain)).catch(() => null);
@@ -201,11 +206,10 @@ export class Journal {
       suspension: parseSuspension(suspended),
       pastSuspensions: { count: past.count, seconds: past.seconds },
       end: finished === null ? null : checked(JOURNAL.finished, finished, END_FIELDS),
-      use,
       // One that cannot be understood is told of when the machine is to be accounted.
-      accountedUntilSeconds: running
-        ? await readLedger(this.layout.machine(id)).then(accountedUntil, () => null)
-        : null,
+      ...(running
+        ? { use, accountedUntilSeconds: await readLedger(this.layout.machine(id)).then(accountedUntil, () => null) }
+        : {}),
     };
   }
 

@@ -1,14 +1,14 @@
 /** The real parts of a host that making and ending a machine needs, handed over by whoever composes the daemon. */
 
-import type { MachineRecord } from '../factory/types.js';
 import type { Settings } from '../config/types.js';
+import type { MachineRecord, MachineSuspension } from '../factory/types.js';
 import type { GuestOwner } from '../host/guest-owner.js';
 import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { RootImages } from '../host/images/root-images.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { Trail } from '../trail/trail.js';
-import type { Journal } from './journal.js';
 import type { GuestDirectories } from './guest-directories.js';
+import type { Journal } from './journal.js';
 import type { StateLayout } from './layout.js';
 import type { MachineVolumes } from './volumes.js';
 
@@ -35,6 +35,13 @@ export interface MachineTools {
   readonly images: RootImages;
   readonly volumes: MachineVolumes;
   readonly trail: Pick<Trail, 'created' | 'ended' | 'note'>;
+  /** Where outputs of machines that are over are sent; left out: nowhere. */
+  readonly outputsArchive?: {
+    order(record: MachineRecord): Promise<void>;
+    giveUp(record: MachineRecord): Promise<void>;
+  };
+  /** Why a machine that is made now must not run yet; null: it may. Left out: any may. */
+  readonly heldFromStart?: (record: MachineRecord) => MachineSuspension | null;
   readonly guestOwner: GuestOwner;
   readonly directories: GuestDirectories;
   readonly networkName: string;

@@ -7,7 +7,7 @@ import type { Config, MachinetypeConfig } from '../config/types.js';
 import { decide } from '../factory/decide.js';
 import { checkInvariants } from '../factory/invariants.js';
 import { NO_ORDERS } from '../factory/orders.js';
-import { nextOvernight } from '../factory/overnight.js';
+import { nextOvernight, spreadPart } from '../factory/overnight.js';
 import type { Calendar } from '../factory/overnight-calendar.js';
 import type {
   OvernightConfig,
@@ -214,6 +214,7 @@ export class Desktop {
       calendar,
       owner: this.facts(),
       pause: null,
+      spreadPart: spreadPart(this.parts.name),
       machines: living.length,
       suspendedSinceSeconds: null,
     });

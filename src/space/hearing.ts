@@ -23,8 +23,6 @@ import { EXPIRY_SECONDS, type Polling } from './polling.js';
 const GATHER_MS = 20;
 /** and in a large space, where there is always some, told no more often than this. */
 const TELL_MS = 100;
-/** Told this often although nothing is new: so long as it is, the member is known to live. */
-export const PULSE_MS = 5_000;
 
 export interface HearingParts extends Pick<MemberParts, 'clock'> {
   readonly config: () => MemberConfig;
@@ -41,7 +39,6 @@ export class Hearing {
   private toldMs = Number.NEGATIVE_INFINITY;
   private cancelPublish: (() => void) | null = null;
   private cancelHold = () => {};
-  private cancelPulse = () => {};
   private closed = false;
 
   constructor(
@@ -91,7 +88,6 @@ export class Hearing {
   close(): void {
     this.closed = true;
     this.cancelHold();
-    this.cancelPulse();
     this.cancelPublish?.();
   }
 
@@ -142,7 +138,6 @@ export class Hearing {
     const { config, clock, tell } = this.parts;
     this.cancelPublish?.();
     this.cancelPublish = null;
-    const nowMs = clock.nowMs();
     if (!this.heard && this.isHeard()) this.release();
     const news: SpaceNews = {
       generation: config().generation,
@@ -152,11 +147,9 @@ export class Hearing {
       uses: [...this.uses()],
       problems: this.gossiping.gossip?.ownProblems(this.gossiping.now()) ?? [],
     };
-    if (this.told !== null && sameSpaceNews(this.told, news) && nowMs < this.toldMs + PULSE_MS) return;
+    if (this.told !== null && sameSpaceNews(this.told, news)) return;
     this.told = news;
-    this.toldMs = nowMs;
-    this.cancelPulse();
-    this.cancelPulse = clock.at(nowMs + PULSE_MS, () => this.publish());
+    this.toldMs = clock.nowMs();
     tell(news);
   }
 

@@ -13,7 +13,7 @@ import type { MemberListener, MemberProcess } from './member-process.js';
 import { SPACE_PART } from './messages.js';
 import { sendInPieces } from './pieces.js';
 
-export interface GuardedMemberOptions extends Omit<GuardOptions, 'parts'> {
+export interface GuardedMemberOptions extends Omit<GuardOptions, 'parts' | 'what'> {
   /** Default all of the host; null: not this family. */
   readonly addresses?: { readonly udp4: string | null; readonly udp6: string | null };
 }
@@ -29,7 +29,7 @@ export class GuardedMember implements MemberProcess, ParentPart {
   constructor({ addresses = ANY_ADDRESS, ...options }: GuardedMemberOptions) {
     this.addresses = addresses;
     this.mark = options.mark;
-    this.guard = new Guard({ ...options, parts: [this] });
+    this.guard = new Guard({ ...options, what: 'the process that speaks VacQuery', parts: [this] });
   }
 
   connect(listener: MemberListener): void {

@@ -51,6 +51,8 @@ export interface TraceAnswer {
 /** Clocks of two sites, and the minute to which a complaint gives its time. */
 const TOLERANCE_SECONDS = 120;
 const MAX_FLOWS = 100_000;
+/** Ten digits, as all times here. */
+const MAX_TIME_SECONDS = 9_999_999_999;
 const PRIVATE = /^169\.254\./;
 
 type Whole = Omit<TracedMachine, 'directory' | 'log' | 'isHeld' | 'flows'>;
@@ -66,7 +68,7 @@ export async function trace(stateDir: string, question: TraceQuestion): Promise<
   const found = wantsFlows
     ? await readFlows(join(stateDir, 'flows'), {
         fromSeconds: atSeconds === null ? 0 : atSeconds - TOLERANCE_SECONDS,
-        toSeconds: atSeconds === null ? Number.MAX_SAFE_INTEGER / 1000 : atSeconds + TOLERANCE_SECONDS,
+        toSeconds: atSeconds === null ? MAX_TIME_SECONDS : atSeconds + TOLERANCE_SECONDS,
         matches: (flow) => flowFits(flow, question, isPublic),
         most: MAX_FLOWS,
       })

@@ -120,7 +120,7 @@ describe('samples', () => {
   });
 
   it('are those of the documentation', () => {
-    const page = readFileSync(new URL('../../etc/accounting.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../etc/accounting-samples.md', import.meta.url), 'utf8');
     const shown = [...page.matchAll(/^(?: {4}APEL.*\n)(?: {4}.*\n)*/gm)].map(([block]) => block.replace(/^ {4}/gm, ''));
     expect(shown).toEqual(Object.values(SAMPLES));
   });

@@ -1,4 +1,4 @@
-/** One record of each kind, as etc/accounting.md shows them. */
+/** One record of each kind, as etc/accounting-samples.md shows them. */
 
 import { type AccountingSite, recordText } from '../../src/accounting/formats.js';
 import { type Piece, piecesOfEnd, piecesUntil } from '../../src/accounting/pieces.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RecordFile } from '../../src/accounting/record.js';
-import { SPOOL_STEPS, spoolRecord } from '../../src/accounting/spool.js';
+import { placeOutgoing, SPOOL_STEPS, spoolRecord } from '../../src/accounting/spool.js';
 import { StateLayout } from '../../src/machines/layout.js';
 
 const FILE: RecordFile = { day: '20231114', name: '23133099999999' };
@@ -182,5 +182,35 @@ describe('records that want one name', () => {
     expect(Object.values(await recordsIn(layout.apelOutgoing())).sort()).toEqual(
       uuids.map((uuid) => record(uuid)).sort(),
     );
+  });
+});
+
+describe('placeOutgoing', () => {
+  const outgoing = () => recordsIn(layout.apelOutgoing());
+
+  it('puts a message under its name once, and another text beside it', async () => {
+    expect(await placeOutgoing(layout, 'one', FILE)).toBe(true);
+    expect(await placeOutgoing(layout, 'one', FILE)).toBe(false);
+    expect(await placeOutgoing(layout, 'other', FILE)).toBe(true);
+    expect(await outgoing()).toEqual({ '20231114/23133099999999': 'one', '20231114/23133000000000': 'other' });
+  });
+
+  it('does so while a sender removes the directory just before it is used', async () => {
+    const sender = new Sender();
+    let removals = 3;
+    directoriesMade.moment = async () => {
+      removals -= 1;
+      if (removals >= 0) await sender.run();
+    };
+    await placeOutgoing(layout, 'one', FILE);
+    expect(removals).toBeLessThan(0);
+    expect(await outgoing()).toEqual({ '20231114/23133099999999': 'one' });
+  });
+
+  it('leaves nothing half done', async () => {
+    for (const step of ['message-staged', 'message-placed']) {
+      await expect(placeOutgoing(layout, 'one', FILE, crashAt(step))).rejects.toThrow(`crash at ${step}`);
+    }
+    expect(await outgoing()).toEqual({});
   });
 });

@@ -5,23 +5,29 @@
 
 import { parseArgs } from 'node:util';
 import { accountingFigures } from './accounting.js';
+import { containmentFigures } from './containment.js';
 import { type Figure, formatFigure, jsonFigure } from './figure.js';
 import { fillFigures } from './fill.js';
 import { gossipFigures } from './gossip.js';
 import { imagesFigures } from './images.js';
 import { machineFigures } from './machine.js';
+import { metadataFigures } from './metadata.js';
 import { proxyFigures } from './proxy.js';
+import { syslogFigures } from './syslog.js';
 import { vacqueryFigures } from './vacquery.js';
 
 /** By the name that `--only` takes: benchmarks whose figures' names begin with it. */
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   machine: machineFigures,
+  containment: containmentFigures,
   fill: fillFigures,
   images: imagesFigures,
   proxy: proxyFigures,
+  metadata: metadataFigures,
   vacquery: vacqueryFigures,
   gossip: gossipFigures,
   accounting: accountingFigures,
+  syslog: syslogFigures,
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });

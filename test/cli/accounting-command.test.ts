@@ -72,9 +72,9 @@ describe('vac accounting', () => {
     expect(stdout).toBe(
       [
         'GROUP  MACHINETYPE  RECORDS  WALL-H  CPU-H  CPU/WALL  HS06-H  HS23-H',
-        '/a     prod               2    30.0   11.0    36.7 %   200.0   120.0',
+        '/a     prod               2    30.0   11.0      37 %   200.0   120.0',
         'test   test               1     4.0    0.0       0 %    40.0     0.0',
-        '                          3    34.0   11.0    32.4 %   240.0   120.0',
+        '                          3    34.0   11.0      32 %   240.0   120.0',
         'archive and directories agree (3 records compared); 3 records waiting to be sent',
         '',
       ].join('\n'),

@@ -1,7 +1,7 @@
 /** The command itself, on a host of its own with factories that answer, and a vacd's control socket. */
 
 import { expect } from 'vitest';
-import type { SpaceReport } from '../../src/daemon/space.js';
+import type { SpaceReport } from '../../src/daemon/space-report.js';
 import type { FactoryStatus } from '../../src/daemon/status.js';
 import { type Ended, runIsolated } from './isolated-host.js';
 import { hostsFile, type LoopbackShape, namesOf } from './loopback-space.js';

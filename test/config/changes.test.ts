@@ -53,7 +53,20 @@ describe('options that wait for the next start', () => {
 
   it('are those that the table marks', () => {
     const marked = Object.keys(OPTION_TABLES.settings).filter((name) => OPTION_TABLES.settings[name]?.atRestart);
-    expect(marked.sort()).toEqual(['libvirt_uri', 'nfs', 'root_public_key', 'share_half_life_hours', 'syslog', 'syslog_days', 'syslog_forward', 'syslog_mb', 'syslog_relp']);
+    expect(marked.sort()).toEqual([
+      'flow_log',
+      'flow_log_days',
+      'flow_log_mb',
+      'libvirt_uri',
+      'nfs',
+      'root_public_key',
+      'share_half_life_hours',
+      'syslog',
+      'syslog_days',
+      'syslog_forward',
+      'syslog_mb',
+      'syslog_relp',
+    ]);
   });
 
   it('are not named when they stay as they are, however written', () => {

@@ -50,6 +50,8 @@ describe('a good configuration', () => {
         processorsPerSuperslot: 1,
         overloadPerProcessor: 1.25,
         ioPressurePercent: 60,
+        cpuWeight: 100,
+        ioWeight: null,
         maxStartingMachines: 8,
         shutdownTimeSeconds: null,
         graceSeconds: 600,
@@ -186,10 +188,18 @@ hepscore23_per_processor = 11
 accounting_format = apel-v0.4
 accounting_partial = yes
 accounting_infrastructure = cloud
+trail_days = 30
+flow_log = all
+flow_log_days = 9
+flow_log_mb = 12
+joboutputs_archive_url = https://s.example.org/vac
+joboutputs_archive_auth_file = /token
 syslog =
 syslog_days = 7
 syslog_mb = 2
 syslog_relp = no
+joboutputs_mb = 7
+joboutputs_files = 70
 syslog_forward = tls://logs.example.com:6514
 syslog_forward_ca = /ca.pem
 syslog_forward_cert = /cert.pem
@@ -214,9 +224,17 @@ user_data_file_f = file
       maxStartingMachines: 3,
       mibPerProcessor: 3000,
       swapMibPerProcessor: 0,
+      joboutputsMib: 7,
+      joboutputsFiles: 70,
       volumeGroup: 'vg0',
       diskGbPerProcessor: 20,
       hs06PerProcessor: 10.5,
+      trailDays: 30,
+      flowLog: 'all',
+      flowLogDays: 9,
+      flowLogMb: 12,
+      joboutputsArchiveUrl: 'https://s.example.org/vac',
+      joboutputsArchiveAuthFile: '/token',
       hepscore23PerProcessor: 11,
       shareHalfLifeHours: 72.5,
       imageCacheGb: 200,
@@ -562,7 +580,7 @@ describe('warnings', () => {
       'accounting that is not sent',
       [`${MINIMAL}gocdb_sitename = X\n`, TYPE],
       [
-        '/etc/0.conf:3: [settings] gocdb_sitename = "X": accounting records are only archived, not sent, until hs06_per_processor is set too',
+        '/etc/0.conf:3: [settings] gocdb_sitename = "X": accounting records are only archived, not sent, until hs06_per_processor or hepscore23_per_processor is set too',
       ],
     ],
     [

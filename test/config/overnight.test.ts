@@ -30,6 +30,7 @@ describe('[overnight]', () => {
       use: 'windows-and-idle',
       timeZone: null,
       holidaysFile: null,
+      startSpreadSeconds: 300,
       idleSeconds: 900,
       resumeIdleSeconds: 300,
       otherCpuPercent: 25,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askDaemon, type ControlReply, type ControlRequest, ControlServer } from '../../src/daemon/control.js';
 import { OrderBook } from '../../src/daemon/orders.js';
-import type { SpaceReport } from '../../src/daemon/space.js';
+import type { SpaceReport } from '../../src/daemon/space-report.js';
 import { factoryStatus } from '../../src/daemon/status.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
 import { NO_ORDERS } from '../../src/factory/orders.js';
@@ -115,7 +115,10 @@ describe('a request', () => {
     ['"status"', /no JSON object/],
     ['[]', /no JSON object/],
     ['{}', /unknown command undefined/],
-    ['{"command":"reboot"}', /unknown command reboot; there are: status, why, drain, undrain, stop, shutdownAt, space/],
+    [
+      '{"command":"reboot"}',
+      /unknown command reboot; there are: status, why, drain, undrain, stop, shutdownAt, .*quarantine, release, .*space/,
+    ],
     ['{"command":"__proto__"}', /unknown command/],
     ['{"command":["drain"]}', /unknown command/],
     ['{"command":"status","slot":1}', /^status: this vacd knows no field slot$/],

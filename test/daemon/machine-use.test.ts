@@ -103,7 +103,6 @@ describe('a clock that is set while a machine runs', () => {
     setClock(-86_400);
     await restart();
     await look(20, 20);
-    await kept();
     const path = factory.layout.inMachine(machine.entry.record.id, 'started');
     await until('its start is dated anew', async () => (await readFile(path, 'utf8')) === String(started - 86_400));
     await restart();
@@ -124,6 +123,18 @@ describe('a clock that is set while a machine runs', () => {
     expect(record!.wallSeconds).toBeGreaterThanOrEqual(RAN);
     expect(record!.cpuSeconds).toBe(10);
   });
+});
+
+test('a machine has one start, however long writing it took', async () => {
+  factory.listen = (_id, step, moment) => {
+    if (step === 'started' && moment === 'end') vi.advanceTimersByTime(3000);
+  };
+  const order = { slot: 2, machinetype: 'prod', processors: 1, shutdownTimeSeconds: NOVEMBER + 1e6, reason: 'a share' };
+  factory.performer.start({ kind: 'createMachine', ...order });
+  await factory.settle();
+  const made = [...factory.memory.machines.values()].find(({ entry }) => entry.record.slot === 2)!;
+  const written = await readFile(factory.layout.inMachine(made.entry.record.id, 'started'), 'utf8');
+  expect(String(made.entry.startedTimeSeconds)).toBe(written);
 });
 
 test('CPU time and pauses are counted on over a restart', async () => {

@@ -9,6 +9,7 @@ import type { Daemon } from '../../src/daemon/daemon.js';
 import { Metrics } from '../../src/daemon/metrics.js';
 import { Monitoring } from '../../src/daemon/monitoring.js';
 import type { StepListener } from '../../src/machines/tools.js';
+import { GuardedScrapes, type GuardedScrapesOptions } from '../../src/metrics/parent.js';
 import { addCounts, decode, type Status } from '../../src/vacquery/index.js';
 import { config, end, machinetype } from '../factory/builders.js';
 import { parseExposition, valuesOf } from './exposition.js';
@@ -47,6 +48,13 @@ test('what the configuration asks for begins, changes and ends, and a machine’
   const { memory, layout, log } = factory;
   const metrics = new Metrics(memory, 0);
   const listeners: StepListener[] = [];
+  const scrapes = (page: GuardedScrapesOptions['page']) =>
+    new GuardedScrapes({
+      page,
+      mark: `${layout.root}/metrics`,
+      identity: { uid: 65534, gid: 65534 },
+      onProblem: (line) => log.logger.warn(line),
+    });
   const space = {
     look: async () => {},
     resolve: async (host: string) => [host],
@@ -59,7 +67,7 @@ test('what the configuration asks for begins, changes and ends, and a machine’
     memory,
     metrics,
     space,
-    parts: { log: log.logger, layout },
+    parts: { log: log.logger, layout, scrapes },
     onStep: (listener: StepListener) => listeners.push(listener),
   } as unknown as Daemon);
   const use = async (settings: Partial<Settings>) => {

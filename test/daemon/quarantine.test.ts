@@ -128,6 +128,7 @@ describe('a machine in quarantine', () => {
     await factory.journal.finished(record, end);
     factory.memory.update(machine, { phase: 'ended', end });
     factory.hypervisor.domains.delete(uuid());
+    await factory.observer.listDomains();
     expect((await hold()).what).toBe('disks-kept');
     expect(await drive()).toEqual([]);
     await book.release('0', 'ann', true);

@@ -61,6 +61,7 @@ describe('metadata', () => {
       bound: () => Array(bound),
     };
     const guard = {
+      prepare: async () => void calls.push('prepare'),
       renew: async () => void calls.push('renew'),
       ensureRunning: async () => void calls.push('ensureRunning'),
       check: async () => void calls.push('check'),
@@ -75,7 +76,7 @@ describe('metadata', () => {
     nothingMore();
     await service.ensure();
     await service.check();
-    expect(calls).toEqual(['bind', 'renew', 'bind', 'ensureRunning', 'check']);
+    expect(calls).toEqual(['prepare', 'bind', 'renew', 'prepare', 'bind', 'ensureRunning', 'check']);
   });
 
   test('serves what it has got when another address fails, and says so', async () => {
@@ -83,7 +84,7 @@ describe('metadata', () => {
       throw new Error('in use');
     });
     await expect(service.ensure()).rejects.toThrow('in use');
-    expect(calls).toEqual(['bind', 'renew']);
+    expect(calls).toEqual(['prepare', 'bind', 'renew']);
   });
 });
 

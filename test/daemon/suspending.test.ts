@@ -31,8 +31,8 @@ const seen = (idleSeconds: number): OwnerFacts => owner({}, idleSeconds);
 const states = () => [...factory.hypervisor.domains.values()].map(({ state }) => state);
 /** What is done to machines. */
 const kinds = ({ actions }: Plan) => actions.flatMap((action) => ('machine' in action ? [action.kind] : []));
-const suspendedFile = ({ entry }: MachineMemory) =>
-  readFile(factory.layout.inMachine(entry.record.id, JOURNAL.suspended), 'utf8').catch(() => null);
+const suspendedFile = ({ entry }: MachineMemory, of = factory) =>
+  readFile(of.layout.inMachine(entry.record.id, JOURNAL.suspended), 'utf8').catch(() => null);
 
 /** Machines that run, at rest. */
 async function machines(count: number): Promise<MachineMemory[]> {
@@ -79,6 +79,33 @@ describe('the owner comes back', () => {
     expect(await factory.drive()).toEqual(['suspendMachine']);
     expect(states()).toEqual(['paused']);
   });
+});
+
+test('one that comes back while a machine is made: it begins suspended, and goes on like the others', async () => {
+  const starting = await TestFactory.create({ slots: 1 });
+  try {
+    starting.memory.config = {
+      ...starting.memory.config,
+      overnight: overnightConfig({ use: 'idle', onReturn: AT_ONCE }),
+    };
+    starting.memory.overnight.owner = owner();
+    starting.listen = (_, step, moment) => {
+      if (step !== 'libvirt' || moment !== 'begin') return;
+      starting.memory.overnight.owner = seen(0);
+      starting.pass();
+    };
+    starting.pass();
+    await starting.settle();
+    expect([...starting.hypervisor.domains.values()].map(({ state }) => state)).toEqual(['paused']);
+    expect(starting.hypervisor.calls.filter((call) => call.startsWith('suspendDomain'))).toEqual([]);
+    const [machine] = [...starting.memory.machines.values()];
+    expect(JSON.parse((await suspendedFile(machine!, starting))!)).toMatchObject({ by: 'overnight' });
+    starting.memory.overnight.owner = seen(400);
+    expect(await starting.drive()).toContain('resumeMachine');
+    expect([...starting.hypervisor.domains.values()].map(({ state }) => state)).toEqual(['running']);
+  } finally {
+    await starting.dispose();
+  }
 });
 
 describe('the owner is gone', () => {

@@ -12,6 +12,7 @@ import { type MachineMemory, Memory } from '../../src/daemon/memory.js';
 import { Observer } from '../../src/daemon/observe.js';
 import { Performer, type PerformerParts } from '../../src/daemon/perform.js';
 import type { Service } from '../../src/daemon/services.js';
+import { heldFromStart } from '../../src/daemon/suspending.js';
 import { decide } from '../../src/factory/decide.js';
 import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type { MachineRecord, Plan, ServiceName } from '../../src/factory/types.js';
@@ -173,7 +174,10 @@ export class TestFactory {
         return [name, { name, ensure: work, check: work } satisfies Service];
       }),
     ) as unknown as Record<ServiceName, Service>;
-    const tools = machineTools(layout, hypervisor, () => this.memory.config.settings, options.tools);
+    const tools = machineTools(layout, hypervisor, () => this.memory.config.settings, {
+      heldFromStart: (record) => heldFromStart(record, this.memory),
+      ...options.tools,
+    });
     this.journal = tools.journal;
     this.memory.images = tools.images;
     const wake = () => {
@@ -233,6 +237,7 @@ export class TestFactory {
   async dispose(): Promise<void> {
     this.observer.stop();
     await this.performer.settled();
+    await this.observer.settled();
     await rm(this.layout.root, { recursive: true, force: true });
   }
 

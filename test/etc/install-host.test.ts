@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VERSION } from '../../src/version.js';
 
 const checkout = join(import.meta.dirname, '../..');
+const ACCOUNTING_UNITS = ['sync', 'send'].flatMap((what) => [`vac-apel-${what}.service`, `vac-apel-${what}.timer`]);
 
 describe('install-host', { timeout: 120_000 }, () => {
   let host: string;
@@ -47,8 +48,10 @@ describe('install-host', { timeout: 120_000 }, () => {
     }
     expect(readFileSync(join(share, 'bash-completion/completions/vac'), 'utf8')).toContain('complete -F _vac vac');
     expect(readFileSync(join(share, 'zsh/site-functions/_vac'), 'utf8')).toMatch(/^#compdef vac\n/);
-    const unit = readFileSync(join(host, 'usr/local/lib/systemd/system/vacd.service'), 'utf8');
-    expect(unit).toBe(readFileSync(join(checkout, 'systemd/vacd.service'), 'utf8'));
+    for (const name of ['vacd.service', ...ACCOUNTING_UNITS]) {
+      const unit = readFileSync(join(host, 'usr/local/lib/systemd/system', name), 'utf8');
+      expect(unit).toBe(readFileSync(join(checkout, 'systemd', name), 'utf8'));
+    }
   });
 
   it('leaves configuration that is there as it is, and replaces the whole program', () => {

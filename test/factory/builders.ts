@@ -52,6 +52,8 @@ export function settings(changes: Partial<Settings> = {}): Settings {
     processorsPerSuperslot: 1,
     overloadPerProcessor: 1.25,
     ioPressurePercent: 60,
+    cpuWeight: 100,
+    ioWeight: null,
     maxStartingMachines: 8,
     shutdownTimeSeconds: null,
     graceSeconds: 600,

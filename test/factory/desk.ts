@@ -12,6 +12,7 @@ export function overnightConfig(changes: Partial<OvernightConfig> = {}): Overnig
     windows: windowSchedule.parse('mon-fri 19:00-07:30, sat,sun all')!,
     timeZone: 'UTC',
     holidaysFile: null,
+    startSpreadSeconds: 0,
     idleSeconds: 900,
     resumeIdleSeconds: 300,
     otherCpuPercent: 25,

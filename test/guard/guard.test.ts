@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,14 @@ function makeGuard(options: Partial<GuardOptions> = {}): Guard {
     sockets: () => sockets.descriptors(),
     onProblem,
   });
-  guard = new Guard({ parts: [metadata], mark: directory, identity: IDENTITY, onProblem, ...options });
+  guard = new Guard({
+    parts: [metadata],
+    what: 'the child',
+    mark: directory,
+    identity: IDENTITY,
+    onProblem,
+    ...options,
+  });
   return guard;
 }
 
@@ -152,6 +159,8 @@ describe('the child', () => {
     expect(limits).toMatch(/Max file size\s+0\s+0 /);
     expect(limits).toMatch(/Max open files\s+4096\s+4096 /);
     expect(limits).toMatch(/Max data size\s+536870912\s+536870912 /);
+    // Root's: nobody of its own user can look into it or change it.
+    expect((await stat(`/proc/${pid}/mem`)).uid).toBe(0);
     expect(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8')).toBe('500\n');
     expect(await readFile(`/proc/${pid}/environ`, 'latin1')).not.toMatch(/HOME|NODE_OPTIONS|NOTIFY_SOCKET/);
   });
@@ -212,7 +221,7 @@ describe('when the child ends', () => {
     process.kill(pid, 'SIGKILL');
     expect((await Promise.all(waiting)).map(({ body }) => body)).toEqual(Array(20).fill('4'));
     expect(guard.pid).not.toBe(pid);
-    expect(problems).toEqual([expect.stringMatching(/was ended by SIGKILL; another is started/)]);
+    expect(problems).toEqual([expect.stringMatching(/^the child was ended by SIGKILL; another is started/)]);
     await guard.check();
   });
 
@@ -243,7 +252,7 @@ describe('when the child ends', () => {
     await expect(made.ensureRunning()).rejects.toMatchObject({
       code: 'helper-failed',
       message: expect.stringMatching(
-        /does not run: 3 have ended soon after their start, the last one ended with code 7/,
+        /^the child does not stay up: 3 ended soon after their start, the last one ended with code 7$/,
       ),
     });
     await expect(made.check()).rejects.toMatchObject({ code: 'helper-failed' });
@@ -317,7 +326,7 @@ describe('when vacd ends', () => {
     await makeGuard().ensureRunning();
     expect(lives(pid)).toBe(false);
     expect(portIsFree(port)).toBe(true);
-    expect(problems).toContain('a child of an earlier vacd hung and was ended');
+    expect(problems).toContain('the child, of an earlier vacd, hung and was ended');
   });
 });
 

@@ -13,7 +13,7 @@ const metadata = new MetadataParent({
   sockets: () => sockets.descriptors(),
   onProblem: () => {},
 });
-const guard = new Guard({ parts: [metadata], mark, identity, onProblem: () => {} });
+const guard = new Guard({ parts: [metadata], what: 'the child', mark, identity, onProblem: () => {} });
 await guard.ensureRunning();
 process.stdout.write(`${JSON.stringify({ pid: guard.pid, port: sockets.bound()[0].port })}\n`);
 setInterval(() => {}, 1000);

@@ -39,4 +39,4 @@ const part = {
   receive() {},
 };
 process.on('uncaughtException', () => {});
-await runChild(JSON.parse(process.argv.at(-1)), [part]);
+await runChild(JSON.parse(process.argv.at(-1)), { try: async () => part });

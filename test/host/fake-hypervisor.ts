@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { XMLParser } from 'fast-xml-parser';
 import { VacError } from '../../src/errors.js';
 import type {
+  CreateOptions,
   DomainFact,
   DomainListing,
   Hypervisor,
@@ -82,6 +83,7 @@ export class FakeHypervisor implements Hypervisor {
     return this.call('facts', '', () => ({
       domainType: 'test',
       domainTypeReason: 'a hypervisor in memory',
+      emulatorUid: null,
       emulatorGid: null,
     }));
   }
@@ -91,7 +93,7 @@ export class FakeHypervisor implements Hypervisor {
     return this.call('listDomains', '', () => ({ askedAtMs, domains: [...this.domains.values()] }));
   }
 
-  createDomain(document: string): Promise<void> {
+  createDomain(document: string, { paused = false }: CreateOptions = {}): Promise<void> {
     const { domain } = parse(document) as { domain?: { name?: string; uuid?: string } };
     return this.call('createDomain', domain?.name ?? '', () => {
       if (!domain?.name || !domain.uuid) throw refused('the domain has no name or uuid');
@@ -99,7 +101,8 @@ export class FakeHypervisor implements Hypervisor {
       if ([...this.domains.values()].some((other) => other.name === name || other.uuid === uuid)) {
         throw refused(`domain '${name}' already exists with uuid ${uuid}`);
       }
-      this.domains.set(uuid, { uuid, name, state: 'running', pausedByIoError: false, cpuSeconds: 0 });
+      const state = paused ? 'paused' : 'running';
+      this.domains.set(uuid, { uuid, name, state, pausedByIoError: false, cpuSeconds: 0 });
       this.emit({ uuid, name, event: 'started', detail: 'booted' });
     });
   }

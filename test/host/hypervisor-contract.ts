@@ -108,6 +108,15 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
       await vi.waitFor(async () => expect(await listed(uuid)).toBeUndefined());
     });
 
+    it('wait for being resumed when they were asked to', async () => {
+      const { uuid, document } = domain();
+      ours.push(uuid);
+      await hypervisor.createDomain(document, { paused: true });
+      expect(await listed(uuid)).toMatchObject({ state: 'paused', pausedByIoError: false });
+      await hypervisor.resumeDomain(uuid);
+      expect(await listed(uuid)).toMatchObject({ state: 'running' });
+    });
+
     it('are paused once suspended, and run once resumed', async () => {
       const { uuid } = await create();
       await hypervisor.suspendDomain(uuid);

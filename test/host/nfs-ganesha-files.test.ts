@@ -32,12 +32,12 @@ describe('an export file', () => {
     expect(
       exportBlocks(FILE).map(({ exportId, path, pseudo, writable }) => [exportId, path, pseudo, writable]),
     ).toEqual([
-      [7, `${MACHINE.directory}/machinefeatures`, `${MACHINE.directory}/machinefeatures`, false],
-      [8, `${MACHINE.directory}/machinefeatures`, `${old}/machinefeatures`, false],
-      [9, `${MACHINE.directory}/jobfeatures`, `${MACHINE.directory}/jobfeatures`, false],
-      [10, `${MACHINE.directory}/jobfeatures`, `${old}/jobfeatures`, false],
-      [11, `${MACHINE.directory}/joboutputs`, `${MACHINE.directory}/joboutputs`, true],
-      [12, `${MACHINE.directory}/joboutputs`, `${old}/machineoutputs`, true],
+      [7, `${MACHINE.directory}/shared/private/machinefeatures`, `${MACHINE.directory}/machinefeatures`, false],
+      [8, `${MACHINE.directory}/shared/private/machinefeatures`, `${old}/machinefeatures`, false],
+      [9, `${MACHINE.directory}/shared/private/jobfeatures`, `${MACHINE.directory}/jobfeatures`, false],
+      [10, `${MACHINE.directory}/shared/private/jobfeatures`, `${old}/jobfeatures`, false],
+      [11, `${MACHINE.directory}/shared/private/outputs/joboutputs`, `${MACHINE.directory}/joboutputs`, true],
+      [12, `${MACHINE.directory}/shared/private/outputs/joboutputs`, `${old}/machineoutputs`, true],
     ]);
   });
 

@@ -16,13 +16,13 @@ const MACHINE: MachineExports = {
 const OPTIONS = 'sync,wdelay,hide,no_fsid,anonuid=65534,anongid=65534,sec=sys,secure,root_squash,all_squash';
 const EXPORTFS_V = `/srv          \t192.0.2.0/24(rw,${OPTIONS})
 /home         \t<world>(ro,${OPTIONS})
-/var/lib/vac/machines/${ID}/machinefeatures
+/var/lib/vac/machines/${ID}/shared/private/machinefeatures
 \t\t169.254.169.3(ro,${OPTIONS})
-/var/lib/vac/machines/${ID}/jobfeatures
+/var/lib/vac/machines/${ID}/shared/private/jobfeatures
 \t\t169.254.169.3(ro,${OPTIONS})
-/var/lib/vac/machines/${ID}/joboutputs
+/var/lib/vac/machines/${ID}/shared/private/outputs/joboutputs
 \t\t169.254.169.3(rw,${OPTIONS})
-/var/lib/vac/machines/1700000005_atlas_factory1-04.example.com/joboutputs
+/var/lib/vac/machines/1700000005_atlas_factory1-04.example.com/shared/private/outputs/joboutputs
 \t\t169.254.169.4(rw,${OPTIONS})
 /srv/shared/joboutputs
 \t\t192.0.2.7(rw,${OPTIONS})
@@ -33,9 +33,9 @@ describe('exporting a machine', () => {
 
   test('each directory for its address alone, only outputs writable', () => {
     expect(commands.map(({ args }) => args.at(-1))).toEqual([
-      `169.254.169.3:/var/lib/vac/machines/${ID}/machinefeatures`,
-      `169.254.169.3:/var/lib/vac/machines/${ID}/jobfeatures`,
-      `169.254.169.3:/var/lib/vac/machines/${ID}/joboutputs`,
+      `169.254.169.3:/var/lib/vac/machines/${ID}/shared/private/machinefeatures`,
+      `169.254.169.3:/var/lib/vac/machines/${ID}/shared/private/jobfeatures`,
+      `169.254.169.3:/var/lib/vac/machines/${ID}/shared/private/outputs/joboutputs`,
     ]);
     expect(commands.map(({ args }) => args[1]!.split(',')[0])).toEqual(['ro', 'ro', 'rw']);
   });
@@ -89,7 +89,10 @@ describe('exportfs -v', () => {
     expect(planRemove('1700000005_atlas_factory1-04.example.com', there)).toEqual([
       {
         command: 'exportfs',
-        args: ['-u', '169.254.169.4:/var/lib/vac/machines/1700000005_atlas_factory1-04.example.com/joboutputs'],
+        args: [
+          '-u',
+          '169.254.169.4:/var/lib/vac/machines/1700000005_atlas_factory1-04.example.com/shared/private/outputs/joboutputs',
+        ],
       },
     ]);
     expect(planRemove(ID, there)).toHaveLength(3);

@@ -13,6 +13,7 @@ import { localJobId } from '../../src/accounting/record.js';
 import type { MachineStatus } from '../../src/daemon/status.js';
 import type { MachineRecord } from '../../src/factory/types.js';
 import { ganeshaPaths, parseExportFile, parseShowExports } from '../../src/host/nfs-ganesha-files.js';
+import { parseMachineTable } from '../../src/host/syslog-table.js';
 import { diskPaths, JOURNAL, StateLayout } from '../../src/machines/layout.js';
 import { TestHost, until } from './test-host.js';
 import { Worker } from './worker.js';
@@ -271,10 +272,8 @@ fizzle_seconds = 0
   }
 
   private async loggedMachines(): Promise<string[]> {
-    const table = JSON.parse(await readFile(`${this.layout.root}/syslog/machines.json`, 'utf8')) as {
-      table: { value: string }[];
-    };
-    return table.table.map(({ value }) => value);
+    const { machines } = parseMachineTable(await readFile(`${this.layout.root}/syslog/machines.json`, 'utf8'));
+    return [...machines.values()].map(({ id }) => id);
   }
 
   /** No disks of cleared machines, no unfinished files, no record still on its way. */
@@ -284,12 +283,12 @@ fizzle_seconds = 0
     const places = (await this.host.run('findmnt', ['--noheadings', '--raw', '--output', 'TARGET'])).split('\n');
     const mounted = places.filter((place) => place.startsWith(`${this.layout.root}/`));
     expect(mounted.sort()).toEqual(
-      ['jobfeatures', 'joboutputs', 'machinefeatures'].map((name) => this.layout.inMachine(this.bystander.id, name)),
+      ['shared', 'shared/private/outputs'].map((name) => this.layout.inMachine(this.bystander.id, name)),
     );
     const disks = Object.values(diskPaths(new StateLayout(''), { id: '' } as MachineRecord)).map((path) =>
       basename(path),
     );
-    disks.push('joboutputs.img', 'joboutputs.img.tmp');
+    disks.push('outputs.img', 'outputs.img.tmp');
     const machinesWithDisks = files.filter((file) => disks.includes(basename(file))).map((file) => file.split('/')[1]);
     expect(new Set(machinesWithDisks)).toEqual(new Set([this.bystander.id]));
   }

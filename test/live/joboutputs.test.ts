@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MachineRecord } from '../../src/factory/types.js';
+import { exportedDirectories } from '../../src/host/nfs-exports.js';
 import { exportsOf } from '../../src/machines/create.js';
 import { StateLayout } from '../../src/machines/layout.js';
 import { testRecord } from '../machines/record.js';
@@ -132,6 +133,7 @@ test('a guest that may write no more still reads, by the handles that it had', a
 const withExportOf = (handle: string, of: string) => handle.slice(0, 4) + of.slice(4, 8) + handle.slice(8);
 const ofRoot = (handle: string) => `${handle.slice(0, -18)}020000000000000000`;
 const STALE = 'refused 70';
+const FORBIDDEN = 'refused 13';
 
 test('a forged handle reaches the host’s file system where a plain directory of it is exported, and else nothing', async () => {
   const mount = async (on: LiveHosts, directory: string, name: string) =>
@@ -143,7 +145,7 @@ test('a forged handle reaches the host’s file system where a plain directory o
     const server = await old.startDriver('nfs');
     await server.call('ensureRunning');
     const plain = exportsOf(new StateLayout(old.stateDir), own);
-    for (const name of NAMES) await mkdir(join(plain.directory, name), { recursive: true });
+    for (const { path } of exportedDirectories(plain)) await mkdir(path, { recursive: true });
     await server.call('add', plain);
     const forged = ofRoot(await mount(old, plain.directory, 'machinefeatures'));
     // /etc was found, and is no file. Elsewhere the state directory may lie on another file system than /.
@@ -151,11 +153,18 @@ test('a forged handle reaches the host’s file system where a plain directory o
     if ((await stat(old.stateDir)).dev === (await stat('/')).dev) expect(answer.stdout).toMatch(/^refused (21|22)$/);
 
     for (const name of NAMES) {
-      const handle = withExportOf(forged, await mount(hosts, layout.machine(own.id), name));
-      expect((await wire(0, 'read', FACTORY_IP, handle, 'etc')).stdout, name).toBe(STALE);
+      const given = await mount(hosts, layout.machine(own.id), name);
+      expect((await wire(0, 'read', FACTORY_IP, withExportOf(forged, given), 'etc')).stdout, name).toBe(STALE);
+      // It goes up one step, and no further; the root of its own file system it may forge, but not look into.
+      expect((await wire(0, 'read', FACTORY_IP, given, '..')).stdout).toMatch(/^refused/);
+      if (name !== 'joboutputs') continue;
+      for (const entry of ['joboutputs', '..']) {
+        expect((await wire(0, 'read', FACTORY_IP, ofRoot(given), entry)).stdout).toBe(FORBIDDEN);
+      }
+      expect((await wire(0, 'read', FACTORY_IP, withExportOf(forged, given), 'etc')).stdout).toBe(STALE);
     }
   } finally {
     await old.destroy();
   }
   await endMachine(own);
-}, 60_000);
+}, 120_000);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../src/host/exec.js';
 import { waitUntil } from '../../src/host/helper-daemon.js';
 import type { MachineExports } from '../../src/host/nfs.js';
+import { EXPORTED_DIRECTORIES } from '../../src/host/nfs-exports.js';
 import { type Driver, FACTORY_IP, LiveHosts } from './nfs-hosts.js';
 
 const GUEST_IPS = ['169.254.169.1', '169.254.169.2'];
@@ -32,8 +33,9 @@ async function makeMachine(guest: number): Promise<MachineExports> {
   const hostname = `factory1-${String(number).padStart(2, '0')}.example.com`;
   const machineId = `${1700000000 + number}_prod_${hostname}`;
   const directory = join(hosts.stateDir, 'machines', machineId);
-  for (const name of ['machinefeatures', 'jobfeatures', 'joboutputs']) {
-    await mkdir(join(directory, name), { recursive: true });
+  for (const { name, place } of EXPORTED_DIRECTORIES) {
+    await mkdir(join(directory, place), { recursive: true });
+    await symlink(place, join(directory, name));
   }
   await chmod(join(directory, 'joboutputs'), 0o750);
   await chown(join(directory, 'joboutputs'), NOBODY, NOBODY);
@@ -115,7 +117,7 @@ test('a directory that is not there is refused by name, and leaves nothing behin
     code: 'nfs-refused',
     message: expect.stringContaining(machine.machineId),
   });
-  await mkdir(join(machine.directory, 'machinefeatures'), { recursive: true });
+  await mkdir(join(machine.directory, 'shared/private/machinefeatures'), { recursive: true });
   await vacd.call('ensureRunning');
   expect(await vacd.call<string[]>('list')).not.toContain(machine.machineId);
 });

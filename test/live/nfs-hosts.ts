@@ -90,7 +90,14 @@ export class LiveHosts {
   ): Promise<Driver> {
     const script = fileURLToPath(new URL(`./${part}-driver.ts`, import.meta.url));
     const node = [process.execPath, '--import', import.meta.resolve('tsx'), script];
-    const child = this.spawnInFactory('/usr/bin/env', `PATH=${path}`, ...node, this.stateDir, address, JSON.stringify(options));
+    const child = this.spawnInFactory(
+      '/usr/bin/env',
+      `PATH=${path}`,
+      ...node,
+      this.stateDir,
+      address,
+      JSON.stringify(options),
+    );
     const exited = new Promise((resolve) => child.once('exit', resolve));
     await nextLine(child);
     const ask = async (call: string, args: unknown[]) => {

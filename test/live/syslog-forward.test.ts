@@ -69,36 +69,43 @@ async function send(prefix: string, count: number, way = 'relp'): Promise<void> 
 
 const distinct = (lines: readonly { text: string }[]) => new Set(lines.map(({ text }) => text)).size;
 
-test.each(['tcp', 'relp', 'tls', 'relps'] as const)(
-  '%s: lines reach the collector with their tags, also those of its and vacd’s absence',
-  async (protocol) => {
-    const isTls = protocol === 'tls' || protocol === 'relps';
-    const collector = await Collector.create(hosts, protocol);
-    await collector.start();
-    let vacd = await start(forwarding(protocol, isTls ? tlsFiles() : {}));
-    await send('present', 200);
-    const [first] = await collector.has('present', 200, 20);
-    expect(first).toEqual({ ...TAGS, text: 'present 0' });
+test.each([
+  'tcp',
+  'relp',
+  'tls',
+  'relps',
+] as const)('%s: lines reach the collector with their tags, also those of its and vacd’s absence', async (protocol) => {
+  const isTls = protocol === 'tls' || protocol === 'relps';
+  const collector = await Collector.create(hosts, protocol);
+  await collector.start();
+  let vacd = await start(forwarding(protocol, isTls ? tlsFiles() : {}));
+  await send('present', 200);
+  const [first] = await collector.has('present', 200, 20);
+  expect(first).toEqual({ ...TAGS, text: 'present 0' });
 
-    await waitUntil(async () => (await vacd.call<ForwardingFacts>('forwarding')).deliveredLines === 200, 20);
+  await waitUntil(async () => (await vacd.call<ForwardingFacts>('forwarding')).deliveredLines === 200, 20);
 
-    await collector.stop('SIGTERM');
-    await send('absent', 200);
-    await waitUntil(async () => (await vacd.call<ForwardingFacts>('forwarding')).problem !== null, 20);
-    expect((await vacd.call<string[]>('said')).join()).toContain(`cannot be forwarded to the collector ${protocol}://`);
-    await vacd.kill();
-    await send('nobody', 200);
-    await collector.start();
-    vacd = await start(forwarding(protocol, isTls ? tlsFiles() : {}));
-    expect(distinct(await collector.has('absent', 200, 30))).toBe(200);
-    expect(distinct(await collector.has('nobody', 200, 30))).toBe(200);
-    const all = await collector.has('', 600, 1);
-    expect(all.every(({ machine, uuid, factory, space }) => machine === MACHINE.id && uuid === MACHINE.uuid && factory === TAGS.factory && space === TAGS.space)).toBe(true);
-    // Whatever was sent before vacd was killed is not sent again by the next.
-    expect(all.filter(({ text }) => text.startsWith('present'))).toHaveLength(200);
-    await collector.stop('SIGKILL');
-  },
-);
+  await collector.stop('SIGTERM');
+  await send('absent', 200);
+  await waitUntil(async () => (await vacd.call<ForwardingFacts>('forwarding')).problem !== null, 20);
+  expect((await vacd.call<string[]>('said')).join()).toContain(`cannot be forwarded to the collector ${protocol}://`);
+  await vacd.kill();
+  await send('nobody', 200);
+  await collector.start();
+  vacd = await start(forwarding(protocol, isTls ? tlsFiles() : {}));
+  expect(distinct(await collector.has('absent', 200, 30))).toBe(200);
+  expect(distinct(await collector.has('nobody', 200, 30))).toBe(200);
+  const all = await collector.has('', 600, 1);
+  expect(
+    all.every(
+      ({ machine, uuid, factory, space }) =>
+        machine === MACHINE.id && uuid === MACHINE.uuid && factory === TAGS.factory && space === TAGS.space,
+    ),
+  ).toBe(true);
+  // Whatever was sent before vacd was killed is not sent again by the next.
+  expect(all.filter(({ text }) => text.startsWith('present'))).toHaveLength(200);
+  await collector.stop('SIGKILL');
+});
 
 test('a collector that is not whom it should be gets nothing', async () => {
   const collector = await Collector.create(hosts, 'tls');

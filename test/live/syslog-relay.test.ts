@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { LostLines } from '../../src/host/syslog-keeper.js';
 import { waitUntil } from '../../src/host/helper-daemon.js';
+import type { LostLines } from '../../src/host/syslog-keeper.js';
 import { earlySyslogFiles } from '../../src/machines/boot-files.js';
 import { type Driver, FACTORY_IP, LiveHosts } from './nfs-hosts.js';
 import { COLLECTOR_PORT, Collector } from './syslog-site.js';
@@ -99,7 +99,9 @@ async function relayPids(): Promise<number[]> {
   return pids.filter((_, index) => lines[index]!.includes('syslog/rsyslog.conf'));
 }
 
-test('every line by RELP reaches the collector as tagged, every line by UDP does or is counted', { timeout: 150_000 }, async () => {
+test('every line by RELP reaches the collector as tagged, every line by UDP does or is counted', {
+  timeout: 150_000,
+}, async () => {
   await guestRsyslogd(0);
   const sent = Promise.all([
     send('tcp', 0, '127.0.0.1'),
@@ -129,7 +131,13 @@ test('every line by RELP reaches the collector as tagged, every line by UDP does
     const expected = Array.from({ length: LINES }, (_, number) => `guest ${guest} ${way} ${number}`);
     expect([...new Set(lines.map(({ text }) => text))].sort()).toEqual(expected.sort());
     const { id, hostname, ...machine } = MACHINES[guest]!;
-    const tags = { ...machine, machine: id, host: hostname, factory: 'factory1.example.com', space: 'vac01.example.com' };
+    const tags = {
+      ...machine,
+      machine: id,
+      host: hostname,
+      factory: 'factory1.example.com',
+      space: 'vac01.example.com',
+    };
     for (const { text: _, ...line } of lines) expect(line).toEqual(tags);
     process.stdout.write(`guest ${guest}: ${LINES} lines sent, ${lines.length} at the collector\n`);
   }

@@ -56,7 +56,7 @@ ${input}
   }
 
   async stop(signal: NodeJS.Signals): Promise<void> {
-    const { process } = this;
+    const process = this.process;
     if (process === null) return;
     const gone = new Promise((resolve) => process.once('exit', resolve));
     process.kill(signal);
@@ -87,7 +87,15 @@ export function parseTags(line: string): Tags {
   const match = LINE.exec(line);
   if (match === null) throw new Error(`no line of the relay: ${line}`);
   const [, host, machine, uuid, machinetype, factory, space, text] = match as unknown as string[];
-  return { host: host!, machine: machine!, uuid: uuid!, machinetype: machinetype!, factory: factory!, space: space!, text: text! };
+  return {
+    host: host!,
+    machine: machine!,
+    uuid: uuid!,
+    machinetype: machinetype!,
+    factory: factory!,
+    space: space!,
+    text: text!,
+  };
 }
 
 /** ca.pem, and certificates of the collector and of vacd that it signed. */
@@ -95,7 +103,19 @@ async function makeCertificates(directory: string): Promise<void> {
   const openssl = (...args: string[]) => run('openssl', args, { timeoutSeconds: 30 });
   const path = (name: string) => join(directory, name);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  await openssl('req', '-x509', ...key, '-keyout', path('ca.key'), '-out', path('ca.pem'), '-days', '2', '-subj', '/CN=Test CA');
+  await openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-keyout',
+    path('ca.key'),
+    '-out',
+    path('ca.pem'),
+    '-days',
+    '2',
+    '-subj',
+    '/CN=Test CA',
+  );
   for (const [name, dns] of [
     ['collector', 'collector.example.com'],
     ['vacd', 'vacd.example.com'],
@@ -103,7 +123,17 @@ async function makeCertificates(directory: string): Promise<void> {
     await openssl('req', ...key, '-keyout', path(`${name}.key`), '-out', path(`${name}.csr`), '-subj', `/CN=${dns}`);
     await writeFile(path(`${name}.ext`), `subjectAltName=DNS:${dns}\n`);
     await openssl(
-      ...['x509', '-req', '-in', path(`${name}.csr`), '-CA', path('ca.pem'), '-CAkey', path('ca.key'), '-CAcreateserial'],
+      ...[
+        'x509',
+        '-req',
+        '-in',
+        path(`${name}.csr`),
+        '-CA',
+        path('ca.pem'),
+        '-CAkey',
+        path('ca.key'),
+        '-CAcreateserial',
+      ],
       ...['-days', '2', '-extfile', path(`${name}.ext`), '-out', path(`${name}.pem`)],
     );
   }

@@ -49,7 +49,15 @@ async function send(guest: number, datagram: string): Promise<void> {
 /** Sends lines `<prefix> 0…` and waits until the sender is done. */
 async function sendMany(guest: number, way: 'udp' | 'tcp' | 'relp', prefix: string, count: number): Promise<void> {
   const node = [process.execPath, '--import', import.meta.resolve('tsx'), SENDER];
-  const { exitCode, stderr } = await hosts.asGuest(guest, ...(node as [string]), way, FACTORY_IP, prefix, `${count}`, '0');
+  const { exitCode, stderr } = await hosts.asGuest(
+    guest,
+    ...(node as [string]),
+    way,
+    FACTORY_IP,
+    prefix,
+    `${count}`,
+    '0',
+  );
   expect(exitCode, stderr).toBe(0);
 }
 
@@ -127,7 +135,14 @@ test('a connection of the machine before is closed, so that nothing more comes b
   const program = `const s = require('node:net').connect(514, '${FACTORY_IP}', () => s.write('<13>t: before\\n'));
     s.on('error', () => {}); s.on('close', () => { console.log('closed'); });
     setInterval(() => s.write('<13>t: half a line of the machine before'), 5);`;
-  const ended = hosts.asGuest(0, 'timeout', '15', process.execPath, '-e', `${program} s.on('close', () => process.exit(0))`);
+  const ended = hosts.asGuest(
+    0,
+    'timeout',
+    '15',
+    process.execPath,
+    '-e',
+    `${program} s.on('close', () => process.exit(0))`,
+  );
   await lineWith(FIRST, 't: before');
   await assign(SECOND, OTHER);
   expect((await ended).stdout).toBe('closed\n');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type DomainOptions, domainXml } from '../../src/machines/domain-xml.js';
+import { type DomainDisk, type DomainOptions, domainXml } from '../../src/machines/domain-xml.js';
 import { NETWORK_NAME } from '../../src/machines/network-xml.js';
+import { withSharedImage } from '../../src/machines/shared-image.js';
 import { domainSchemaProblem } from './libvirt-schema.js';
 import { testRecord } from './record.js';
 
@@ -37,6 +38,32 @@ describe('domainXml', () => {
 
   it('is what was reviewed for a machine on the test driver', () => {
     expect(domainXml(testRecord(), options({ domainType: 'test' }))).toMatchSnapshot();
+  });
+
+  it("has weights where the host has such, in libvirt's order of elements", async () => {
+    const weighed = domainXml(testRecord(), options({ weights: { cpuShares: 800, ioWeight: 200 } }));
+    expect(weighed).toMatch(/<blkiotune>\s*<weight>200<\/weight>\s*<\/blkiotune>\s*<cputune>\s*<shares>800<\/shares>/);
+    expect(await domainSchemaProblem(weighed)).toBeNull();
+    const none = domainXml(testRecord(), options({ weights: { cpuShares: null, ioWeight: null } }));
+    expect(none).toBe(domainXml(testRecord(), options()));
+  });
+
+  it('has libvirt leave the owner of an image that others use alone, be it beneath a disk or a CD', async () => {
+    const image = { path: '/images/root.img', format: 'raw' } as const;
+    const given: DomainDisk[] = [
+      { path: '/m/root.qcow2', format: 'qcow2', device: 'vda', serial: 'root' },
+      { path: '/images/root.img', format: 'raw', device: 'hdc', serial: 'cernvm', kind: 'cdrom' },
+      { path: '/m/scratch.img', format: 'raw', device: 'vdb', serial: 'scratch' },
+    ];
+    const shared = domainXml(testRecord(), options({ disks: given.map((disk) => withSharedImage(disk, image)) }));
+    expect(shared.match(/<source file='[^']*'>\s*<seclabel model='dac' relabel='no'\/>/g)).toHaveLength(2);
+    expect(shared).toMatch(
+      /<backingStore type='file'>\s*<format type='raw'\/>[\s\S]*<backingStore\/>\s*<\/backingStore>/,
+    );
+    expect(await domainSchemaProblem(shared)).toBeNull();
+    expect(domainXml(testRecord(), options({ disks: given.map((disk) => withSharedImage(disk, null)) }))).not.toContain(
+      'seclabel',
+    );
   });
 
   it.each(VARIANTS)('as %s, %s, %s has the processor and the firmware of that', (domainType, machineType, firmware) => {

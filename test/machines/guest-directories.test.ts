@@ -18,18 +18,25 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { run } from '../../src/host/exec.js';
 import * as hostileTree from '../../src/host/hostile-tree.js';
 import * as loopFileSystem from '../../src/host/loop-file-system.js';
+import * as mounts from '../../src/host/mounts.js';
 import { isMountPoint, mountPointsBelow, readMounts, unmount } from '../../src/host/mounts.js';
-import { GuestDirectories, LEFT_OUT } from '../../src/machines/guest-directories.js';
+import { GuestDirectories } from '../../src/machines/guest-directories.js';
+import { LEFT_OUT } from '../../src/machines/guest-directories-end.js';
 import { StateLayout } from '../../src/machines/layout.js';
 import { testRecord } from './record.js';
 
 vi.mock(import('../../src/host/hostile-tree.js'), { spy: true });
+vi.mock(import('../../src/host/mounts.js'), { spy: true });
 vi.mock(import('../../src/host/loop-file-system.js'), { spy: true });
 
 const { copyHostileTree: originalCopy } = await vi.importActual<typeof hostileTree>('../../src/host/hostile-tree.js');
 
+const { unmount: originalUnmount } = await vi.importActual<typeof mounts>('../../src/host/mounts.js');
+
 const GUEST = { uid: 65534, gid: 65534 };
 const NAMES = ['machinefeatures', 'jobfeatures', 'joboutputs'] as const;
+/** The inner one last. */
+const FILE_SYSTEMS = ['shared', 'shared/private/outputs'] as const;
 const RECORD = testRecord({ joboutputsMib: 2, joboutputsFiles: 40 });
 
 let layout: StateLayout;
@@ -90,7 +97,10 @@ describe('the directories of a machine', () => {
     expect(directories.problems()).toEqual([]);
     expect(await readdir(layout.tmp())).toEqual([]);
     await directories.make(RECORD);
-    for (const name of NAMES) expect(await isMountPoint(at(name))).toBe(true);
+    for (const name of FILE_SYSTEMS) {
+      expect(await isMountPoint(at(name))).toBe(true);
+      expect((await stat(at(name))).mode & 0o777).toBe(0o700);
+    }
     expect(await stat(at('joboutputs'))).toMatchObject({ uid: GUEST.uid, gid: GUEST.gid });
     expect(await stat(at('machinefeatures'))).toMatchObject({ uid: 0 });
     const { bavail, bsize, ffree } = await statfs(at('joboutputs'));
@@ -129,7 +139,7 @@ describe('the directories of a machine', () => {
 
   test('are kept over a crash of the host, after which nothing is mounted', async () => {
     await worked();
-    for (const name of NAMES) await unmount(at(name));
+    for (const name of FILE_SYSTEMS.toReversed()) await unmount(at(name));
     await (await begun()).keep(RECORD);
     expect(await readFile(at('joboutputs/logs/job.log'), 'utf8')).toBe('of the job');
     expect((await readdir(layout.machine(RECORD.id))).sort()).toEqual([...NAMES].sort());
@@ -137,21 +147,21 @@ describe('the directories of a machine', () => {
 
   test('that are damaged beyond mounting are left as they are, and hold nothing up', async () => {
     await worked();
-    await unmount(at('joboutputs'));
-    await writeFile(at('joboutputs.img'), Buffer.alloc(2 ** 20, 1));
+    await unmount(at('shared/private/outputs'));
+    await writeFile(at('outputs.img'), Buffer.alloc(2 ** 20, 1));
     await directories.keep(RECORD);
-    expect(await readdir(layout.machine(RECORD.id))).toContain('joboutputs.img');
+    expect(await readdir(layout.machine(RECORD.id))).toContain('outputs.img');
     expect(said).toEqual([expect.stringContaining('damaged')]);
   });
 
   test('of a machine that lives are mounted again when somebody took them away', async () => {
     await worked();
-    await unmount(at('joboutputs'));
+    await unmount(at('shared/private/outputs'));
     await directories.restore(RECORD);
     await directories.restore(RECORD);
     expect(await readFile(at('joboutputs/shutdown_message'), 'utf8')).toBe('200 Success\n');
-    await unmount(at('joboutputs'));
-    expect(await isMountPoint(at('joboutputs'))).toBe(false);
+    await unmount(at('shared/private/outputs'));
+    expect(await isMountPoint(at('shared/private/outputs'))).toBe(false);
   });
 
   test('that an NFS server still has a file open in are taken away all the same', async () => {
@@ -159,15 +169,15 @@ describe('the directories of a machine', () => {
     const file = await open(at('joboutputs/open'), 'w');
     await directories.keep(RECORD);
     expect(await readdir(at('joboutputs'))).toContain('open');
-    expect(await isMountPoint(at('joboutputs'))).toBe(false);
+    expect(await isMountPoint(at('shared/private/outputs'))).toBe(false);
     await file.close();
   });
 
   test('that were begun and never finished leave nothing', async () => {
-    await mkdir(at('joboutputs'));
-    await writeFile(at('joboutputs.img.tmp'), 'torn');
+    await mkdir(at('shared'));
+    await writeFile(at('outputs.img.tmp'), 'torn');
     await directories.keep(RECORD);
-    expect(await readdir(layout.machine(RECORD.id))).toEqual(['joboutputs']);
+    expect(await readdir(layout.machine(RECORD.id))).toEqual([]);
   });
 
   test('can be unmounted wherever they are, before they are removed', async () => {
@@ -190,8 +200,10 @@ describe('cut off', () => {
           throw new Error('crash');
         }),
     ],
-    ['when features are copied and not yet in place', () => cutAfter(1)],
+    ['when half of the features are copied', () => cutAfter(1)],
     ['when all are copied and joboutputs not yet in place', () => cutAfter(3)],
+    ['when all is in place and still mounted', () => cutAtUnmount('shared/private/outputs')],
+    ['when all is in place and the features are still mounted', () => cutAtUnmount('shared')],
     [
       'when all is in place and the image still there',
       () => vi.mocked(loopFileSystem.dropImage).mockRejectedValueOnce(new Error('crash')),
@@ -209,20 +221,19 @@ describe('cut off', () => {
     });
   }
 
+  function cutAtUnmount(name: string): void {
+    vi.mocked(mounts.unmount).mockImplementation(async (path) => {
+      if (path === at(name)) throw new Error('crash');
+      await originalUnmount(path);
+    });
+  }
+
   test.each(cuts)('%s, the next vacd does it all over', async (_, cut) => {
     await worked();
     cut();
     await expect(directories.keep(RECORD)).rejects.toThrow('crash');
     vi.resetAllMocks();
     await (await begun()).keep(RECORD);
-    await expectKept();
-  });
-
-  test('between unmounting and putting in place, features are those that were copied', async () => {
-    await worked();
-    await originalCopy(at('machinefeatures'), `${at('machinefeatures')}.kept`, { bytes: 1e6, entries: 100 });
-    await unmount(at('machinefeatures'));
-    await directories.keep(RECORD);
     await expectKept();
   });
 });

@@ -85,7 +85,7 @@ test('all others are asked for their factory_status, again where it gets lost, a
     max_machines: 4,
     os_issue: 'Debian GNU/Linux 12',
   });
-  expect(poll.counts.received).toEqual(new Map([['factory_status', 2]]));
+  expect(poll.counts.received.get('factory_status')).toBeGreaterThanOrEqual(2);
   const sent = poll.counts.sent.get('factory_query')!;
   expect(sent).toBeGreaterThanOrEqual(1 + 3 + 2);
   // Of all polls, not of the last.

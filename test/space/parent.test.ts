@@ -4,12 +4,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Memory } from '../../src/daemon/memory.js';
 import { Space } from '../../src/daemon/space.js';
 import { refuseAllStarts } from '../../src/factory/limits.js';
 import type { ServiceName } from '../../src/factory/types.js';
-import { GuardedMember } from '../../src/space/parent.js';
+import { guardCommand } from '../../src/guard/command.js';
+import { GuardedMember, type GuardedMemberOptions } from '../../src/space/parent.js';
 import { openDgramTransport, steadyClock } from '../../src/vacquery/index.js';
 import { TestLog } from '../daemon/test-factory.js';
 import { config, machine, machinetype } from '../factory/builders.js';
@@ -69,12 +71,13 @@ function factory(name: string, process: MemberHere | GuardedMember) {
   return { memory, log, space, run, counted, refusal };
 }
 
-const guarded = () =>
+const guarded = (options: Partial<GuardedMemberOptions> = {}) =>
   new GuardedMember({
     mark: `${directory}/vacquery`,
     identity: NOBODY,
     onProblem: (line) => problems.push(line),
     addresses: { udp4: OURS, udp6: null },
+    ...options,
   });
 const here = () =>
   new MemberHere({
@@ -146,3 +149,42 @@ test('a port that another program has is told of as that, and is there when it h
   }
   expect(child.pid).toBeNull();
 }, 30_000);
+
+describe('a child that was taken over', () => {
+  const hostile = (attack: string) =>
+    guarded({
+      command: (task, mark) => {
+        const program = fileURLToPath(new URL('hostile-member.mjs', import.meta.url));
+        const [command, args] = guardCommand(task, mark, program);
+        return ['env', [`HOSTILE=${attack}`, command, ...args]];
+      },
+    });
+
+  test.each([
+    'a word that there is not',
+    'a factory of nowhere',
+    'numbers without end',
+    'pictures without end',
+    'lines without end',
+    'news without end',
+  ])('and says %s is ended, and nothing starts', async (attack) => {
+    const child = hostile(attack);
+    const ours = factory(OURS, child);
+    await ours.space.start().catch(() => {});
+    await until('it was ended', () => problems.some((line) => /was ended/.test(line)));
+    expect(ours.memory.peers).toEqual([]);
+    expect(ours.refusal()).toMatch(/^(query-port|space-unheard)$/);
+    expect(ours.log.lines.length).toBeLessThanOrEqual(220 * 4);
+    expect(`${ours.log.lines.join()}${problems.join()}`).not.toContain('\u001b');
+  }, 60_000);
+
+  test('can lie of the space, which is all that it can', async () => {
+    const ours = factory(OURS, hostile('lies'));
+    await ours.space.start();
+    await until('it is believed', () => ours.counted() === 1e6);
+    expect(ours.memory.peers).toEqual([expect.objectContaining({ factory: 'others', machinetype: 'prod' })]);
+    expect(ours.memory.peers[0]?.lastEnd?.message).toBe('300 ?[2Jno work?root: rm');
+    expect(ours.space.problems()).toEqual(['?[31mroot!']);
+    expect(ours.refusal()).toBeUndefined();
+  }, 60_000);
+});

@@ -1,14 +1,10 @@
-/** Asks a MetricsServer on all addresses of a network namespace, and prints what came of each; for its test. */
+/** Asks a server of /metrics on all addresses of a network namespace, and prints what came of each; for its test. */
 
 import { request } from 'node:http';
-import { createLogger } from '../../src/daemon/log.js';
-import { MetricsServer } from '../../src/daemon/metrics-server.js';
+import { ScrapeServer } from '../../src/metrics/server.js';
 
-const page = { contentType: 'text/plain', text: async () => 'vac_up 1\n' };
-const server = new MetricsServer(
-  page,
-  createLogger('text', () => {}),
-);
+const page = async () => ({ contentType: 'text/plain', body: 'vac_up 1\n' });
+const server = new ScrapeServer({ page, onProblem: () => {} });
 await server.listen({ host: '::', port: 0 });
 
 function ask(host: string, localAddress: string): Promise<string> {
