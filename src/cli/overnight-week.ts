@@ -1,12 +1,18 @@
 /** The windows of overnight mode as they fall in the coming week, for `vac check-config`: what was meant, or what was not. */
 
-import type { Config } from '../config/types.js';
-import { type Calendar, overnightCalendar } from '../factory/overnight-calendar.js';
+import type { Config, MachinetypeConfig } from '../config/types.js';
+import { WINDOW_END_SECONDS } from '../factory/overnight.js';
+import { type Calendar, type Opening, overnightCalendar } from '../factory/overnight-calendar.js';
+import { duration } from './views/text.js';
 
 const WEEK_SECONDS = 7 * 86_400;
 
 /** Lines such as `  overnight: mon 2026-11-23 19:00 to tue 07:30`; none without windows. */
-export function overnightWeekLines({ overnight }: Config, holidays: ReadonlySet<string>, nowSeconds: number): string[] {
+export function overnightWeekLines(
+  { overnight, machinetypes }: Config,
+  holidays: ReadonlySet<string>,
+  nowSeconds: number,
+): string[] {
   if (overnight === null) return [];
   const whileIdle = ', while nobody uses this host';
   if (overnight.use === 'idle') return [`  overnight: at any time${whileIdle}`];
@@ -27,6 +33,21 @@ export function overnightWeekLines({ overnight }: Config, holidays: ReadonlySet<
       ({ startSeconds, endSeconds }) =>
         `    ${day(calendar, startSeconds)} to ${until(calendar, startSeconds, endSeconds)}`,
     ),
+    ...(overnight.use === 'windows-or-idle' ? [] : machinetypes.flatMap((type) => tooLong(type, openings))),
+  ];
+}
+
+/** min_wallclock_seconds is a day by default, and most windows are shorter: then nothing starts, and nobody knows why. */
+function tooLong(
+  { name, targetShare, minWallclockSeconds }: MachinetypeConfig,
+  openings: readonly Opening[],
+): string[] {
+  const needed = minWallclockSeconds + WINDOW_END_SECONDS;
+  const fitting = openings.filter(({ startSeconds, endSeconds }) => endSeconds - startSeconds >= needed).length;
+  if (targetShare <= 0 || fitting === openings.length) return [];
+  const which = fitting === 0 ? 'none' : `${fitting}`;
+  return [
+    `  overnight: machinetype ${name} can start in ${which} of these ${openings.length} windows: it needs ${duration(minWallclockSeconds)} (min_wallclock_seconds)`,
   ];
 }
 

@@ -14,9 +14,9 @@ import {
   SYSLOG_DATAGRAMS_PER_SECOND,
   SYSLOG_RELP_PORT,
 } from '../host/syslog-limits.js';
+import type { ContainmentWish, SyslogContainment } from '../machines/containment-wish.js';
 import { egressOf } from '../machines/egress.js';
 import { slotDevice } from '../machines/layout.js';
-import type { ContainmentWish, SyslogContainment } from '../machines/network-rules.js';
 import type { MachineMemory, Memory } from './memory.js';
 import type { Service } from './services.js';
 
@@ -47,8 +47,11 @@ export class Containment implements Service {
     await this.parts.firewall?.ensure(await this.wish());
   }
 
+  /** What a machine that is gone leaves is no trouble: it is put right in passing. */
   async check(): Promise<void> {
-    await this.parts.firewall?.check(await this.wish());
+    const wish = await this.wish();
+    await this.parts.firewall?.ensure(wish);
+    await this.parts.firewall?.check(wish);
   }
 
   private async wish(): Promise<ContainmentWish> {

@@ -108,16 +108,17 @@ export class QuarantineBook {
   /** @throws VacError `no-such-thing` when it is not held */
   async release(name: string, who: string, destroy: boolean): Promise<string> {
     const { memory, trail, log } = this.parts;
-    const { record } = findHeld(memory, name).entry;
-    const order = memory.quarantines.get(record.id)!;
+    // Its directory may have been removed by hand; then it is known by its name alone.
+    const { id, uuid } = memory.quarantines.has(name) ? { id: name, uuid: '' } : findHeld(memory, name).entry.record;
+    const order = memory.quarantines.get(id)!;
     const release = destroy ? 'destroy' : 'resume';
     const text = destroy ? 'it is destroyed' : 'it goes on';
-    await trail.note(record, 'released', who, text);
-    await this.write(record.id, { ...order, release });
-    this.set(record.id, { ...order, release });
-    log.warn({ machine: record.id }, `${record.hostname}: released from quarantine by ${who}: ${text}`);
+    await trail.note({ id, uuid: memory.factsOf(id, 0)?.record.uuid ?? uuid }, 'released', who, text);
+    await this.write(id, { ...order, release });
+    this.set(id, { ...order, release });
+    log.warn({ machine: id }, `${id}: released from quarantine by ${who}: ${text}`);
     this.parts.wake();
-    return record.id;
+    return id;
   }
 
   /** Takes down what became of its memory. */

@@ -55,7 +55,7 @@ export function refuseAllStarts(state: FactoryState, settings: Settings): Stands
   }
   if (!state.spaceHeard) {
     // Without their news it would start what they may have in plenty, and not know of their aborts.
-    const reason = `the other factories have not answered yet since vacd started (at most ${settings.udpTimeoutSeconds} s)`;
+    const reason = `the other factories have not answered yet since this one began to ask them (at most ${settings.udpTimeoutSeconds} s)`;
     return { code: 'space-unheard', reason };
   }
   return overload(state, settings) ?? ioPressure(state, settings);

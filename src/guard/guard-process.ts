@@ -28,8 +28,10 @@ export interface ProcessListener {
   onEnd(why: string, livedSeconds: number): void;
 }
 
-/** vacd reads so many of its messages a second: three for each request that a busy host's machines can make. */
+/** vacd reads so many of its messages a second: more than the machines of a busy host can cause, less than would stop it. */
 const MESSAGES_PER_SECOND = 10_000;
+/** Between two looks at what it says on stderr. */
+const WORDS_MS = 100;
 const MAX_UNSENT_BYTES = 64 * 2 ** 20;
 /** So many beats unanswered, and it hangs. */
 const MISSED_BEATS = 5;
@@ -39,7 +41,6 @@ const LINES_PER_SECOND = 0.1;
 const MAX_LINE_CHARS = 300;
 /** Between the end of its channel and that of the process. */
 const EXIT_MS = 500;
-const BEATS = 2 ** 31;
 
 export class GuardProcess {
   serving = false;
@@ -153,7 +154,7 @@ export class GuardProcess {
         this.listener.onServing();
         return;
       case 'beat':
-        this.beatAnswered = Math.max(this.beatAnswered, integerField(body, 'beat', 0, BEATS));
+        this.beatAnswered = integerField(body, 'beat', this.beatAnswered, this.beat);
         return;
       case 'problem':
         this.say(textField(body, 'line', MAX_LINE_CHARS * 10));
@@ -176,6 +177,8 @@ export class GuardProcess {
   private listenToWords(stderr: Socket): void {
     stderr.on('error', () => {});
     stderr.on('data', (chunk: Buffer) => {
+      stderr.pause();
+      setTimeout(() => stderr.resume(), WORDS_MS).unref();
       for (const line of chunk
         .subarray(0, MAX_LINE_CHARS * LINES_AT_ONCE)
         .toString('utf8')

@@ -58,9 +58,14 @@ export class Guard {
 
   /** Frees the ports that a child of an earlier vacd may still have; to be waited for before they are bound. */
   prepare(): Promise<void> {
-    this.prepared ??= endLeftovers(this.options.mark).then((count) => {
-      if (count > 0) this.options.onProblem(`${this.options.what}, of an earlier vacd, hung and was ended`);
-    });
+    const { mark, what, onProblem } = this.options;
+    this.prepared ??= endLeftovers(mark).then(
+      (count) => {
+        if (count > 0) onProblem(`${what}, of an earlier vacd, hung and was ended`);
+      },
+      // The ports tell by themselves whether there is one.
+      (error: Error) => onProblem(`whether an earlier vacd left ${what} cannot be seen: ${error.message}`),
+    );
     return this.prepared;
   }
 

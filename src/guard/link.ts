@@ -8,12 +8,16 @@ export interface ChannelOptions {
   readonly onMessage: (message: Message) => void;
   /** Called once, when nothing comes any more: the other end is closed, or sent what it must not. */
   readonly onEnd: (error: Error | null) => void;
-  /** How many messages are taken in a second, on average; more wait where they are. Default: any number. */
+  /**
+   * How many messages are taken in a second, on average; more wait where they are. Each `BYTES_PER_MESSAGE` count as one
+   * too. Default: any number.
+   */
   readonly messagesPerSecond?: number;
   /** More than this unsent: the other side does not read, and the channel ends. Default: any amount. */
   readonly maxUnsentBytes?: number;
 }
 
+const BYTES_PER_MESSAGE = 8192;
 /** What may come at once without being slowed down, in seconds of the rate. */
 const BURST_SECONDS = 1;
 
@@ -73,6 +77,7 @@ export class Channel {
 
   private take(chunk: Buffer): void {
     if (this.ended) return;
+    this.allowance -= chunk.length / BYTES_PER_MESSAGE;
     try {
       for (const message of this.reader.push(chunk)) {
         this.allowance -= 1;

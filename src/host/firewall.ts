@@ -7,15 +7,13 @@ import { createHash } from 'node:crypto';
 import { VacError } from '../errors.js';
 import {
   type ContainmentWish,
-  changingRules,
   DROP_REASONS,
   type DropReason,
-  FILLED_BY_PACKETS,
   SYSLOG_COUNTS,
   slotOfCounter,
-  standingRules,
   TABLE,
-} from '../machines/network-rules.js';
+} from '../machines/containment-wish.js';
+import { changingRules, FILLED_BY_PACKETS, standingRules } from '../machines/network-rules.js';
 import { run } from './exec.js';
 import { Serial } from './helper-daemon.js';
 

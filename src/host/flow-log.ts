@@ -40,8 +40,8 @@ const RATES: FlowLogRates = {
   readPerSecond: 5_000,
 };
 const FLUSH_MS = 1_000;
-/** Of the kernel's messages to conntrack, in bytes: a burst of some ten thousand. */
-const BUFFER_BYTES = 8_388_608;
+/** Of the kernel's messages to conntrack, which take some kilobytes each: a burst of some ten thousand. */
+const BUFFER_BYTES = 32 * 2 ** 20;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 const MAX_STDERR = 500;

@@ -78,7 +78,10 @@ const SENDERS: Readonly<Record<Way, (options: ProbeOptions, line: string, second
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once('error', reject);
-        socket.send(line, port, address, (error) => (error === null ? resolve() : reject(error)));
+        // By itself the kernel takes the first address of the bridge, whichever was asked.
+        socket.bind({ address }, () => {
+          socket.send(line, port, address, (error) => (error === null ? resolve() : reject(error)));
+        });
       });
     } finally {
       socket.close();
@@ -104,7 +107,7 @@ const SENDERS: Readonly<Record<Way, (options: ProbeOptions, line: string, second
 };
 
 async function connected(host: string, port: number, seconds: number): Promise<Socket> {
-  const socket = connect({ host, port });
+  const socket = connect({ host, port, localAddress: host });
   socket.setTimeout(seconds * 1000, () => socket.destroy(new Error('no answer in time')));
   await once(socket, 'connect');
   return socket;

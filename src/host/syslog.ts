@@ -110,14 +110,7 @@ export class SyslogRelay {
       if ((await readTextIfThere(this.tablePath)) === null) {
         await writeFileAtomic(this.tablePath, this.render({ machines: new Map(), full: new Set() }).text);
       }
-      this.relpPort = await this.chooseRelpPort();
-      const wanted = await renderRelayConfig({
-        ...this.options,
-        directory: this.directory,
-        logs: this.logs,
-        relpPort: this.relpPort,
-        forward: this.forwarder !== null,
-      });
+      const wanted = await this.wantedConfig();
       if ((await readTextIfThere(this.config)) !== wanted) {
         await this.validate(wanted);
         await this.rsyslogd.stop();
@@ -179,8 +172,9 @@ export class SyslogRelay {
   private async apply(machines: ReadonlyMap<string, LoggedMachine>): Promise<void> {
     const before = await this.readTable();
     const wanted = this.render({ machines, full: this.keeper.full });
-    const runs = (await this.rsyslogd.status()) !== null;
-    if (!runs) {
+    const isOurs = async () => (await readTextIfThere(this.config)) === (await this.wantedConfig());
+    if ((await this.rsyslogd.status()) === null || !(await isOurs())) {
+      // One with another configuration is about to be replaced; what is started then reads the file.
       await this.write(wanted.text);
       this.confirmed = wanted.name;
       return;
@@ -253,6 +247,17 @@ export class SyslogRelay {
     return { ...this.options, relpPort: this.relpPort, answers: join(this.directory, 'answers') };
   }
 
+  private async wantedConfig(): Promise<string> {
+    this.relpPort = await this.chooseRelpPort();
+    return renderRelayConfig({
+      ...this.options,
+      directory: this.directory,
+      logs: this.logs,
+      relpPort: this.relpPort,
+      forward: this.forwarder !== null,
+    });
+  }
+
   private async chooseRelpPort(): Promise<number | null> {
     const { relp } = this.options;
     if (relp === 'no') return null;
@@ -280,6 +285,7 @@ export class SyslogRelay {
   /** The candidate has a path of its own, so that the check is never taken for the receiver. */
   private async accepts(config: string): Promise<void> {
     const candidate = `${this.config}.candidate`;
+    await mkdir(this.directory, { recursive: true, mode: 0o750 });
     await writeFileAtomic(candidate, config);
     await run('rsyslogd', ['-N1', '-f', candidate]);
     await rm(candidate);

@@ -23,7 +23,7 @@ export type SyslogWay = 'udp' | 'tcp' | 'relp';
 
 /**
  * What a machine sends its syslog by from its first message on; the place is that of the images' own start scripts, which
- * write it again once they have machinefeatures/syslog. In the form that every rsyslog understands, from version 5 on.
+ * write it again once they have machinefeatures/syslog. udp and tcp are in the form that every rsyslog understands, from version 5 on.
  */
 export function earlySyslogFiles(syslog: HostPort | null, way: SyslogWay = 'udp'): BootFiles {
   if (syslog === null) return {};
@@ -38,7 +38,7 @@ const VM_CONF: Readonly<Record<SyslogWay, (syslog: HostPort) => string[]>> = {
   tcp: ({ host, port }) => [...QUEUED, `*.* @@${host}:${port}`],
   relp: ({ host }) => [
     'module(load="omrelp")',
-    // One line under way at a time: of more, librelp loses some when the receiver is killed while they are.
+    // One line under way at a time: of more, some were seen lost when the receiver was killed meanwhile (librelp 1.11).
     `*.* action(type="omrelp" target="${host}" port="${SYSLOG_RELP_PORT}" windowSize="1"`,
     '  queue.type="LinkedList" action.resumeRetryCount="-1" action.resumeInterval="5" action.resumeIntervalMax="5")',
   ],

@@ -6,7 +6,7 @@
  */
 
 import type { Dirent } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
+import { lstat, opendir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { JoboutputsLimits } from '../factory/joboutputs-limits.js';
@@ -95,7 +95,7 @@ async function* entries(directory: string, most: number): AsyncGenerator<Dirent>
 /** How many bytes a file of this name may have; 0 or less: there is no room for it. */
 async function roomFor(name: string, directory: string, limits: JoboutputsLimits): Promise<number> {
   // A file system of its own knows by itself when it is full.
-  if ((await lstat(directory)).dev !== (await lstat(dirname(directory))).dev) return MAX_PUT_BYTES;
+  if ((await stat(directory)).dev !== (await stat(dirname(directory))).dev) return MAX_PUT_BYTES;
   let files = 0;
   let bytes = 0;
   const most = Math.min(limits.files, MAX_COUNTED);

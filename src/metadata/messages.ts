@@ -11,6 +11,7 @@
  *     put {request, ip, machine, name}                      taken {request}: the next chunk may come
  *     chunk {request} + bytes, end {request}, abort {request}   done {request, outcome}, at any time
  *                                                           failed {request}: a fault of the host, which vacd has logged
+ *                                                           busy {request}: that machine asks too much
  *
  * The child answers by itself what follows from a machine's facts; of files it gets bytes and never a path or a
  * descriptor. Each question names the address, and after the first the machine that had it then: between two questions
@@ -25,6 +26,11 @@ export const CHUNK_BYTES = 32 * 1024;
 export const MAX_OPEN_PER_MACHINE = 32;
 /** Open questions of all. */
 export const MAX_OPEN = 1024;
+/** What one machine may ask for of its files; a listing or an upload counts for more than a read, by what it costs. */
+export const FILES = { perSecond: 20, burst: 600 } as const;
+export const COSTS = { read: 1, list: 4, put: 4 } as const;
+/** Machines whose use of that is remembered. */
+export const MAX_REMEMBERED = 4096;
 export const MAX_REQUEST = 2 ** 31;
 /** A machine's id is longer than its host name, by its time and type. */
 export const MAX_ID_CHARS = 400;

@@ -6,8 +6,19 @@
 import { choiceField, integerField, ipField, textField } from '../guard/fields.js';
 import { BadMessage, type Link, type ParentPart } from '../guard/part.js';
 import type { GuestOwner } from '../host/guest-owner.js';
+import { BoundedMap, TokenBucket } from '../vacquery/limits.js';
 import { type HostMachine, listFiles, putJoboutput, readMachineFile } from './machine-files.js';
-import { HTTP_PART, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_OPEN, MAX_OPEN_PER_MACHINE, MAX_REQUEST } from './messages.js';
+import {
+  COSTS,
+  FILES,
+  HTTP_PART,
+  MAX_ID_CHARS,
+  MAX_NAME_CHARS,
+  MAX_OPEN,
+  MAX_OPEN_PER_MACHINE,
+  MAX_REMEMBERED,
+  MAX_REQUEST,
+} from './messages.js';
 import { Reading } from './reading.js';
 import { DIRECTORIES, FILE_NAME, type MetadataMachine, PLACES } from './source.js';
 import { Upload } from './upload.js';
@@ -38,6 +49,8 @@ interface Conversation {
 export class MetadataParent implements ParentPart {
   readonly name = HTTP_PART;
   private conversation: Conversation | null = null;
+  /** By machine, whichever child asks. */
+  private readonly budgets = new BoundedMap<TokenBucket>(MAX_REMEMBERED);
 
   constructor(private readonly parts: MetadataParentParts) {}
 
@@ -86,7 +99,7 @@ export class MetadataParent implements ParentPart {
     const directory = choiceField(body, 'directory', DIRECTORIES);
     const answer = (names: readonly string[]) => conversation.link.send('names', { request, names });
     if (machine === null) answer([]);
-    else if (this.admit(conversation, request, { machineId: machine.id })) {
+    else if (this.admit(conversation, request, { machineId: machine.id }, COSTS.list)) {
       listFiles(machine, directory)
         .then((names) => {
           conversation.open.delete(request);
@@ -114,7 +127,7 @@ export class MetadataParent implements ParentPart {
       },
       (error) => this.failed(conversation, request, `reading ${place}/${name} of ${machine.id}`, error),
     );
-    if (this.admit(conversation, request, { machineId: machine.id, reading })) reading.more();
+    if (this.admit(conversation, request, { machineId: machine.id, reading }, COSTS.read)) reading.more();
   }
 
   private put(conversation: Conversation, request: number, body: unknown): void {
@@ -125,7 +138,7 @@ export class MetadataParent implements ParentPart {
       return;
     }
     const upload = new Upload(() => conversation.link.send('taken', { request }));
-    if (!this.admit(conversation, request, { machineId: machine.id, upload })) return;
+    if (!this.admit(conversation, request, { machineId: machine.id, upload }, COSTS.put)) return;
     putJoboutput(machine, name, upload, this.parts.guestOwner)
       .then((outcome) => {
         conversation.open.delete(request);
@@ -144,18 +157,22 @@ export class MetadataParent implements ParentPart {
   }
 
   /**
-   * Notes a question until it is answered. What is too much at a time fails, in an honest child too: what a client gave
-   * up ends here a little later than there.
+   * Notes a question until it is answered, unless it is too much for its machine. That happens with an honest child too:
+   * what a client gave up ends here a little later than there.
    *
    * @throws BadMessage
    */
-  private admit({ link, open }: Conversation, request: number, question: Open): boolean {
+  private admit({ link, open }: Conversation, request: number, question: Open, cost: number): boolean {
     if (open.has(request)) throw new BadMessage('it asked two questions with one number');
-    const ofMachine = [...open.values()].filter(({ machineId }) => machineId === question.machineId).length;
-    if (open.size >= MAX_OPEN || ofMachine >= 2 * MAX_OPEN_PER_MACHINE) {
-      link.send('failed', { request });
+    const nowMs = performance.now();
+    const { machineId } = question;
+    const budget = this.budgets.getOrCreate(machineId, () => new TokenBucket(FILES.perSecond, FILES.burst, nowMs));
+    const ofMachine = [...open.values()].filter((other) => other.machineId === machineId).length;
+    if (open.size >= MAX_OPEN || ofMachine >= 2 * MAX_OPEN_PER_MACHINE || !budget.has(nowMs)) {
+      link.send('busy', { request });
       return false;
     }
+    budget.spend(cost);
     open.set(request, question);
     return true;
   }

@@ -10,6 +10,7 @@ import {
   type MetadataSource,
   type Place,
   type PutOutcome,
+  TooMuch,
 } from './source.js';
 
 interface Reply {
@@ -47,9 +48,9 @@ export class RemoteSource implements MetadataSource {
     return new Promise((resolve, reject) => {
       let stream: Readable | null = null;
       const request = this.open((type, { found, last }, bytes) => {
-        if (type === 'failed' || last) this.close(request);
-        if (type === 'failed') {
-          const failed = new HostFault();
+        const failed = failureOf(type);
+        if (failed !== null || last) this.close(request);
+        if (failed !== null) {
           if (stream === null) reject(failed);
           else stream.destroy(failed);
         } else if (stream !== null) {
@@ -70,21 +71,21 @@ export class RemoteSource implements MetadataSource {
   async put(machine: MetadataMachine, name: string, body: AsyncIterable<Uint8Array>): Promise<PutOutcome> {
     let wake: () => void = () => {};
     // Changed by the listener, between two awaits.
-    const state: { mayGoOn: boolean; failed: boolean; outcome: PutOutcome | null } = {
+    const state: { mayGoOn: boolean; failed: Error | null; outcome: PutOutcome | null } = {
       mayGoOn: false,
-      failed: false,
+      failed: null,
       outcome: null,
     };
     const request = this.open((type, reply) => {
       if (type === 'taken') state.mayGoOn = true;
       else {
-        state.failed = type === 'failed';
+        state.failed = failureOf(type);
         state.outcome = reply.outcome ?? null;
         this.close(request);
       }
       wake();
     });
-    const over = () => state.failed || state.outcome !== null;
+    const over = () => state.failed !== null || state.outcome !== null;
     const until = async (condition: () => boolean) => {
       while (!condition() && !over()) {
         await new Promise<void>((resolve) => {
@@ -110,7 +111,7 @@ export class RemoteSource implements MetadataSource {
     await until(() => state.mayGoOn);
     if (!over()) this.link.send('end', { request });
     await until(over);
-    if (state.outcome === null) throw new HostFault();
+    if (state.outcome === null) throw state.failed ?? new HostFault();
     return state.outcome;
   }
 
@@ -119,8 +120,9 @@ export class RemoteSource implements MetadataSource {
     return new Promise((resolve, reject) => {
       const request = this.open((answer, reply) => {
         this.close(request);
-        if (answer === 'failed') reject(new HostFault());
-        else resolve(reply);
+        const failed = failureOf(answer);
+        if (failed === null) resolve(reply);
+        else reject(failed);
       });
       this.link.send(type, { request, ...body });
     });
@@ -150,4 +152,10 @@ export class RemoteSource implements MetadataSource {
   private close(request: number): void {
     this.listeners.delete(request);
   }
+}
+
+/** What an answer says that is none; null: it is one. */
+function failureOf(type: string): HostFault | null {
+  if (type === 'busy') return new TooMuch();
+  return type === 'failed' ? new HostFault() : null;
 }

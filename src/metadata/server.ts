@@ -17,7 +17,7 @@ import { pipeline } from 'node:stream/promises';
 import { handle } from './handler.js';
 import { ClientLimits, REQUESTS } from './limits.js';
 import { type MetadataResponse, text } from './response.js';
-import { HostFault, type MetadataSource } from './source.js';
+import { HostFault, type MetadataSource, TooMuch } from './source.js';
 
 export interface MetadataServerOptions {
   /** Told, in one line, of requests that failed through a fault of the host; the client only gets "error". */
@@ -137,7 +137,7 @@ export class MetadataServer {
       if (!(error instanceof HostFault))
         this.report(`${request.method} from ${clientIp} failed: ${(error as Error).message}`);
       if (response.headersSent) socket.destroy();
-      else await send(request, response, text('error\n', 500));
+      else await send(request, response, error instanceof TooMuch ? TOO_MANY : text('error\n', 500));
     }
   }
 

@@ -37,3 +37,6 @@ export interface MetadataSource {
 
 /** Something failed that is not the client's doing, and whoever looks after the host has been told. */
 export class HostFault extends Error {}
+
+/** The machine asks more than it may at a time. */
+export class TooMuch extends HostFault {}

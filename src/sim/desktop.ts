@@ -16,9 +16,10 @@ import type {
   OwnerFacts,
   OwnerSource,
 } from '../factory/overnight-types.js';
-import { NO_SUSPENSIONS } from '../factory/suspension.js';
-import type { Action, FactoryState, HostFacts, Machine, MachineSuspension } from '../factory/types.js';
+import type { Action, FactoryState, HostFacts, Machine } from '../factory/types.js';
 import { newRecord } from '../machines/record.js';
+import { noFigures } from './desktop-figures.js';
+import { type Guest, resumedFrom, startingMachine, suspendedBy } from './desktop-guest.js';
 import { type OwnerWeek, type Span, SpanCursor } from './desktop-owner.js';
 import { draw, type Rng } from './random.js';
 
@@ -39,53 +40,6 @@ const PILOT_MARGIN = 600;
 /** The longest time between two looks. */
 const LOOK_SECONDS = 300;
 const JOB = { median: 3600, sigma: 0.5, min: 300, max: 6 * 3600 };
-
-export interface DesktopFigures {
-  /** Machines that computed. */
-  machineHours: number;
-  /** Of that, jobs that were done. */
-  jobHours: number;
-  /** Of that, jobs that were killed before they were done. */
-  lostHours: number;
-  suspendedHours: number;
-  starts: number;
-  suspensions: number;
-  /** Machines that were stopped or destroyed for the owner, or at the window's end. */
-  kills: number;
-  /** Seconds in which at least one machine computed while the owner used keys or mouse, here or by ssh. */
-  sharedSeconds: number;
-  /** Of these, those that are more than a second after he had come back. */
-  sharedBeyondFirstSeconds: number;
-  /** The same while programs of his computed and he did not; told apart, as they are measured and not felt. */
-  sharedWithProgramsSeconds: number;
-  /** While he sat there without a key for minutes. */
-  besideReaderHours: number;
-}
-
-export function noFigures(): DesktopFigures {
-  return {
-    machineHours: 0,
-    jobHours: 0,
-    lostHours: 0,
-    suspendedHours: 0,
-    starts: 0,
-    suspensions: 0,
-    kills: 0,
-    sharedSeconds: 0,
-    sharedBeyondFirstSeconds: 0,
-    sharedWithProgramsSeconds: 0,
-    besideReaderHours: 0,
-  };
-}
-
-/** A machine, and what its guest does. */
-interface Guest {
-  machine: Machine;
-  /** Null: it boots, or takes no more jobs. */
-  jobLeft: number | null;
-  jobDone: number;
-  bootLeft: number;
-}
 
 export interface DesktopParts {
   readonly name: string;
@@ -389,45 +343,4 @@ export class Desktop {
     const goneTimeSeconds = Math.floor(this.unix());
     guest.machine = { ...guest.machine, domain: 'gone', goneTimeSeconds, shutdownMessage };
   }
-}
-
-function suspendedBy(suspension: MachineSuspension): Partial<Machine> {
-  return { domain: 'paused', suspension };
-}
-
-function resumedFrom({ suspension, pastSuspensions }: Machine, nowSeconds: number): Partial<Machine> {
-  if (suspension === null) return {};
-  const seconds = pastSuspensions.seconds + Math.max(0, nowSeconds - suspension.sinceSeconds);
-  return { suspension: null, pastSuspensions: { count: pastSuspensions.count + 1, seconds } };
-}
-
-function startingMachine(record: Machine['record'], shutdownTimeSeconds: number): Machine {
-  return {
-    record,
-    phase: 'starting',
-    startedTimeSeconds: null,
-    heartbeatTimeSeconds: null,
-    cpuSeconds: 0,
-    cpuPercent: 0,
-    shutdownTimeSeconds,
-    end: null,
-    domain: 'unknown',
-    pausedForSeconds: 0,
-    resumedForSeconds: null,
-    pausedByIoError: false,
-    goneTimeSeconds: null,
-    goneDetail: null,
-    lastTraceTimeSeconds: null,
-    stop: null,
-    suspension: null,
-    pastSuspensions: NO_SUSPENSIONS,
-    throttled: false,
-    stopAskedForSeconds: null,
-    heartbeatFileAgeSeconds: null,
-    shutdownMessage: null,
-    creationProblem: null,
-    busy: true,
-    retryInSeconds: 0,
-    exported: true,
-  };
 }

@@ -6,7 +6,8 @@
 import { type Config, type OvernightConfig, originKey } from '../config/types.js';
 import { VacError } from '../errors.js';
 import { type Calendar, overnightCalendar } from '../factory/overnight-calendar.js';
-import { Desktop, type DesktopFigures, noFigures } from './desktop.js';
+import { Desktop } from './desktop.js';
+import { type DesktopFigures, noFigures } from './desktop-figures.js';
 import { ownerWeek } from './desktop-owner.js';
 import { stream } from './random.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { overnightWeekLines } from '../../src/cli/overnight-week.js';
 import { windowSchedule } from '../../src/config/windows.js';
-import { config } from '../factory/builders.js';
+import { config, machinetype } from '../factory/builders.js';
 import { overnightConfig } from '../factory/desk.js';
 
 /** A Friday evening. */
@@ -31,6 +31,20 @@ describe('the coming week in words', () => {
     ['holiday none', 'windows', '  overnight: no window in the coming week (UTC)'],
     ['', 'idle', '  overnight: at any time, while nobody uses this host'],
   ] as const)('%j with use = %s', (windows, use, line) => expect(lines(windows, use)).toEqual([line]));
+
+  it('tells of machinetypes that need longer than windows are', () => {
+    const types = [machinetype('long'), machinetype('short', { minWallclockSeconds: 3600 })];
+    const told = (windows: string) =>
+      overnightWeekLines(
+        { ...config(types), overnight: overnightConfig({ windows: windowSchedule.parse(windows)!, timeZone: 'UTC' }) },
+        new Set(),
+        NOW,
+      ).filter((line) => line.includes('machinetype'));
+    expect(told('mon-fri 19:00-07:30, sat,sun all')).toEqual([
+      '  overnight: machinetype long can start in 2 of these 6 windows: it needs 1d0h (min_wallclock_seconds)',
+    ]);
+    expect(told('daily 22:00-23:00')).toHaveLength(2);
+  });
 
   it('nothing without [overnight]', () => {
     expect(overnightWeekLines(config([]), new Set(), NOW)).toEqual([]);

@@ -3,9 +3,9 @@ import { Containment, type ContainmentParts, connectionsShare } from '../../src/
 import { Memory } from '../../src/daemon/memory.js';
 import { VacError } from '../../src/errors.js';
 import type { MachineRecord } from '../../src/factory/types.js';
+import type { ContainmentWish } from '../../src/machines/containment-wish.js';
 import type { JournalEntry } from '../../src/machines/journal.js';
 import { slotDevice } from '../../src/machines/layout.js';
-import type { ContainmentWish } from '../../src/machines/network-rules.js';
 import { config } from '../factory/builders.js';
 import { testRecord } from '../machines/record.js';
 
@@ -25,6 +25,7 @@ function containmentOf(
     devices.set(record.uuid, machine.devices ?? [slotDevice(record.slot)]);
   }
   const wishes: ContainmentWish[] = [];
+  const checked: ContainmentWish[] = [];
   const asked: string[] = [];
   const containment = new Containment({
     memory,
@@ -34,13 +35,13 @@ function containmentOf(
         return devices.get(uuid) ?? [];
       },
     },
-    firewall: { ensure: async (wish) => void wishes.push(wish), check: async (wish) => void wishes.push(wish) },
+    firewall: { ensure: async (wish) => void wishes.push(wish), check: async (wish) => void checked.push(wish) },
     slots: () => 4,
     hasNfs: true,
     syslog: null,
     ...changes,
   });
-  return { containment, memory, wishes, asked };
+  return { containment, memory, wishes, checked, asked };
 }
 
 describe('Containment', () => {
@@ -74,6 +75,13 @@ describe('Containment', () => {
     memory.machines.clear();
     await containment.check();
     expect(wishes.at(-1)!.formerPorts).toEqual([]);
+  });
+
+  it('brings the rules up to the machines that there are before it looks at them', async () => {
+    const { containment, wishes, checked } = containmentOf([]);
+    await containment.check();
+    expect(wishes).toHaveLength(1);
+    expect(checked).toEqual(wishes);
   });
 
   it('contains the others while libvirt does not answer', async () => {

@@ -302,6 +302,7 @@ describe('the host', () => {
     expect(valuesOf(sick, 'vac_libvirt_reachable')).toEqual({ '': 0 });
     expect(valuesOf(sick, 'vac_problems')).toEqual({ '': 2 });
     expect(valuesOf(sick, 'vac_service_ready')).toEqual({
+      'service=firewall': 1,
       'service=network': 1,
       'service=metadata': 1,
       'service=nfs': 0,

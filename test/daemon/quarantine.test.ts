@@ -245,6 +245,20 @@ describe('a release', () => {
     await expect(book.release('7', 'bob', false)).rejects.toThrow(id());
   });
 
+  test('of a machine whose directory somebody has removed closes the order', async () => {
+    await hold();
+    await drive();
+    factory.hypervisor.domains.delete(uuid());
+    await rm(factory.layout.machine(id()), { recursive: true });
+    const gone = id();
+    factory.memory.machines.clear();
+    await book.release(gone, 'bob', false);
+    await until('its quarantine is closed', () => {
+      book.tidy();
+      return factory.memory.quarantines.size === 0;
+    });
+  });
+
   test('an order that cannot be written does nothing', async () => {
     await writeFile(`${factory.layout.root}/quarantine`, 'in the way');
     await expect(hold()).rejects.toMatchObject({ code: 'quarantine-failed' });

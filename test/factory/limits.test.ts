@@ -29,7 +29,13 @@ describe('refuseAllStarts', () => {
       'shutdown-time',
       'the shutdown time of vac shutdown-at has passed',
     ],
-    ['alone since its start', { spaceHeard: false }, {}, 'space-unheard', 'since vacd started (at most 10 s)'],
+    [
+      'alone since its start',
+      { spaceHeard: false },
+      {},
+      'space-unheard',
+      'since this one began to ask them (at most 10 s)',
+    ],
     [
       'not to be asked by the others',
       { queryProblem: 'UDP port 995 is taken (ss -ulpn shows it)' },

@@ -260,6 +260,19 @@ describe('when the child ends', () => {
     expect(problems.at(-1)).toMatch(/ended with code 7; another is started in 2 s$/);
   });
 
+  it('three times in a minute, the next one serves, and it is told that there is trouble', async () => {
+    const { guard, at } = await serving();
+    for (let count = 0; count < 3; count += 1) {
+      process.kill(guard.pid!, 'SIGKILL');
+      await expect.poll(() => problems).toHaveLength(count + 1);
+      expect((await ask(at, MACHINE_IP, '/machinefeatures/total_cpu')).body).toBe('4');
+    }
+    for (const asked of [guard.check(), guard.ensureRunning()])
+      await expect(asked).rejects.toThrow(
+        'does not stay up: 3 ended soon after their start, the last one was ended by',
+      );
+  });
+
   it('since it cannot be started at all, that is told as well', async () => {
     const made = makeGuard({ command: () => ['/nonexistent/setpriv', []] });
     await expect(made.ensureRunning()).rejects.toThrow(/cannot be started: .*ENOENT/);

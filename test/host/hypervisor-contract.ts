@@ -1,6 +1,9 @@
 /** What the factory relies on of a hypervisor: one suite for the fake and for libvirt. */
 
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DomainFact, Hypervisor, HypervisorEvent } from '../../src/host/hypervisor.js';
 import { domainXml } from '../../src/machines/domain-xml.js';
@@ -123,6 +126,22 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
       expect(await listed(uuid)).toMatchObject({ state: 'paused', pausedByIoError: false });
       await hypervisor.resumeDomain(uuid);
       expect(await listed(uuid)).toMatchObject({ state: 'running' });
+    });
+
+    it('have their memory written to a file; of one that is gone there is none', async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'vac-dump-'));
+      try {
+        const { uuid } = await create();
+        await hypervisor.suspendDomain(uuid);
+        await hypervisor.dumpMemory(uuid, join(directory, 'memory'));
+        expect((await stat(join(directory, 'memory'))).size).toBeGreaterThan(0);
+        expect(await listed(uuid)).toMatchObject({ state: 'paused' });
+        await expect(hypervisor.dumpMemory(domain().uuid, join(directory, 'none'))).rejects.toMatchObject({
+          code: 'hypervisor-refused',
+        });
+      } finally {
+        await rm(directory, { recursive: true });
+      }
     });
 
     it('that are gone may be shut down, destroyed, suspended and resumed, and have no interfaces', async () => {

@@ -8,7 +8,7 @@ test('with less than 1 GB free nothing starts and what runs goes on; with space 
     const { host, stateDir } = site;
     // 1048 MB: over the limit with two machines on it, under it with the file below.
     await host.run('mount', ['-t', 'tmpfs', '-o', 'size=1000m,mode=755', 'tmpfs', stateDir]);
-    await site.configure({ halt: site.halting() });
+    await site.configure({ halt: site.halting() }, { joboutputs_mb: 1 });
     const daemon = site.start(2);
     const before = await daemon.until('two machines run', (s) => running(s).length === 2);
     const [kept, ended] = running(before);

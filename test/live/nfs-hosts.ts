@@ -14,6 +14,7 @@ import { type RunResult, run } from '../../src/host/exec.js';
 import { waitUntil } from '../../src/host/helper-daemon.js';
 
 export const FACTORY_IP = '169.254.169.254';
+const GATEWAY_IP = '169.254.169.253';
 
 export interface Driver {
   readonly pid: number;
@@ -50,7 +51,12 @@ export class LiveHosts {
     this.undo.push(() => rm(this.stateDir, { recursive: true }));
     const factory = `${this.prefix}-f`;
     await this.addNamespace(factory);
-    await run('ip', ['-n', factory, 'address', 'add', `${FACTORY_IP}/32`, 'dev', 'lo']);
+    // As libvirt makes the real one: the address that guests speak to is the bridge's second.
+    await run('ip', ['-n', factory, 'link', 'add', 'vac0', 'type', 'bridge']);
+    for (const ip of [GATEWAY_IP, FACTORY_IP]) {
+      await run('ip', ['-n', factory, 'address', 'add', `${ip}/16`, 'dev', 'vac0']);
+    }
+    await run('ip', ['-n', factory, 'link', 'set', 'vac0', 'up']);
     for (const [index, ip] of guestIps.entries()) {
       const guest = this.guest(index);
       await this.addNamespace(guest);

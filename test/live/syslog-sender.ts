@@ -12,7 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RelpSession } from '../../src/host/relp.js';
 
 const [way, address, prefix, count, pauseMs] = process.argv.slice(2) as [string, string, string, string, string];
-const BATCH_LINES = 10;
+/** Of few lines each, a session of RELP waits for delayed acknowledgements of TCP. */
+const BATCH_LINES = pauseMs === '0' ? 100 : 10;
 let isStopped = false;
 process.on('SIGTERM', () => {
   isStopped = true;

@@ -195,6 +195,17 @@ test('a vacd after this one takes nothing for confirmed, and takes an address aw
   await lineWith(FIRST, 'told by the next vacd');
 });
 
+test('a receiver with another configuration is replaced, and knows its machines from the start', async () => {
+  const [before] = await hosts.pidsOf('rsyslogd');
+  await vacd.kill();
+  vacd = await hosts.startDriver('syslog', { options: { relp: 'no' } });
+  await assign(SECOND, OTHER);
+  await vacd.call('ensureRunning');
+  expect(await hosts.pidsOf('rsyslogd')).not.toEqual([before]);
+  await send(0, '<14>Nov 21 07:00:00 guest test: to the one that replaced it');
+  await lineWith(SECOND, 'to the one that replaced it');
+});
+
 test('a log that is as large as it may be takes no more lines, says so once, and tells how many at its end', async () => {
   await vacd.kill();
   vacd = await hosts.startDriver('syslog', { options: { maxMegabytes: 1 } });

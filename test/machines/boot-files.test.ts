@@ -59,9 +59,9 @@ describe('early syslog', () => {
     expect(earlySyslogFiles(SYSLOG, 'tcp')['etc/rsyslog.d/vm.conf']).toBe(
       '$ActionQueueType LinkedList\n$ActionResumeRetryCount -1\n$ActionResumeInterval 5\n*.* @@169.254.169.254:514\n',
     );
-    expect(earlySyslogFiles(SYSLOG, 'relp')['etc/rsyslog.d/vm.conf']).toBe(
-      '$ModLoad omrelp\n$ActionQueueType LinkedList\n$ActionResumeRetryCount -1\n$ActionResumeInterval 5\n*.* :omrelp:169.254.169.254:20514\n',
-    );
+    const relp = String(earlySyslogFiles(SYSLOG, 'relp')['etc/rsyslog.d/vm.conf']);
+    expect(relp).toContain('type="omrelp" target="169.254.169.254" port="20514" windowSize="1"');
+    expect(relp).toContain('queue.type="LinkedList" action.resumeRetryCount="-1"');
   });
 
   it('is unpacked by a boothook that a shell runs', async () => {

@@ -1,14 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type ContainmentWish, DROP_REASONS, slotCounter, slotOfCounter } from '../../src/machines/containment-wish.js';
 import { slotDevice, slotIp, slotMac } from '../../src/machines/layout.js';
-import {
-  type ContainmentWish,
-  changingRules,
-  DROP_REASONS,
-  slotCounter,
-  slotOfCounter,
-  standingRules,
-} from '../../src/machines/network-rules.js';
+import { changingRules, standingRules } from '../../src/machines/network-rules.js';
 
 function wish(changes: Partial<ContainmentWish> = {}): ContainmentWish {
   return {

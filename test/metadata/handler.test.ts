@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mountTmpfs, unmount } from '../../src/host/mounts.js';
 import { handle } from '../../src/metadata/handler.js';
 import { type HostMachine, MAX_PUT_BYTES } from '../../src/metadata/machine-files.js';
 import { LIMITS, TestSite } from './site.js';
@@ -272,6 +273,25 @@ describe('PUT /joboutputs', () => {
   it('lets no machine fill the host with files', async () => {
     for (let index = 0; index < LIMITS.files; index += 1) await symlink('nowhere', output(`link${index}`));
     expect((await put('/joboutputs/log', 'x')).status).toBe(507);
+  });
+
+  describe.runIf(process.getuid?.() === 0)('where joboutputs is a file system of its own', () => {
+    beforeEach(() => mountTmpfs(join(machine.directory, 'joboutputs'), { bytes: 65_536, files: 20 }));
+    afterEach(() => unmount(join(machine.directory, 'joboutputs')));
+
+    it('says when that is full of bytes, and leaves what was there', async () => {
+      expect((await put('/joboutputs/log', 'old')).status).toBe(201);
+      expect((await put('/joboutputs/log', Buffer.alloc(100_000))).status).toBe(507);
+      expect(await readFile(output('log'), 'utf8')).toBe('old');
+      expect(await readdir(join(machine.directory, 'joboutputs'))).toEqual(['log']);
+    });
+
+    it('says when that is full of files', async () => {
+      const statuses: number[] = [];
+      for (let index = 0; index < 30; index += 1) statuses.push((await put(`/joboutputs/log${index}`, 'x')).status);
+      expect(new Set(statuses)).toEqual(new Set([201, 507]));
+      expect((await get('/joboutputs/log0')).body).toBe('x');
+    });
   });
 
   it('does not bring back the directory of a machine that is gone', async () => {

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BadMessage, type Link } from '../../src/guard/part.js';
 import type { HostMachine } from '../../src/metadata/machine-files.js';
-import { CHUNK_BYTES, MAX_OPEN_PER_MACHINE } from '../../src/metadata/messages.js';
+import { CHUNK_BYTES, COSTS, FILES, MAX_OPEN_PER_MACHINE } from '../../src/metadata/messages.js';
 import { MetadataParent } from '../../src/metadata/parent.js';
 import { OWNER, TestSite } from './site.js';
 
@@ -152,7 +152,7 @@ it('a machine has so many questions open and no more, and the others theirs', as
   for (let request = 0; request < 3 * MAX_OPEN_PER_MACHINE; request += 1)
     receive('put', { request, ...about(), name: `log${request}` });
   await expect.poll(() => sent.filter(({ type }) => type === 'taken').length).toBe(2 * MAX_OPEN_PER_MACHINE);
-  expect(sent.filter(({ type }) => type === 'failed')).toHaveLength(MAX_OPEN_PER_MACHINE);
+  expect(sent.filter(({ type }) => type === 'busy')).toHaveLength(MAX_OPEN_PER_MACHINE);
   const request = 1000;
   receive('put', { request, ip: '127.0.0.3', machine: 'another', name: 'log' });
   expect((await answer(request)).type).toBe('taken');
@@ -160,6 +160,29 @@ it('a machine has so many questions open and no more, and the others theirs', as
   await expect
     .poll(() => readdir(join(machine.directory, 'joboutputs')).then((names) => names.length))
     .toBe(2 * MAX_OPEN_PER_MACHINE - 1);
+});
+
+it('a machine has so many listings a second and no more, and the others theirs', async () => {
+  await site.add('127.0.0.3', { id: 'another' });
+  let request = 0;
+  const listed = async (who: object) => {
+    request += 1;
+    receive('list', { request, ...about(who), directory: 'joboutputs' });
+    while (answers(request).length === 0) await new Promise((resolve) => setImmediate(resolve));
+    sent = answers(request);
+    return sent[0]!.type;
+  };
+  const untilBusy = async () => {
+    let count = 0;
+    while ((await listed({})) !== 'busy') count += 1;
+    return count;
+  };
+  expect(await untilBusy()).toBeGreaterThanOrEqual(FILES.burst / COSTS.list);
+  expect(await listed({ ip: '127.0.0.3', machine: 'another' })).toBe('names');
+  // Another child does not get it anew.
+  parent.detach();
+  parent.attach(link);
+  expect(await untilBusy()).toBeLessThan(FILES.burst / COSTS.list / 2);
 });
 
 it('whatever a child sends, it gets nothing but what machines can have, and writes nothing else', async () => {

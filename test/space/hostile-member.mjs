@@ -14,7 +14,8 @@ const counts = { runningHs06: 1e6, runningMachines: 1e6, runningProcessors: 1e6,
 const news = { factory: 'wn0.example.com', machinetype: 'prod', ...counts, lastEnd };
 const all = { generation: 1, heard: true, alone: false, news: [news], uses: [], problems: ['\u001b[31mroot!'] };
 const attacks = {
-  lies: () => say('news', { isLast: true, news: all }),
+  // Until it is of the configuration in force: what vacd says is not read here.
+  lies: () => setInterval(() => say('news', { isLast: true, news: all }), 100),
   'a word that there is not': () => say('run', { command: 'id' }),
   'a factory of nowhere': () =>
     say('census-answers', { id: 1, answers: [{ factory: '../../etc/cron.d/x', status: {} }] }),

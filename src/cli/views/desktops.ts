@@ -1,6 +1,6 @@
 /** `vac simulate --desktops`: a week of desktops in overnight mode, beside windows alone. */
 
-import type { DesktopFigures } from '../../sim/desktop.js';
+import type { DesktopFigures } from '../../sim/desktop-figures.js';
 import type { DesktopsReport } from '../../sim/desktops.js';
 import { table } from './table.js';
 import { type ViewOptions, wrapped } from './text.js';

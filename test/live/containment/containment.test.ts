@@ -6,8 +6,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bridge } from '../../../src/host/bridge.js';
 import { Firewall } from '../../../src/host/firewall.js';
+import type { ContainmentWish, DropReason } from '../../../src/machines/containment-wish.js';
 import { GATEWAY_IP, METADATA_IP, slotIp, slotMac } from '../../../src/machines/layout.js';
-import type { ContainmentWish, DropReason } from '../../../src/machines/network-rules.js';
 import { until } from '../test-host.js';
 import { ContainmentHosts, FACTORY_IP, OTHER_OUTSIDE_IP, OUTSIDE_IP } from './containment-hosts.js';
 import { arp, BROADCAST, dhcp, ethernet, ipv4, MARKER, udp } from './frames.js';
@@ -237,6 +237,8 @@ describe('without the rules', () => {
   it.each(ATTACKS)('$name is seen by the $seenBy', async ({ frame, seenBy }) => {
     const seen = seenBy === 'factory' ? atFactory : atNeighbour;
     const before = seen.length;
+    // What an attack before has made the factory believe of its neighbours.
+    await hosts.in('factory', 'ip', 'neigh', 'flush', 'dev', 'vac0');
     await hosts.peer(0, 'frames', 'eth0', frame());
     await until('it happens', async () => seen.length > before, 10);
   });
