@@ -55,7 +55,7 @@ list_packages() {
   # The build of the libvirt binding.
   echo libvirt-dev g++ make python3
   # The demo guest and the tests.
-  echo rsyslog-relp rsyslog-gnutls
+  echo rsyslog-relp rsyslog-gnutls python3-dbusmock systemd
   echo busybox-static cpio syslinux syslinux-common isolinux mtools fdisk libnfs-utils lvm2 ovmf
 }
 

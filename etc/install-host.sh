@@ -58,6 +58,13 @@ cp systemd/vacd.service "$destination$units/"
 # Accounting's timers are the site's to enable: it may send in another way, or from one host alone (etc/accounting.md).
 cp systemd/vac-apel-*.service systemd/vac-apel-*.timer "$destination$units/"
 install -D -m 644 systemd/machine.slice.d/10-vac.conf "$destination$units/machine.slice.d/10-vac.conf"
+# For desktops (etc/overnight.md): what an administrator copies to / from here; none of it is in force before.
+desktop="$share/doc/vac/overnight"
+install -D -m 644 etc/overnight.md "$desktop/overnight.md"
+install -D -m 644 etc/vac.d/overnight.conf "$desktop/etc/vac.d/overnight.conf"
+for unit in machine.slice vacd.service; do
+  install -D -m 644 "systemd/$unit.d/overnight.conf" "$desktop/etc/systemd/system/$unit.d/overnight.conf"
+done
 if [ -e "$destination/etc/systemd/system/vacd.service" ]; then
   say "note: $destination/etc/systemd/system/vacd.service goes before the unit that was installed now; remove it unless it is yours"
 fi

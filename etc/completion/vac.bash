@@ -36,10 +36,20 @@ _vac() {
         --interval | -n) option=--interval ;;
         --by) option=--by ;;
         --until) option=--until ;;
+        --lines | -n) option=--lines ;;
+        --at) option=--at ;;
+        --ip) option=--ip ;;
+        --port) option=--port ;;
+        --to) option=--to ;;
+        --machine) option=--machine ;;
+        --uuid) option=--uuid ;;
+        --month) option=--month ;;
+        --republish) option=--republish ;;
         --heartbeat) option=--heartbeat ;;
         --disk-warning) option=--disk-warning ;;
         --disk-critical) option=--disk-critical ;;
         --factories) option=--factories ;;
+        --desktops) option=--desktops ;;
         --slots) option=--slots ;;
         --types) option=--types ;;
         --hours) option=--hours ;;
@@ -95,9 +105,16 @@ _vac() {
         undrain) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         stop) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         shutdown-at) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        overnight) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         images) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
+        logs) _vac_choices '--follow --lines --config --state-dir --no-colour --help --version' ;;
+        trace) _vac_choices '--at --ip --port --to --machine --uuid --verify --json --config --state-dir --no-colour --help --version' ;;
+        quarantine) _vac_choices '--by --json --config --state-dir --no-colour --help --version' ;;
+        release) _vac_choices '--by --destroy --json --config --state-dir --no-colour --help --version' ;;
+        accounting) _vac_choices '--month --republish --json --config --state-dir --no-colour --help --version' ;;
+        apel-sync) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         check) _vac_choices '--heartbeat --disk-warning --disk-critical --json --space --timeout --config --state-dir --no-colour --help --version' ;;
-        simulate) _vac_choices '--factories --slots --types --hours --seed --loss --delay --partition --restarts --skew --black-holes --share-change --work --life --backoff --fizzle --half-life --empty --polling --exact --alone --svg --json --config --state-dir --no-colour --help --version' ;;
+        simulate) _vac_choices '--factories --desktops --slots --types --hours --seed --loss --delay --partition --restarts --skew --black-holes --share-change --work --life --backoff --fizzle --half-life --empty --polling --exact --alone --svg --json --config --state-dir --no-colour --help --version' ;;
         cernvm-signature) _vac_choices '--dn --ca-dir --json --config --state-dir --no-colour --help --version' ;;
         squid-conf) _vac_choices '--json --config --state-dir --no-colour --help --version' ;;
         proxy-init) _vac_choices '--cert --key --machinetype --hours --legacy --out --json --config --state-dir --no-colour --help --version' ;;
@@ -108,7 +125,7 @@ _vac() {
         return 0
     fi
     if [[ -z $command ]]; then
-        _vac_choices 'machines machinetypes machinetype factories shares watch why drain undrain stop shutdown-at images check simulate cernvm-signature squid-conf proxy-init check-config help'
+        _vac_choices 'machines machinetypes machinetype factories shares watch why drain undrain stop shutdown-at overnight images logs trace quarantine release accounting apel-sync check simulate cernvm-signature squid-conf proxy-init check-config help'
         return 0
     fi
     case $command:$arguments in
@@ -121,6 +138,9 @@ _vac() {
     watch:*) _vac_words factories ;;
     why:0) _vac_words subjects ;;
     stop:*) _vac_words machines ;;
+    logs:0) _vac_words machines ;;
+    quarantine:0) _vac_words machines ;;
+    release:0) _vac_words machines ;;
     check:*) _vac_words factories ;;
     cernvm-signature:0) _vac_paths -f ;;
     squid-conf:0) _vac_paths -f ;;

@@ -42,6 +42,7 @@ export interface Operations {
   listSnapshots: [[uuid: string], string[]];
   deleteSnapshot: [[uuid: string, name: string, flags: number], null];
   setDomainTime: [[uuid: string, seconds: number, nanoseconds: number, flags: number], null];
+  setAgentResponseTimeout: [[uuid: string, seconds: number, flags: number], null];
   domainInterfaceAddresses: [[uuid: string, source: number], RawInterface[]];
   // stats
   domainStats: [[groups: number, flags: number, wantsCpu: boolean], RawStats[]];

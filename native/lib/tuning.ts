@@ -59,4 +59,12 @@ export abstract class TuningCalls extends ForensicsCalls {
     const nanoseconds = time === 'sync' ? 0 : Math.floor((time - seconds) * 1e9);
     await this.call('setDomainTime', [uuid, seconds, nanoseconds, time === 'sync' ? 1 : 0], options);
   }
+
+  /**
+   * For how long libvirt waits for the guest's agent, of each of its answers; without this one that hangs holds a worker of
+   * libvirtd for good (virDomainAgentSetResponseTimeout, libvirt 5.10). It stays until the domain ends.
+   */
+  async setAgentResponseTimeout(uuid: string, seconds: number, options: CallOptions = {}): Promise<void> {
+    await this.call('setAgentResponseTimeout', [uuid, seconds, 0], options);
+  }
 }

@@ -107,6 +107,12 @@ Value setDomainTime(virConnectPtr c, const Arguments& a) {
   return {};
 }
 
+// uuid, seconds, flags
+Value setAgentResponseTimeout(virConnectPtr c, const Arguments& a) {
+  check(virDomainAgentSetResponseTimeout(findDomain(c, a.string(0)).get(), static_cast<int>(a.number(1)), a.flags(2)));
+  return {};
+}
+
 // uuid, source
 Value domainInterfaceAddresses(virConnectPtr c, const Arguments& a) {
   const DomainRef domain = findDomain(c, a.string(0));
@@ -154,6 +160,7 @@ std::vector<NamedOperation> domainOperations() {
           {"listSnapshots", listSnapshots},
           {"deleteSnapshot", deleteSnapshot},
           {"setDomainTime", setDomainTime},
+          {"setAgentResponseTimeout", setAgentResponseTimeout},
           {"domainInterfaceAddresses", domainInterfaceAddresses}};
 }
 

@@ -9,7 +9,7 @@ import { type AccountingSite, benchmarksOf, recordText } from './formats.js';
 import { accountedUntil, type Ledger, readLedger, writeLedger } from './ledger.js';
 import { type Life, type Piece, piecesOfEnd, piecesUntil } from './pieces.js';
 import { isAccountable, recordFileName } from './record.js';
-import { spoolRecord } from './spool.js';
+import { isSpooled, spoolRecord } from './spool.js';
 
 /** Step before the ledger is written, and the one after the last record is spooled, beside SPOOL_STEPS. */
 export const LEDGER_STEPS = ['ledger-written', 'ledger-released'] as const;
@@ -48,19 +48,31 @@ export async function accountEnd(
     cpuSeconds: end.cpuSeconds,
     suspendedSeconds: end.suspendedSeconds ?? 0,
   };
-  const ledger = await planned(account, (before) => {
+  const ledger = await planned(account, async (before) => {
     const isOver = before.at(-1)?.isLast ?? false;
     // What was begun is finished: a machine of which a month is accounted has run long enough.
     const isDue = before.length > 0 || isAccountable(record, life.startedTimeSeconds, end);
-    return isOver || !isDue ? [] : piecesOfEnd(life, before, point, how);
+    if (isOver || !isDue) return [];
+    const whole = piecesOfEnd(life, before, point, { ...how, byMonth: false });
+    const isTold = before.length === 0 && (await isAccountedWhole(account, whole[0]!));
+    return isTold ? whole : piecesOfEnd(life, before, point, how);
   });
   await release(account, ledger);
 }
 
-async function planned(account: Account, missing: (before: readonly Piece[]) => Piece[]): Promise<Ledger> {
+/** By a vacd that kept no ledger, and died before it could go on. */
+async function isAccountedWhole({ layout, record, site }: Account, piece: Piece): Promise<boolean> {
+  const text = recordText({ record, site, piece, before: [] });
+  return await isSpooled(layout, text, recordFileName(piece.endTimeSeconds, record.uuid));
+}
+
+async function planned(
+  account: Account,
+  missing: (before: readonly Piece[]) => Piece[] | Promise<Piece[]>,
+): Promise<Ledger> {
   const directory = account.layout.machine(account.record.id);
   const known = await readLedger(directory);
-  const pieces = missing(known.pieces);
+  const pieces = await missing(known.pieces);
   if (pieces.length === 0) return known;
   const ledger = { ...known, pieces: [...known.pieces, ...pieces] };
   await account.onStep?.('ledger-written');

@@ -29,6 +29,10 @@ interface Owed {
 export async function checkMonth(journal: Journal, { month, records }: MonthOfArchive): Promise<ArchiveCheck> {
   const { entries, unreadable } = await journal.readAll();
   const problems = unreadable.map(({ name, problem }) => `${journal.layout.machine(name)} cannot be read: ${problem}`);
+  const endsByUuid = new Map<string, number[]>();
+  for (const { uuid, endTimeSeconds } of records.values()) {
+    endsByUuid.set(uuid, [...(endsByUuid.get(uuid) ?? []), endTimeSeconds]);
+  }
   let [compared, pending] = [0, 0];
   for (const entry of entries) {
     const directory = journal.layout.machine(entry.record.id);
@@ -38,7 +42,10 @@ export async function checkMonth(journal: Journal, { month, records }: MonthOfAr
     });
     if (ledger === null) continue;
     if (entry.phase === 'ended' && entry.end !== null && monthName(entry.end.timeSeconds) === month) pending += 1;
-    for (const owed of owedBy(entry, ledger)) {
+    const owedNow = owedBy(entry, ledger);
+    const surplus = notOwed(entry, [...owedNow, ...ledger.pieces], endsByUuid.get(entry.record.uuid) ?? []);
+    problems.push(...surplus.map((text) => `${entry.record.id}: ${text}`));
+    for (const owed of owedNow) {
       if (monthName(owed.endTimeSeconds) !== month) continue;
       compared += 1;
       const difference = differenceOf(owed, records.get(`${entry.record.uuid} ${owed.endTimeSeconds}`));
@@ -64,9 +71,23 @@ function owedBy({ record, phase, startedTimeSeconds, end }: JournalEntry, { piec
   ];
 }
 
+/** Records of this machine that nobody owes; one whose accounting is under way may have records already. */
+function notOwed({ phase }: JournalEntry, owed: readonly Pick<Owed, 'endTimeSeconds'>[], ends: readonly number[]) {
+  // Of a vacd that kept no account: its record is there before the machine is cleared.
+  if (owed.length === 0 && phase === 'ended') return [];
+  const known = new Set(owed.map(({ endTimeSeconds }) => endTimeSeconds));
+  return ends
+    .filter((end) => !known.has(end))
+    .map((end) => `the archive has a record of it that it should not have, which ends at ${isoTime(end)}`);
+}
+
+function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}
+
 function differenceOf(owed: Owed, archived: ParsedRecord | undefined): string | null {
   if (archived === undefined) {
-    return `the archive has no record of it that ends at ${new Date(owed.endTimeSeconds * 1000).toISOString()}`;
+    return `the archive has no record of it that ends at ${isoTime(owed.endTimeSeconds)}`;
   }
   const { wallSeconds, cpuSeconds } = archived;
   if (wallSeconds === owed.wallSeconds && cpuSeconds === owed.cpuSeconds) return null;

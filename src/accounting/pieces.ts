@@ -74,11 +74,19 @@ export function piecesOfEnd(
   const known = [...before, ...months];
   const last = pieceUntil(whole, known, end.timeSeconds, { isLast: true, isDivided });
   const isEmpty = known.length > 0 && last.wallSeconds === 0 && last.cpuSeconds === 0;
-  return [...months, ...(isEmpty ? [] : [last])].map((piece) => ({
-    ...piece,
-    endTimeSeconds: Math.min(piece.endTimeSeconds, nowSeconds),
-    startTimeSeconds: Math.min(piece.startTimeSeconds, nowSeconds),
-  }));
+  return notAfter([...months, ...(isEmpty ? [] : [last])], before, nowSeconds);
+}
+
+/** No piece starts or ends later than that, and none at the same moment as another: receivers would take them for one. */
+function notAfter(pieces: readonly Piece[], before: readonly Piece[], nowSeconds: number): Piece[] {
+  const taken = new Set(before.map(({ endTimeSeconds }) => endTimeSeconds));
+  const dated = pieces.toReversed().map((piece) => {
+    let endTimeSeconds = Math.min(piece.endTimeSeconds, nowSeconds);
+    while (taken.has(endTimeSeconds)) endTimeSeconds -= 1;
+    taken.add(endTimeSeconds);
+    return { ...piece, endTimeSeconds, startTimeSeconds: Math.min(piece.startTimeSeconds, endTimeSeconds) };
+  });
+  return dated.toReversed();
 }
 
 /** The sum of pieces: what was used until the last of them ended. */

@@ -103,6 +103,11 @@ export async function placeOutgoing(
   return true;
 }
 
+/** Whether the archive has this record, whatever it says of it. @param file as for `spoolRecord` */
+export function isSpooled(layout: StateLayout, text: string, file: RecordFile): Promise<boolean> {
+  return isArchived(join(layout.apelArchive(), file.day), file.name, text);
+}
+
 async function isArchived(day: string, firstName: string, text: string): Promise<boolean> {
   for (let name = firstName; ; name = nextName(name)) {
     const there = await readTextIfThere(join(day, name));

@@ -27,6 +27,10 @@ export async function accountingCommand(line: CommandLine, io: Io): Promise<numb
   const archive = await readMonth(layout, month).catch((cause) => refuse(layout.apelArchive(), cause));
   const check = await checkMonth(new Journal(layout), archive).catch((cause) => refuse(layout.machines(), cause));
   const problems = [...archive.problems, ...check.problems];
+  const denied = problems.find((problem) => problem.includes('EACCES'));
+  if (denied !== undefined) {
+    throw new VacError('file-unusable', `${denied}; machines' directories are root's alone (try sudo)`);
+  }
   let waiting = 0;
   for await (const { parsed } of outgoingRecords(layout)) waiting += parsed === null ? 0 : 1;
   const report = { month, totals: archive.totals, compared: check.compared, pending: check.pending, waiting, problems };
@@ -91,5 +95,12 @@ async function gocdbSitenameOf(line: CommandLine): Promise<string | null> {
 /** @throws VacError `file-unusable` */
 function refuse(path: string, cause: Error): never {
   if (cause instanceof VacError) throw cause;
-  throw new VacError('file-unusable', `${path} cannot be used: ${cause.message}`, { cause });
+  const { code } = cause as NodeJS.ErrnoException;
+  const advice =
+    code === 'ENOENT'
+      ? '; no vacd has used that state directory: name its own with --state-dir'
+      : code === 'EACCES'
+        ? "; it is root's alone (try sudo)"
+        : '';
+  throw new VacError('file-unusable', `${path} cannot be used: ${cause.message}${advice}`, { cause });
 }

@@ -7,8 +7,12 @@ export function deniedFile(problems: readonly Problem[]): Problem | undefined {
   return problems.find(({ message }) => message.includes('permission denied'));
 }
 
-/** The first of its problems in one line, and where all of them are told. `problems` is not empty. */
+/** The first of its problems, and where all of them are told, mostly in one line. `problems` is not empty. */
 export function configProblemLine([first, ...others]: readonly Problem[]): string {
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  return `${formatProblem(first!)}${more}; vac check-config says all that is wrong`;
+  const text = `${formatProblem(first!)}${more}`;
+  // After an example of what to write the advice would be taken for a part of that.
+  return text.includes('\n')
+    ? `${text}\nvac check-config says all that is wrong`
+    : `${text}; vac check-config says all that is wrong`;
 }

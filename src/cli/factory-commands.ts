@@ -62,11 +62,13 @@ export async function undrain(line: CommandLine, io: Io): Promise<number> {
 
 export async function stop(line: CommandLine, io: Io): Promise<number> {
   const stopped: MachineStatus[] = [];
+  const held = new Set<string>();
   let failed = 0;
   for (const name of line.positionals) {
     try {
       const { machine, status } = await order(line, { command: 'stop', machine: name });
       stopped.push(...status.machines.filter(({ id }) => id === machine));
+      if (status.quarantines.some((each) => each.machine === machine)) held.add(machine);
     } catch (error) {
       if (!(error instanceof VacError) || error.code === 'daemon-not-running') throw error;
       io.complain(error.message);
@@ -77,9 +79,10 @@ export async function stop(line: CommandLine, io: Io): Promise<number> {
   else if (stopped.length > 0) {
     const { standstill } = await statusOf(line);
     io.print([
-      ...stopped.map(
-        ({ hostname, machinetype }) =>
-          `${hostname} (${machinetype}) is asked to shut down now, and destroyed if it has not in half a minute`,
+      ...stopped.map(({ id, hostname, machinetype }) =>
+        held.has(id)
+          ? `${hostname} (${machinetype}) is in quarantine and stays as it is; vac release ${id} --destroy ends it`
+          : `${hostname} (${machinetype}) is asked to shut down now, and destroyed if it has not in half a minute`,
       ),
       ...(standstill === null ? ['slots that get free are filled again, unless: vac drain'] : []),
     ]);

@@ -55,6 +55,6 @@ export async function chooseLog(
     );
   }
   const known = [...new Set(machines.map(({ hostname }) => short(hostname)))].slice(0, 8).sort();
-  const there = known.length === 0 ? 'this host has logs of none' : `there are logs of ${known.join(', ')}`;
+  const there = known.length === 0 ? 'no other has either' : `those that have are ${known.join(', ')}`;
   throw new VacError('no-such-thing', `no machine ${name} has been here; ${there}`);
 }

@@ -30,21 +30,20 @@ export async function logsCommand(line: CommandLine, io: Io): Promise<number> {
     const print = (lines: readonly string[]) => io.print(lines.map(harmless));
     const isThere = await log.readLast(wanted, print);
     if (!line.has('follow')) {
-      if (!isThere) throw new VacError('no-such-thing', `${id} has sent no syslog to this host`);
+      if (!isThere)
+        throw new VacError('no-such-thing', `${id} has sent no syslog to this host, or it was removed (syslog_days)`);
       return 0;
     }
     await follow(layout, id, log, print, io);
     return 0;
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'ENOENT' && code !== 'ENOTDIR') throw cause;
-    throw new VacError(
-      'file-unusable',
-      `the logs in ${layout.root} cannot be read (${message}); they are root's alone`,
-      {
-        cause,
-      },
-    );
+    const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
+    if (code !== 'EACCES' && !isMissing) throw cause;
+    const why = isMissing
+      ? `there are no logs in ${layout.root}: no vacd has used that directory; name its own with --state-dir`
+      : `the logs in ${layout.root} cannot be read (${message}); they are root's alone (try sudo)`;
+    throw new VacError('file-unusable', why, { cause });
   }
 }
 

@@ -55,7 +55,12 @@ async function ask(line: CommandLine, request: Extract<ControlRequest, { command
   const reply = await askDaemon(socketPath(stateDir), request).catch((error: VacError) => {
     const isDenied = (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES';
     if (!isDenied) throw error;
-    return askDaemon(`${stateDir}/overnight.sock`, request);
+    return askDaemon(`${stateDir}/overnight.sock`, request).catch((second: VacError) => {
+      // Without overnight mode there is no such socket, which does not mean that no vacd runs.
+      if ((second.cause as NodeJS.ErrnoException | undefined)?.code !== 'EACCES') throw error;
+      const who = 'only root, and members of control_group and of owner_group, may use vac overnight (try sudo)';
+      throw new VacError('daemon-not-running', `cannot ask vacd at ${stateDir}/overnight.sock: ${who}`);
+    });
   });
   if (!reply.ok) throw new VacError('daemon-refused', reply.error);
   return reply.overnight;

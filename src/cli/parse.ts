@@ -177,7 +177,9 @@ function checkCount(command: CommandName, positionals: readonly string[]): void 
   const least = wanted.filter(({ count }) => count === 'one' || count === 'some').length;
   const isBounded = wanted.every(({ count }) => count === 'one' || count === 'optional');
   if (positionals.includes('')) throw new VacError('usage', `${command}: an argument is empty; is a variable not set?`);
-  const usage = `usage: vac ${command} ${usageArguments(COMMAND_TABLE[command])}`.trimEnd();
+  const { options } = COMMAND_TABLE[command];
+  const words = [usageArguments(COMMAND_TABLE[command]), ...(Object.keys(options).length > 0 ? ['[OPTION...]'] : [])];
+  const usage = `usage: vac ${command} ${words.join(' ').trim()}`.trimEnd();
   if (positionals.length < least) {
     throw new VacError('usage', `${command} needs ${wanted[positionals.length]!.name}; ${usage}`);
   }

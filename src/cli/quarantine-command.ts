@@ -30,7 +30,7 @@ export async function quarantine(line: CommandLine, io: Io): Promise<number> {
   const held = await statusUntil(line, id, DUMP_WAIT_MS, (each) => each.memory !== null || each.phase === 'ended');
   const keptAll = what === 'disks-kept' || (held?.memory ?? '').includes('is kept in');
   if (line.has('json')) io.print([jsonText({ ...held, machine: id, what })]);
-  else io.print(heldWords(id, what, held));
+  else io.print(heldWords(id, what, held, line.text('state-dir')!));
   return keptAll ? 0 : 1;
 }
 
@@ -48,16 +48,22 @@ export async function release(line: CommandLine, io: Io): Promise<number> {
   else {
     io.print([
       line.has('destroy') ? `${id} is destroyed, accounted and cleaned up` : `${id} is in quarantine no longer`,
-      `What was kept of it is in quarantine/${id} of the state directory: remove that when it is no longer needed`,
+      `What was kept of it is in ${line.text('state-dir')!}/quarantine/${id}: remove that when it is no longer needed`,
     ]);
   }
   return 0;
 }
 
-function heldWords(id: string, what: 'held' | 'disks-kept', held: QuarantineStatus | undefined): string[] {
+function heldWords(
+  id: string,
+  what: 'held' | 'disks-kept',
+  held: QuarantineStatus | undefined,
+  stateDir: string,
+): string[] {
+  const directory = `${stateDir}/${held?.directory ?? `machines/${id}`}`;
   if (what === 'disks-kept' || held?.phase === 'ended') {
     return [
-      `${id} has ended: its memory is gone, its disks, outputs and logs are kept in ${held?.directory ?? 'its directory'}`,
+      `${id} has ended: its memory is gone, its disks, outputs and logs are kept in ${directory}`,
       `This holds, over restarts of vacd too, until: vac release ${id}`,
     ];
   }
@@ -67,7 +73,7 @@ function heldWords(id: string, what: 'held' | 'disks-kept', held: QuarantineStat
       ? `${id} is halted, and its network is cut`
       : `${id} is to be halted as soon as libvirt can be asked; its network is cut. Look again with: vac why`,
     held?.memory ?? 'its memory is still being written; the end of that is in the log of vacd',
-    `its disks and outputs are kept in ${held?.directory ?? 'its directory'}`,
+    `its disks and outputs are kept in ${directory}`,
     `This holds, over restarts of vacd too, until: vac release ${id} [--destroy]`,
   ];
 }

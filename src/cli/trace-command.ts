@@ -18,7 +18,8 @@ export async function traceCommand(line: CommandLine, io: Io): Promise<number> {
     if (line.has('verify')) {
       const verification = await verifyTrail(new StateLayout(stateDir).trail());
       io.print(line.has('json') ? [jsonText(verification)] : verifyView(verification));
-      return verification.problems.length === 0 ? 0 : 1;
+      // Of one that was taken away whole nothing is left that could be wrong.
+      return verification.problems.length === 0 && verification.records > 0 ? 0 : 1;
     }
     const answer = await trace(stateDir, questionOf(line, view.nowSeconds));
     io.print(line.has('json') ? [jsonText(answer)] : traceView(answer, view));
@@ -26,9 +27,13 @@ export async function traceCommand(line: CommandLine, io: Io): Promise<number> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'ENOTDIR') throw cause;
-    throw new VacError('file-unusable', `the trail of ${stateDir} cannot be read (${message}); it is root's alone`, {
-      cause,
-    });
+    throw new VacError(
+      'file-unusable',
+      `the trail of ${stateDir} cannot be read (${message}); it is root's alone (try sudo)`,
+      {
+        cause,
+      },
+    );
   }
 }
 

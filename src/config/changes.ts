@@ -1,6 +1,6 @@
 /** What is different between two configurations, and which of it a running vacd can take into use. */
 import { isDeepStrictEqual } from 'node:util';
-import type { SETTINGS_OPTIONS } from './options.js';
+import type { SETTINGS_OPTIONS } from './settings-options.js';
 import { type Config, deepFreeze, type Settings } from './types.js';
 
 /** Whether two configurations say the same, wherever and in whatever spelling it is written. */

@@ -1,5 +1,6 @@
 /** For each machinetype, what each of its options is and who said so: for `vac machinetypes --origin`. Pure. */
-import { MACHINETYPE_OPTIONS, type Option, type OptionTable } from './options.js';
+import { MACHINETYPE_OPTIONS } from './machinetype-options.js';
+import type { Option, OptionTable } from './options.js';
 import type { OptionOrigin, PipeExpansion } from './pipe-expand.js';
 import { mergeSections, type RawOption } from './sections.js';
 import { patternPrefix } from './spelling.js';

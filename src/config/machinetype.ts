@@ -2,7 +2,7 @@
  * A `[machinetype NAME]` section as `MachinetypeConfig`. The code that expands vacuum pipes builds a `RawSection` from a
  * pipe's entry and reads it here too, so both obey the same rules.
  */
-import { MACHINETYPE_OPTIONS } from './options.js';
+import { MACHINETYPE_OPTIONS } from './machinetype-options.js';
 import type { Problem } from './problem.js';
 import { readValues, type SectionValues } from './section-values.js';
 import type { RawSection } from './sections.js';

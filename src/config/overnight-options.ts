@@ -92,15 +92,13 @@ export const OVERNIGHT_OPTIONS = {
     type: decimal(1, 100),
     unit: '% of the memory',
     default: '50',
-    help: 'Memory of the host that all machines together may have.',
-    notYet: { instead: 'total_processors and mb_per_processor bound what machines have' },
+    help: 'Memory of the host that all machines together may have, suspended ones too: none is started that would take them over it.',
   },
   quiet_cpu_percent: {
     type: decimal(1, 100),
     whenUnset: 'no limit',
     unit: '% of all processors',
-    help: 'What machines together may use of the CPU, so that fans stay quiet.',
-    notYet: { instead: 'machines use what they are given' },
+    help: 'What machines together may use of the CPU, so that fans stay quiet; shared out evenly to the processors of total_processors. Holds for machines that are started from then on.',
   },
   owner_group: {
     type: userGroup,

@@ -5,7 +5,8 @@
  * whole, and the last good copy stays in force. In a document, an entry that is wrong is refused by itself and named;
  * what experiments are known to get wrong without harm is put up with, and told once for the document.
  */
-import { MACHINETYPE_OPTIONS, type Option, type OptionTable } from './options.js';
+import { MACHINETYPE_OPTIONS } from './machinetype-options.js';
+import type { Option, OptionTable } from './options.js';
 import { printable, textOfJson } from './pipe-values.js';
 import { knownName } from './spelling.js';
 

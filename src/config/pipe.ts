@@ -3,7 +3,9 @@
  * local `[machinetype PREFIX-suffix]` sections set. Machinetypes are made of it when the pipe's document is there
  * (`pipe-expand.ts`); only then can one be checked as a whole.
  */
-import { MACHINETYPE_OPTIONS, type NotYet, VACUUM_PIPE_OPTIONS } from './options.js';
+import { MACHINETYPE_OPTIONS } from './machinetype-options.js';
+import type { NotYet } from './options.js';
+import { VACUUM_PIPE_OPTIONS } from './pipe-options.js';
 import type { Problem } from './problem.js';
 import { readValues } from './section-values.js';
 import type { RawSection } from './sections.js';

@@ -5,15 +5,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import {
-  MACHINETYPE_OPTIONS,
-  type Option,
-  type OptionTable,
-  SETTINGS_OPTIONS,
-  VACUUM_PIPE_OPTIONS,
-} from './options.js';
+import { MACHINETYPE_OPTIONS } from './machinetype-options.js';
+import type { Option, OptionTable } from './options.js';
 import { OVERNIGHT_OPTIONS } from './overnight-options.js';
+import { VACUUM_PIPE_OPTIONS } from './pipe-options.js';
 import { roff } from './roff.js';
+import { SETTINGS_OPTIONS } from './settings-options.js';
 
 interface Chapter {
   readonly header: string;

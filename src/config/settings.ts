@@ -1,9 +1,9 @@
 /** The `[settings]` section as `Settings`. */
 import { isMachinesAddress } from './addresses.js';
-import { SETTINGS_OPTIONS } from './options.js';
 import type { Problem } from './problem.js';
 import { readValues } from './section-values.js';
 import type { RawSection } from './sections.js';
+import { SETTINGS_OPTIONS } from './settings-options.js';
 import { syslogForwarding } from './syslog-forwarding.js';
 import type { Settings } from './types.js';
 

@@ -1,7 +1,7 @@
 /** The options `syslog_forward…` of `[settings]` as one thing, and what of them does not fit together. */
 
-import type { SETTINGS_OPTIONS } from './options.js';
 import type { SectionValues } from './section-values.js';
+import type { SETTINGS_OPTIONS } from './settings-options.js';
 import type { SyslogForwarding } from './types.js';
 
 /** null: lines stay on this host. Says what is wrong by `demand` and `advise`. */

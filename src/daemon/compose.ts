@@ -67,6 +67,12 @@ export async function composeDaemon(
       : null;
   // A user of its own is best: what nobody may, other programs' nobody may as well.
   const guardIdentity = await userIds('vac', 'nobody');
+  // A child of its own: whoever takes over the one that machines talk to does not have the space's keys.
+  const spaceProcess = new GuardedMember({
+    mark: `${host.stateDir}/vacquery`,
+    identity: guardIdentity,
+    onProblem: (line) => log.warn(line),
+  });
   const daemon = new Daemon({
     factory: host.factory,
     config,
@@ -79,21 +85,20 @@ export async function composeDaemon(
     guestOwner,
     guardIdentity,
     log,
-    // A child of its own: whoever takes over the one that machines talk to does not have the space's keys.
-    spaceProcess: new GuardedMember({
-      mark: `${host.stateDir}/vacquery`,
-      identity: guardIdentity,
-      onProblem: (line) => log.warn(line),
-    }),
-    scrapes: (page) =>
-      new GuardedScrapes({
+    spaceProcess,
+    scrapes: (page) => {
+      const scrapes = new GuardedScrapes({
         page,
         mark: `${host.stateDir}/metrics`,
         identity: guardIdentity,
         onProblem: (line) => log.warn(line),
-      }),
+      });
+      daemon.trust.watchChild('metrics', () => scrapes.child());
+      return scrapes;
+    },
     ...extra,
   });
+  daemon.trust.watchChild('vacquery', () => spaceProcess.child());
   hypervisor.onCall((...call) => daemon.metrics.libvirtCalled(...call));
   return { daemon, nfs, syslog, hypervisor };
 }

@@ -5,6 +5,7 @@
 
 import { readTextIfThere } from '../host/files.js';
 import type { Firewall } from '../host/firewall.js';
+import { Serial } from '../host/helper-daemon.js';
 import type { Hypervisor } from '../host/hypervisor.js';
 import {
   SYSLOG_BYTES_BURST,
@@ -40,18 +41,24 @@ export class Containment implements Service {
   readonly name = 'firewall';
   /** Devices of machines by uuid, as libvirt told of those that this process did not start itself. */
   private readonly devices = new Map<string, readonly string[]>();
+  /** What is wanted is made up only when it is its turn: rules of a moment ago must not replace those of now. */
+  private readonly serial = new Serial();
 
   constructor(private readonly parts: ContainmentParts) {}
 
-  async ensure(): Promise<void> {
-    await this.parts.firewall?.ensure(await this.wish());
+  ensure(): Promise<void> {
+    return this.serial.run(async () => {
+      await this.parts.firewall?.ensure(await this.wish());
+    });
   }
 
   /** What a machine that is gone leaves is no trouble: it is put right in passing. */
-  async check(): Promise<void> {
-    const wish = await this.wish();
-    await this.parts.firewall?.ensure(wish);
-    await this.parts.firewall?.check(wish);
+  check(): Promise<void> {
+    return this.serial.run(async () => {
+      const wish = await this.wish();
+      await this.parts.firewall?.ensure(wish);
+      await this.parts.firewall?.check(wish);
+    });
   }
 
   private async wish(): Promise<ContainmentWish> {

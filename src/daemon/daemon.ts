@@ -21,6 +21,7 @@ import { RootImages } from '../host/images/root-images.js';
 import { Lvm } from '../host/lvm.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { SyslogRelay } from '../host/syslog.js';
+import { boundWithoutEffect } from '../machines/gentle.js';
 import { GuestDirectories } from '../machines/guest-directories.js';
 import { JoboutputsWatch } from '../machines/joboutputs-watch.js';
 import { Journal } from '../machines/journal.js';
@@ -59,8 +60,9 @@ import { machineLogs, metadataService, networkService, nfsService, type Service,
 import { Space } from './space.js';
 import { type FactoryStatus, factoryStatus } from './status.js';
 import { StatusFiles } from './status-files.js';
-import { heldFromStart } from './suspending.js';
+import { gentlenessOf, heldFromStart } from './suspending.js';
 import { archiveOfOutputs, connectionLog, machineTrail } from './tracing.js';
+import { TrustWatch } from './trust-watch.js';
 import { UseHistory } from './use-history.js';
 
 export interface DaemonParts {
@@ -105,6 +107,7 @@ export class Daemon {
   readonly decisions = new DecisionLog();
   readonly metrics: Metrics;
   readonly space: Space;
+  readonly trust: TrustWatch;
   private readonly pipes: Pipes;
   private readonly journal: Journal;
   private readonly observer: Observer;
@@ -182,10 +185,15 @@ export class Daemon {
       nfs: nfs.name,
       log,
     });
+    const { trail, outputsArchive, directories } = this;
+    this.trust = new TrustWatch({ layout, firewall: parts.firewall, syslog, directories, trail, outputsArchive });
+    this.trust.watchChild('metadata', () => this.guard.facts());
+    this.metrics.watch({ trust: () => this.trust.facts(), problems: () => this.moreProblems() });
     this.joboutputsWatch = new JoboutputsWatch({ layout, nfs, log });
     this.tools = {
       factory,
       heldFromStart: (record) => heldFromStart(record, this.memory),
+      gentleness: () => gentlenessOf(this.memory),
       layout,
       journal: this.journal,
       hypervisor,
@@ -362,8 +370,10 @@ export class Daemon {
     await this.orders.restore(Math.floor(Date.now() / 1000));
     await this.quarantines.restore();
     await this.overnight.start(this.memory.config);
-    const weightless = weightsWithoutEffect(await weighableResources(), this.memory.config.settings);
-    for (const line of weightless) log.warn(line);
+    const weighable = await weighableResources();
+    const { settings, overnight } = this.memory.config;
+    const inVain = [...weightsWithoutEffect(weighable, settings), ...boundWithoutEffect(weighable, overnight)];
+    for (const line of inVain) log.warn(line);
     const { rootPublicKeyPath } = this.memory.config.settings;
     const key = await readTextIfThere(rootPublicKeyPath).catch((error: Error) => {
       log.warn(`root_public_key ${rootPublicKeyPath} cannot be read, machines get none: ${error.message}`);
@@ -393,6 +403,7 @@ export class Daemon {
       `factory ${this.parts.factory} of space ${this.memory.config.settings.vacSpace}: ${this.memory.totalProcessors()} slots, ${found === 0 ? 'no machine was' : `${found} found again that were`} left by an earlier vacd`,
     );
     this.credentials.start();
+    this.trust.start();
     this.loop.start();
     this.pipes.begin();
     await this.statusFiles.write();
@@ -418,16 +429,18 @@ export class Daemon {
   status(): FactoryStatus {
     const hypervisor = this.hypervisorFacts?.domainTypeReason ?? 'not asked yet';
     const status = factoryStatus(this.memory, this.decisions, hypervisor);
+    return { ...status, problems: [...status.problems, ...this.moreProblems()] };
+  }
+
+  /** One line each: what is wrong besides what the memory tells. */
+  private moreProblems(): string[] {
     const flows = this.flowLog?.problem() ?? null;
     const archive = this.outputsArchive.problem();
     const tracing = [
       ...(flows === null ? [] : [`flow_log: connections of machines are not logged: ${flows}`]),
       ...(archive === null ? [] : [archive]),
     ];
-    const collector = this.parts.syslog?.forwarding()?.problem ?? null;
-    const syslog = collector === null ? [] : [`syslog_forward: lines of machines wait for the collector: ${collector}`];
-    const more = [...this.directories.problems(), ...tracing, ...syslog, ...this.space.problems()];
-    return { ...status, problems: [...status.problems, ...more] };
+    return [...this.trust.problems(), ...this.directories.problems(), ...tracing, ...this.space.problems()];
   }
 
   /** Takes a changed configuration into use; machines that run keep what they were made with. */
@@ -461,6 +474,7 @@ export class Daemon {
     this.observer.stop();
     await endAll({ 'overnight.sock': () => this.overnight.close() }, CLOSE_SECONDS, log);
     this.credentials.stop();
+    this.trust.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
     if (this.watchTimer !== null) clearTimeout(this.watchTimer);
     this.watchTimer = null;

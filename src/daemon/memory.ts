@@ -86,6 +86,7 @@ export interface ServiceMemory {
 
 export interface HostMemory {
   processors: number;
+  memoryMiB: number;
   loadAverages: readonly [number, number, number];
   ioPressurePercent: number | null;
   stateFreeBytes: number;
@@ -118,7 +119,13 @@ export class Memory {
   /** Why nothing starts, as the last pass saw it. */
   standstill: Standstill | null = null;
   readonly services: Record<ServiceName, ServiceMemory>;
-  host: HostMemory = { processors: 1, loadAverages: [0, 0, 0], ioPressurePercent: null, stateFreeBytes: 0 };
+  host: HostMemory = {
+    processors: 1,
+    memoryMiB: 0,
+    loadAverages: [0, 0, 0],
+    ioPressurePercent: null,
+    stateFreeBytes: 0,
+  };
   listing: DomainListing | null = null;
   /** Null while libvirt answers. */
   hypervisorProblem: { sinceSeconds: number; message: string } | null = { sinceSeconds: 0, message: 'not asked yet' };

@@ -4,13 +4,15 @@ import { holdsProcessors, ownNews } from '../factory/news.js';
 import type { FactoryState, Machine } from '../factory/types.js';
 import type { DatagramCounts, PeerSummary } from '../vacquery/index.js';
 import { CREDENTIAL_GAUGES } from './credentials-metrics.js';
-import { credentialProblems } from './credentials-problems.js';
 import type { Memory } from './memory.js';
 import { GOSSIP_COUNTERS, GOSSIP_GAUGES } from './metrics-gossip.js';
+import { OVERNIGHT_GAUGES } from './metrics-overnight.js';
 import { SYSLOG_COUNTERS, SYSLOG_GAUGES, type SyslogFacts } from './metrics-syslog.js';
-import { copyAgeSeconds, pipeProblems } from './pipe-facts.js';
+import { TRUST_COUNTERS, TRUST_GAUGES } from './metrics-trust.js';
+import { copyAgeSeconds } from './pipe-facts.js';
 import type { GossipFacts } from './space-report.js';
-import { standingProblems } from './standing-problems.js';
+import { problemsOf } from './status.js';
+import type { TrustFacts } from './trust-facts.js';
 
 export type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
 
@@ -32,6 +34,10 @@ export interface MetricsSources {
   readonly gossip?: () => GossipFacts | null;
   /** Machines' syslog; null: this host receives none. */
   readonly syslog?: () => SyslogFacts | null;
+  /** Containment, processes without root, trail, accounting, archive. */
+  readonly trust?: () => TrustFacts;
+  /** What is wrong besides what the memory tells. */
+  readonly problems?: () => readonly string[];
   /** Datagrams of VacQuery so far. */
   readonly datagrams?: () => DatagramCounts;
   /** Datagrams sent to each VacMon service so far. */
@@ -144,11 +150,7 @@ export const GAUGES: readonly Series[] = [
   {
     name: 'vac_problems',
     help: 'What is wrong and stays so until it is put right, as "vac check" tells: the number of such things.',
-    read: ({ memory, state }) => {
-      const pipes = pipeProblems(memory.pipes, state.nowSeconds);
-      const certificates = credentialProblems(memory.credentials, state.nowSeconds);
-      return [[standingProblems(state, memory.config).length + pipes.length + certificates.length]];
-    },
+    read: ({ memory, state, sources }) => [[problemsOf(memory, state).length + (sources.problems?.().length ?? 0)]],
   },
   {
     name: 'vac_pipe_machinetypes',
@@ -230,6 +232,8 @@ export const GAUGES: readonly Series[] = [
   },
   ...GOSSIP_GAUGES,
   ...SYSLOG_GAUGES,
+  ...OVERNIGHT_GAUGES,
+  ...TRUST_GAUGES,
   {
     name: 'vac_census_timestamp_seconds',
     help: 'When the last census of the space was taken.',
@@ -279,6 +283,7 @@ export const COUNTERS: readonly Series[] = [
   },
   ...GOSSIP_COUNTERS,
   ...SYSLOG_COUNTERS,
+  ...TRUST_COUNTERS,
   {
     name: 'vac_vacmon_datagrams_total',
     help: 'Status datagrams sent to each VacMon service.',

@@ -26,7 +26,7 @@ export const SYSLOG_GAUGES: readonly Series[] = [
 export const SYSLOG_COUNTERS: readonly Series[] = [
   {
     name: 'vac_syslog_lost_lines_total',
-    help: 'Lines of machines that are known to be lost: udp, sent and not received; full, beyond syslog_mb; disk, not written for want of room; forward, dropped because too many waited for the collector.',
+    help: 'Lines of machines that are known to be lost: udp, sent and not received; full, beyond syslog_mb; forward, dropped because too many waited for the collector.',
     labels: ['reason'],
     read: ({ sources }) => {
       const facts = sources.syslog?.() ?? null;
@@ -34,7 +34,6 @@ export const SYSLOG_COUNTERS: readonly Series[] = [
       return [
         [facts.lost.udp, { reason: 'udp' }],
         [facts.lost.full, { reason: 'full' }],
-        [facts.lost.disk, { reason: 'disk' }],
         [facts.forwarding?.droppedLines ?? 0, { reason: 'forward' }],
       ];
     },

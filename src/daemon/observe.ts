@@ -4,7 +4,7 @@
  */
 
 import { readFile, stat, statfs } from 'node:fs/promises';
-import { availableParallelism, loadavg } from 'node:os';
+import { availableParallelism, loadavg, totalmem } from 'node:os';
 import type { TwoClocks } from '../accounting/use.js';
 import type { ServiceName } from '../factory/types.js';
 import { readClocks } from '../host/boot-clock.js';
@@ -239,6 +239,7 @@ export class Observer {
     const [one = 0, five = 0, fifteen = 0] = loadavg();
     memory.host = {
       processors: hostProcessors ?? availableParallelism(),
+      memoryMiB: Math.floor(totalmem() / 2 ** 20),
       loadAverages: [one, five, fifteen],
       ioPressurePercent: await readIoPressure(),
       stateFreeBytes: disk.bavail * disk.bsize,

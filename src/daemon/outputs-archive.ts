@@ -19,6 +19,7 @@ import { readPem } from '../host/x509-credential.js';
 import type { StateLayout } from '../machines/layout.js';
 import type { Trail } from '../trail/trail.js';
 import type { Logger } from './log.js';
+import type { ArchiveFacts } from './trust-facts.js';
 
 export interface OutputsArchiveParts {
   readonly layout: StateLayout;
@@ -90,10 +91,18 @@ export class OutputsArchive {
     return waiting === 0 ? null : `joboutputs of ${waiting} machines wait to be archived: ${this.trouble}`;
   }
 
+  facts(): ArchiveFacts {
+    const jobs = [...this.jobs.values()];
+    return { waitingMachines: jobs.length, failingMachines: jobs.filter(({ failures }) => failures > 0).length };
+  }
+
   /** A step of clearing: takes down that its outputs are to be sent; nothing where no URL is configured. */
   async order(record: MachineRecord): Promise<void> {
     const base = this.parts.urlOf(record.machinetype);
-    if (base === null || (await this.read(record.id)) !== null) return;
+    const known = await this.read(record.id);
+    // Of a vacd that died before the machine was cleared: nobody else takes it up.
+    if (known?.state === 'due') this.enqueue(record);
+    if (base === null || known !== null) return;
     const path = [this.parts.space(), this.parts.factory, record.id].map(encodeURIComponent).join('/');
     await this.write(record.id, { version: 1, url: `${base.replace(/\/+$/, '')}/${path}`, arrived: [], state: 'due' });
     this.enqueue(record);
@@ -113,6 +122,7 @@ export class OutputsArchive {
   }
 
   private enqueue(record: MachineRecord): void {
+    if (this.jobs.has(record.id)) return;
     this.jobs.set(record.id, { record, failures: 0, retryAtMs: 0 });
     this.tick();
   }
@@ -160,27 +170,43 @@ export class OutputsArchive {
     const entries = await readdir(directory, { withFileTypes: true });
     const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
     const arrived = new Set(order.arrived);
+    let leftOut = Math.max(0, names.length - MAX_FILES);
     for (const name of names.sort().slice(0, MAX_FILES)) {
       if (arrived.has(name)) continue;
-      await this.sendFile(join(directory, name), `${order.url}/${encodeURIComponent(name)}`);
+      if (!(await this.sendFile(join(directory, name), `${order.url}/${encodeURIComponent(name)}`))) {
+        leftOut += 1;
+        continue;
+      }
       arrived.add(name);
       order = { ...order, arrived: [...arrived] };
       // Not waited for on the disk: the worst is that a file is put twice.
       await this.write(record.id, order, false);
     }
-    const text = `${arrived.size} files in ${redacted(order.url)}`;
+    const notAll = leftOut === 0 ? '' : `; ${leftOut} left out, as too many, too large, or of a name that is no text`;
+    const text = `${arrived.size} files in ${redacted(order.url)}${notAll}`;
+    if (leftOut > 0) this.parts.log.warn({ machine: record.id }, `${record.hostname}: ${text}`);
     await this.parts.trail.note(record, 'archived', 'vacd', text);
     await this.write(record.id, { ...order, state: 'done' });
     return arrived.size;
   }
 
-  /** It was the guest's: no link is followed, and only what was there when it was opened is sent. */
-  private async sendFile(path: string, url: string): Promise<void> {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  /**
+   * It was the guest's: no link is followed, and only what was there when it was opened is sent.
+   *
+   * @returns false: it is none that can be sent
+   */
+  private async sendFile(path: string, url: string): Promise<boolean> {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const handle = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+      // By the name that we read of it there is no file when that is no UTF-8: the others must not wait for it for ever.
+      if (error.code === 'ENOENT' || error.code === 'ELOOP') return null;
+      throw error;
+    });
+    if (handle === null) return false;
     const info = await handle.stat();
     if (!info.isFile() || info.size > MAX_FILE_BYTES) {
       await handle.close();
-      return;
+      return false;
     }
     const { caDirectory } = this.parts;
     const authorization = await this.authorization().catch(async (error: Error) => {
@@ -197,6 +223,7 @@ export class OutputsArchive {
       signal: this.abort.signal,
       ...(caDirectory === undefined ? {} : { caDirectory }),
     });
+    return true;
   }
 
   /** Read anew each time: tokens are renewed. */

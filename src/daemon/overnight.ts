@@ -6,6 +6,7 @@
 import type { Config } from '../config/types.js';
 import { nextOvernight, spreadPart } from '../factory/overnight.js';
 import { type Calendar, overnightCalendar } from '../factory/overnight-calendar.js';
+import { NOT_LOOKED_AT_YET } from '../factory/overnight-owner.js';
 import type {
   OvernightConfig,
   OvernightPause,
@@ -15,7 +16,7 @@ import type {
 } from '../factory/overnight-types.js';
 import type { MachinePhase, MachineSuspension } from '../factory/types.js';
 
-const NOT_YET = { unknown: 'not looked at yet' };
+const NOT_YET = { unknown: NOT_LOOKED_AT_YET };
 
 /** Before any sensor has answered: all of it counts as in use. */
 export const NOTHING_KNOWN: OwnerFacts = {

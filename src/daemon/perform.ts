@@ -99,7 +99,8 @@ export class Performer {
         const timeSeconds = await tools.journal.askedTimeSeconds(record);
         await tools.journal.started(record, timeSeconds);
         memory.update(machine, { phase: 'running', startedTimeSeconds: timeSeconds });
-        this.parts.onStarted?.(machine);
+        machine.throttled = false;
+      this.parts.onStarted?.(machine);
         log.info({ machine: record.id }, `${record.hostname}: found again, ${action.reason}`);
         return;
       }

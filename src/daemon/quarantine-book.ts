@@ -11,6 +11,7 @@ import { utcTime } from '../factory/orders.js';
 import { quarantineSuspension } from '../factory/quarantine.js';
 import type { MachineRecord, Quarantine } from '../factory/types.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
+import { Serial } from '../host/helper-daemon.js';
 import { type StateLayout, slotOfHostname } from '../machines/layout.js';
 import type { Trail } from '../trail/trail.js';
 import type { Logger } from './log.js';
@@ -42,6 +43,7 @@ const VERSION = 1;
 
 export class QuarantineBook {
   private tidying = false;
+  private readonly serial = new Serial();
 
   constructor(private readonly parts: QuarantineBookParts) {}
 
@@ -58,14 +60,15 @@ export class QuarantineBook {
       if (text === null) continue;
       const order = parseOrder(text);
       if (order === null) log.error(`${join(layout.quarantine(id), ORDER)} cannot be read; ${id} is held all the same`);
-      found.set(id, order ?? { ...UNKNOWN, sinceSeconds: nowSeconds() });
+      found.set(id, order ?? unknownOrder());
     }
     memory.quarantines = found;
     for (const [id, order] of found) {
       const machine = memory.machines.get(id);
-      if (order.release !== null) continue;
+      // Also while it is being released: else one whose mark was lost would be left halted, and end as paused by nobody.
       if (machine !== undefined && isLiving(machine))
         memory.update(machine, { suspension: quarantineSuspension(order) });
+      if (order.release !== null) continue;
       log.warn(
         `IN QUARANTINE STILL, by ${order.who} since ${utcTime(order.sinceSeconds)}: ${id}: ${order.reason}. vac release lifts it`,
       );
@@ -77,14 +80,18 @@ export class QuarantineBook {
     const { memory, layout, trail, log } = this.parts;
     const machine = findMachine(memory, name);
     const { record } = machine.entry;
-    const known = memory.quarantines.get(record.id);
-    // What could not be kept for want of room is tried again.
-    const memoryKept = known?.memory?.includes('is kept in') ? known.memory : null;
-    const sinceSeconds = known?.sinceSeconds ?? nowSeconds();
-    const order: Quarantine = { sinceSeconds, memory: memoryKept, who, reason, release: null };
+    const isFirst = !memory.quarantines.has(record.id);
+    let order: Quarantine;
     try {
       await mkdir(layout.quarantine(record.id), { recursive: true, mode: 0o700 });
-      await this.write(record.id, order);
+      order = await this.change(record.id, (known) => ({
+        sinceSeconds: known?.sinceSeconds ?? nowSeconds(),
+        // What could not be kept for want of room is tried again.
+        memory: known?.memory?.includes('is kept in') ? known.memory : null,
+        who,
+        reason,
+        release: null,
+      }));
     } catch (cause) {
       throw new VacError(
         'quarantine-failed',
@@ -92,13 +99,15 @@ export class QuarantineBook {
         { cause },
       );
     }
-    this.set(record.id, order);
     if (isLiving(machine)) memory.update(machine, { suspension: quarantineSuspension(order) });
     log.warn({ machine: record.id }, `${record.hostname}: in quarantine, by ${who}: ${reason}`);
     this.parts.wake();
-    await trail.note(record, 'quarantined', who, reason, order.sinceSeconds).catch((error: Error) => {
-      log.error(`${record.hostname}: its quarantine is not in the trail: ${error.message}`);
-    });
+    // At the time of this order: a second one, perhaps of somebody else, is another fact.
+    await trail
+      .note(record, 'quarantined', who, reason, isFirst ? order.sinceSeconds : nowSeconds())
+      .catch((error: Error) => {
+        log.error(`${record.hostname}: its quarantine is not in the trail: ${error.message}`);
+      });
     await this.keepLog(record);
     // What was being done to it when the order came is waited for: only then is it known what is left.
     await untilFree(machine);
@@ -110,12 +119,10 @@ export class QuarantineBook {
     const { memory, trail, log } = this.parts;
     // Its directory may have been removed by hand; then it is known by its name alone.
     const { id, uuid } = memory.quarantines.has(name) ? { id: name, uuid: '' } : findHeld(memory, name).entry.record;
-    const order = memory.quarantines.get(id)!;
     const release = destroy ? 'destroy' : 'resume';
     const text = destroy ? 'it is destroyed' : 'it goes on';
     await trail.note({ id, uuid: memory.factsOf(id, 0)?.record.uuid ?? uuid }, 'released', who, text);
-    await this.write(id, { ...order, release });
-    this.set(id, { ...order, release });
+    await this.change(id, (order = unknownOrder()) => ({ ...order, release }));
     log.warn({ machine: id }, `${id}: released from quarantine by ${who}: ${text}`);
     this.parts.wake();
     return id;
@@ -123,10 +130,8 @@ export class QuarantineBook {
 
   /** Takes down what became of its memory. */
   async noteMemory(id: string, words: string): Promise<void> {
-    const order = this.parts.memory.quarantines.get(id);
-    if (order === undefined) return;
-    await this.write(id, { ...order, memory: words });
-    this.set(id, { ...(this.parts.memory.quarantines.get(id) ?? order), memory: words });
+    if (!this.parts.memory.quarantines.has(id)) return;
+    await this.change(id, (order = unknownOrder()) => ({ ...order, memory: words }));
   }
 
   /** Closes what is over. To be called after each pass. */
@@ -176,22 +181,23 @@ export class QuarantineBook {
     );
   }
 
-  private async write(id: string, order: Quarantine): Promise<void> {
-    const text = `${JSON.stringify({ version: VERSION, machine: id, ...order }, null, 1)}\n`;
-    await writeFileAtomic(join(this.parts.layout.quarantine(id), ORDER), text, { mode: 0o600 });
-  }
-
-  private set(id: string, order: Quarantine): void {
-    this.parts.memory.quarantines = new Map([...this.parts.memory.quarantines, [id, order]]);
+  /** Written, then known. One at a time: a release that comes while the memory is noted must not be overwritten by it. */
+  private change(id: string, next: (known: Quarantine | undefined) => Quarantine): Promise<Quarantine> {
+    return this.serial.run(async () => {
+      const { memory, layout } = this.parts;
+      const order = next(memory.quarantines.get(id));
+      const text = `${JSON.stringify({ version: VERSION, machine: id, ...order }, null, 1)}\n`;
+      await writeFileAtomic(join(layout.quarantine(id), ORDER), text, { mode: 0o600 });
+      memory.quarantines = new Map([...memory.quarantines, [id, order]]);
+      return order;
+    });
   }
 }
 
-const UNKNOWN: Omit<Quarantine, 'sinceSeconds'> = {
-  who: 'nobody known',
-  reason: 'its order cannot be read',
-  memory: null,
-  release: null,
-};
+function unknownOrder(): Quarantine {
+  const reason = 'its order cannot be read';
+  return { sinceSeconds: nowSeconds(), who: 'nobody known', reason, memory: null, release: null };
+}
 
 function parseOrder(text: string): Quarantine | null {
   try {

@@ -83,8 +83,25 @@ export function syslogService(relay: SyslogRelay | null): Service {
 /** Keeps the relay's table of whose address is whose; one write at a time, the last state wins. */
 export function machineLogs(relay: SyslogRelay | null): MachineLogs {
   const holders = new Map<string, LoggedRecord>();
-  const push = async () => {
-    await relay?.setMachines(holders);
+  // A receiver that hangs takes its 10 s for each table: whoever waits for one shares the next.
+  let current: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+  const begin = (): Promise<void> => {
+    const done = (relay?.setMachines(holders) ?? Promise.resolve()).finally(() => {
+      current = null;
+    });
+    current = done;
+    return done;
+  };
+  const push = (): Promise<void> => {
+    if (current === null) return begin();
+    next ??= current
+      .catch(() => {})
+      .then(() => {
+        next = null;
+        return begin();
+      });
+    return next;
   };
   // The check of the service says it, every few seconds; a machine that is over must not wait for a full disk to be
   // emptied, which its own disks may fill.

@@ -3,6 +3,7 @@
 import type { Config } from '../config/types.js';
 import { blackHole, blackHoleText } from '../factory/early-deaths.js';
 import { refuseAllStarts, unheardReason } from '../factory/limits.js';
+import { NOT_LOOKED_AT_YET } from '../factory/overnight-owner.js';
 import type { DecisionCode, FactoryState, ServiceName } from '../factory/types.js';
 
 /**
@@ -14,6 +15,7 @@ const NO_PROBLEM: ReadonlySet<DecisionCode> = new Set([
   'shutdown-time',
   'overloaded',
   'io-pressure',
+  'overnight',
   'space-unheard',
   'query-port',
   'hypervisor-down',
@@ -36,9 +38,16 @@ export function whatStopsStarts(state: FactoryState, config: Config): string[] {
     if (!ready && problem !== '') problems.push(`no working ${name}: ${problem}`);
   }
   if (state.queryProblem !== null) problems.push(unheardReason(state.queryProblem));
+  problems.push(...blindSensors(state));
   const standstill = refuseAllStarts(state, config.settings);
   if (standstill !== null && !NO_PROBLEM.has(standstill.code)) problems.push(standstill.reason);
   return problems;
+}
+
+/** That its window is closed, or its owner there, is what a desktop is for; with a sensor that it lacks it would never start anything. */
+function blindSensors({ overnight }: FactoryState): string[] {
+  const unknown = overnight?.blockers.filter(({ code }) => code === 'unknown') ?? [];
+  return unknown.filter(({ reason }) => !reason.includes(NOT_LOOKED_AT_YET)).map(({ reason }) => `overnight: ${reason}`);
 }
 
 /** One line each, what stops all starts first; empty when all is well. */

@@ -115,13 +115,7 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
     quarantines: quarantineStatus(memory, performance.now()),
     // Asked anew: an order that was given a moment ago shows in the answer to it.
     standstill: refuseAllStarts(state, memory.config.settings),
-    problems: [
-      ...standingProblems(state, memory.config),
-      ...quarantineProblems(memory.quarantines),
-      ...pipeProblems(memory.pipes, state.nowSeconds),
-      ...credentialProblems(memory.credentials, state.nowSeconds).map(({ text }) => text),
-      ...(memory.alone ? [ALONE] : []),
-    ],
+    problems: problemsOf(memory, state),
     drain: drainInForce(state),
     shutdownTimeSeconds: effectiveShutdownTime(state, memory.config.settings),
     shares: shareStatus(memory, state),
@@ -129,6 +123,17 @@ export function factoryStatus(memory: Memory, decisions: DecisionLog, hypervisor
     machinetypeDecisions: machinetypes,
     done,
   };
+}
+
+/** One line each, what is wrong by what the memory tells; what stops all starts first. */
+export function problemsOf(memory: Memory, state: FactoryState): string[] {
+  return [
+    ...standingProblems(state, memory.config),
+    ...quarantineProblems(memory.quarantines),
+    ...pipeProblems(memory.pipes, state.nowSeconds),
+    ...credentialProblems(memory.credentials, state.nowSeconds).map(({ text }) => text),
+    ...(memory.alone ? [ALONE] : []),
+  ];
 }
 
 function quarantineStatus(memory: Memory, nowMs: number): QuarantineStatus[] {

@@ -4,6 +4,8 @@
  */
 
 import type { Action, MachineRecord, MachineSuspension } from '../factory/types.js';
+import { writeFeatures } from '../machines/features.js';
+import { type Gentleness, gentleness } from '../machines/gentle.js';
 import type { MachineTools } from '../machines/tools.js';
 import type { Logger } from './log.js';
 import type { MachineMemory, Memory } from './memory.js';
@@ -18,6 +20,11 @@ interface Parts {
   readonly tools: MachineTools;
   readonly log: Logger;
   readonly relist: () => Promise<void>;
+}
+
+/** For machines that are made now. */
+export function gentlenessOf(memory: Memory): Gentleness | null {
+  return gentleness(memory.config.overnight, memory.host.processors, memory.totalProcessors());
 }
 
 /** The owner came back while a machine was made: it begins suspended, and has no second of his. */
@@ -60,13 +67,41 @@ export async function resumeMachine(
 ): Promise<void> {
   const { record, suspension } = machine.entry;
   const runsAlready = suspension !== null && machine.domain?.state === 'running';
+  if (suspension !== null) await tellSuspendedTime(machine, suspension, tools, log);
   if (!runsAlready) await tools.hypervisor.resumeDomain(record.uuid);
   if (suspension !== null) {
     const pastSuspensions = await tools.journal.resumed(record, suspension, Math.floor(Date.now() / 1000));
     memory.update(machine, { suspension: null, pastSuspensions });
+    setClock(record, tools, log);
   }
   log.info({ machine: record.id }, `${record.hostname}: resumed: ${reason}`);
   await relist();
+}
+
+/** Before it goes on, so that it finds how long it stood still in all as soon as it can ask. */
+async function tellSuspendedTime(
+  { entry: { record, pastSuspensions } }: MachineMemory,
+  { sinceSeconds }: MachineSuspension,
+  { layout }: MachineTools,
+  log: Logger,
+): Promise<void> {
+  const lasted = Math.max(0, Math.floor(Date.now() / 1000) - sinceSeconds);
+  const jobfeatures = { suspended_secs: String(pastSuspensions.seconds + lasted) };
+  await writeFeatures(layout.machine(record.id), { machinefeatures: {}, jobfeatures }).catch((error: Error) =>
+    log.warn(`${record.hostname}: could not be told for how long it was suspended: ${error.message}`),
+  );
+}
+
+/** One after the other: agents that hang, or mean to, then hold one worker of libvirtd and not all. */
+let clocksSet: Promise<void> = Promise.resolve();
+
+/** Its guest's clock still shows when it was suspended. Best effort, and nobody waits for it: most images have no agent. */
+function setClock({ uuid, hostname }: MachineRecord, { hypervisor }: MachineTools, log: Logger): void {
+  clocksSet = clocksSet.then(() =>
+    hypervisor
+      .setGuestClock(uuid, Date.now() / 1000)
+      .catch((error: Error) => log.debug(`${hostname}: its clock was not set: ${error.message}`)),
+  );
 }
 
 /** A host that cannot cap machines (no CPU controller) is told of, and its machines count as done: suspending still works. */
@@ -76,10 +111,15 @@ export async function throttleMachine(
   { tools, log }: Parts,
 ): Promise<void> {
   const { record } = machine.entry;
+  const wasHeldDown = machine.throttled === true;
   machine.throttled = throttled;
   const done = throttled ? 'throttled' : 'no longer throttled';
   await tools.hypervisor.capDomain(record.uuid, throttled ? THROTTLED_PART : 1).then(
     () => log.info({ machine: record.id }, `${record.hostname}: ${done}: ${reason}`),
-    (error: Error) => log.warn(`${record.hostname}: could not be ${done}: ${error.message}`),
+    (error: Error) => {
+      // Found running by a vacd that does not know: very likely there was no cap to lift.
+      const level = throttled || wasHeldDown ? 'warn' : 'debug';
+      log[level](`${record.hostname}: could not be ${done}: ${error.message}`);
+    },
   );
 }

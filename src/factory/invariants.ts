@@ -30,7 +30,7 @@ export function checkInvariants(
     ...checkStartLimits(state, creations, config),
     ...checkSubjects(state, plan),
     ...checkJudgements(state, plan),
-    ...checkOvernight(state, plan),
+    ...checkOvernight(state, plan, config),
     ...checkReasons(plan),
   ];
 }

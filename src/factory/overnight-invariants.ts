@@ -1,10 +1,11 @@
 /** What must hold of every plan on a host in overnight mode, and of machines that are held in quarantine (invariants.ts). */
 
+import type { Config } from '../config/types.js';
 import type { Action, FactoryState, Machine, Plan } from './types.js';
 
 /** @returns what is violated, one line each */
-export function checkOvernight(state: FactoryState, plan: Plan): string[] {
-  return [...checkStarts(state, plan), ...state.machines.flatMap((machine) => checkMachine(machine, state, plan))];
+export function checkOvernight(state: FactoryState, plan: Plan, config: Config): string[] {
+  return [...checkStarts(state, plan), ...checkMemory(state, plan, config), ...state.machines.flatMap((machine) => checkMachine(machine, state, plan))];
 }
 
 function checkStarts({ overnight }: FactoryState, plan: Plan): string[] {
@@ -15,6 +16,20 @@ function checkStarts({ overnight }: FactoryState, plan: Plan): string[] {
     const { goneBySeconds } = overnight;
     return goneBySeconds !== null && action.shutdownTimeSeconds > goneBySeconds ? ['a start beyond the window'] : [];
   });
+}
+
+/** Machines that are over an older, higher limit make no room. */
+function checkMemory({ machines, host }: FactoryState, plan: Plan, { overnight, machinetypes }: Config): string[] {
+  const given = plan.actions.map((action) => {
+    if (action.kind !== 'createMachine') return 0;
+    const type = machinetypes.find(({ name }) => name === action.machinetype);
+    return action.processors * (type?.mibPerProcessor ?? 0);
+  });
+  const starts = given.reduce((sum, mib) => sum + mib, 0);
+  if (overnight === null || starts === 0) return [];
+  const held = machines.reduce((sum, { phase, record }) => sum + (phase === 'cleared' ? 0 : record.memoryMiB), 0);
+  const limit = (overnight.memoryPercent / 100) * host.memoryMiB;
+  return held + starts <= limit ? [] : [`machines would have ${held + starts} MiB of ${limit} MiB`];
 }
 
 /** What may end or halt a machine. */

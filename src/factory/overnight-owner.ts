@@ -12,6 +12,9 @@ import type {
   Sensed,
 } from './overnight-types.js';
 
+/** Why something is not known in the first seconds of a vacd: no fault, unlike all other reasons. */
+export const NOT_LOOKED_AT_YET = 'not looked at yet';
+
 /** A moment in the words of the host's people, as `08:12`. */
 export type SayTime = (seconds: number) => string;
 

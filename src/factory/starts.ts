@@ -16,6 +16,7 @@ import {
 } from './eligibility.js';
 import { isImageDue, refuseImage } from './images.js';
 import { refuseAllStarts } from './limits.js';
+import { freeMemoryMiB } from './memory-limit.js';
 import { foldNews, holdsProcessors, ownNews } from './news.js';
 import { effectiveShutdownTime } from './orders.js';
 import { type Score, scoreMachinetypes } from './shares.js';
@@ -96,6 +97,8 @@ class Starts {
   /** Images to be looked at, by machinetype, and why. */
   private readonly dueImages = new Map<string, string>();
   private freeProcessors: number;
+  /** Infinite where overnight mode does not bound it. */
+  private freeMemoryMiB: number;
   private starting: number;
   private startsLeft: number;
 
@@ -122,6 +125,7 @@ class Starts {
     }));
     const held = state.machines.filter(holdsProcessors);
     this.freeProcessors = state.totalProcessors - held.reduce((sum, { record }) => sum + record.processors, 0);
+    this.freeMemoryMiB = freeMemoryMiB(state, config.overnight);
     this.starting = state.machines.filter((machine) => machine.phase === 'starting').length;
     this.startsLeft = state.orders.startsLeft ?? Number.POSITIVE_INFINITY;
   }
@@ -267,7 +271,10 @@ class Starts {
       return {
         type,
         // A type that is wider than a superslot gets what it needs at least, when so much happens to be free.
-        processors: Math.max(type.minProcessors, Math.min(room, type.maxProcessors, wide, this.ownRoom(type))),
+        processors: Math.max(
+          type.minProcessors,
+          Math.min(room, type.maxProcessors, wide, this.ownRoom(type), this.memoryRoom(type)),
+        ),
         endTimeSeconds: groupEndSeconds ?? Math.min(ownEnd, this.endBySeconds),
         reason: startReason(chosen, odds, scores, refusals, groupEndSeconds !== null),
       };
@@ -313,6 +320,11 @@ class Starts {
       const reason = `its machines here have all ${left === 0 ? '' : `but ${left} `}of its total_processors, ${type.totalProcessors}`;
       return { eligible: false, code: 'type-full', reason };
     }
+    if (type.minProcessors > this.memoryRoom(type)) {
+      const needed = type.minProcessors * type.mibPerProcessor;
+      const reason = `needs ${needed} MiB of memory, ${this.freeMemoryMiB} MiB are left of what machines may have (memory_percent)`;
+      return { eligible: false, code: 'memory-full', reason };
+    }
     if (type.minProcessors > room) {
       return { eligible: false, code: 'too-big', reason: `needs ${type.minProcessors} processors, ${room} are free` };
     }
@@ -329,6 +341,11 @@ class Starts {
     const { factory } = this.input.state;
     const own = this.news.find((item) => item.factory === factory && item.machinetype === name);
     return Math.max(0, totalProcessors - (own?.runningProcessors ?? 0));
+  }
+
+  /** Processors that the memory which is left suffices for. */
+  private memoryRoom({ mibPerProcessor }: MachinetypeConfig): number {
+    return Math.floor(this.freeMemoryMiB / mibPerProcessor);
   }
 
   private evidenceOf(type: MachinetypeConfig): Evidence {
@@ -356,6 +373,7 @@ class Starts {
       beforeFizzle: own.beforeFizzle + 1,
     };
     this.freeProcessors -= processors;
+    this.freeMemoryMiB -= processors * type.mibPerProcessor;
     this.starting += 1;
     this.startsLeft -= 1;
   }

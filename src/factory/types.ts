@@ -216,6 +216,8 @@ export interface ServiceState {
 
 export interface HostFacts {
   readonly processors: number;
+  /** All that it has. */
+  readonly memoryMiB: number;
   /** 1, 5 and 15 minutes. */
   readonly loadAverages: readonly [number, number, number];
   /** /proc/pressure/io "some avg10"; null where the kernel does not tell. */
@@ -414,6 +416,7 @@ export type DecisionCode =
   | 'black-hole'
   | 'too-big'
   | 'type-full'
+  | 'memory-full'
   | 'min-wallclock'
   | 'may-start'
   | 'nothing-eligible'

@@ -85,15 +85,21 @@ export class GuardProcess {
       parts: [...this.parts.keys()],
       sockets: sockets.map((socket, index) => ({ ...socket, descriptor: CHANNEL_DESCRIPTOR + 1 + index })),
     };
-    const [command, args] = this.options.command(task, this.options.mark);
-    const child = spawn(command, args, {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...sockets.map(({ descriptor }) => descriptor)],
-      // Not what vacd was started with: options for Node, keys that were passed on by mistake.
-      env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: '4' },
-      cwd: '/',
-    });
+    let child: ChildProcess;
+    try {
+      child = this.spawn(
+        task,
+        sockets.map(({ descriptor }) => descriptor),
+      );
+    } catch (error) {
+      // Out of memory, say; vacd goes on.
+      this.exited(`cannot be started: ${(error as Error).message}`);
+      return;
+    }
     this.child = child;
     child.on('error', (error) => this.end(`cannot be started: ${error.message}`));
+    // Out of descriptors Node gives it no pipes, and tells of the error next.
+    if (child.stdio === undefined) return;
     child.on('exit', (code, signal) =>
       this.exited(code === null ? `was ended by ${signal}` : `ended with code ${code}`),
     );
@@ -108,6 +114,16 @@ export class GuardProcess {
     for (const part of this.parts.values()) part.attach(channel.link(part.name));
     channel.begin();
     this.beatTimer = setInterval(() => this.askForBeat(), this.options.beatSeconds * 1000);
+  }
+
+  private spawn(task: Task, descriptors: readonly number[]): ChildProcess {
+    const [command, args] = this.options.command(task, this.options.mark);
+    return spawn(command, args, {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...descriptors],
+      // Not what vacd was started with: options for Node, keys that were passed on by mistake.
+      env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: '4' },
+      cwd: '/',
+    });
   }
 
   /** Kills it, and resolves when it is gone. */

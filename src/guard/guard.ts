@@ -39,6 +39,18 @@ const DELAYS_SECONDS = [0, 0, 1, 2, 5, 10, 30];
 const CRASH_LOOP = 3;
 /** How long a check waits for a child that is just being replaced. */
 const PATIENCE_MS = 10_000;
+/** One that ended so often within an hour does not stay up, however long each lived. */
+const MANY_ENDS = 5;
+const HOUR_MS = 3_600_000;
+
+/** How it goes with the child, for monitors and people. */
+export interface ChildFacts {
+  readonly serving: boolean;
+  /** How often it ended without being told to, since vacd runs. */
+  readonly ends: number;
+  /** It does not stay up, in one line; null: it does. */
+  readonly problem: string | null;
+}
 
 export class Guard {
   private process: GuardProcess | null = null;
@@ -46,6 +58,9 @@ export class Guard {
   private wanted = false;
   private quickEnds = 0;
   private lastEnd = '';
+  private ends = 0;
+  /** Of the last `MANY_ENDS`, on the steady clock. */
+  private endsAtMs: number[] = [];
   private prepared: Promise<void> | null = null;
   private readonly waiting = new Set<() => void>();
 
@@ -99,6 +114,19 @@ export class Guard {
     if (this.isLooping()) throw this.failure();
   }
 
+  facts(): ChildFacts {
+    return { serving: this.process?.serving === true, ends: this.ends, problem: this.problem() };
+  }
+
+  private problem(): string | null {
+    if (!this.wanted) return null;
+    if (this.isLooping()) return this.failure().message;
+    const isOften = this.endsAtMs.length === MANY_ENDS && performance.now() - this.endsAtMs[0]! < HOUR_MS;
+    return isOften
+      ? `${this.options.what} does not stay up: ${MANY_ENDS} ended within an hour, the last one ${this.lastEnd}`
+      : null;
+  }
+
   /** Ends the child; `ensureRunning` may start one again. */
   async close(): Promise<void> {
     this.wanted = false;
@@ -125,6 +153,8 @@ export class Guard {
   private ended(why: string, livedSeconds: number): void {
     this.process = null;
     this.lastEnd = why;
+    this.ends += 1;
+    this.endsAtMs = [...this.endsAtMs, performance.now()].slice(-MANY_ENDS);
     this.quickEnds = livedSeconds < QUICK_END_SECONDS ? this.quickEnds + 1 : 1;
     const delaySeconds = DELAYS_SECONDS[Math.min(this.quickEnds, DELAYS_SECONDS.length - 1)]!;
     const next = delaySeconds === 0 ? 'another is started' : `another is started in ${delaySeconds} s`;

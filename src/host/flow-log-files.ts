@@ -19,6 +19,8 @@ export interface FlowLogLimits {
 
 export class FlowLogFiles {
   private file: { readonly handle: FileHandle; readonly day: string; bytes: number } | null = null;
+  /** A full disk may have taken a part of the last lines: what follows must not be joined to it. */
+  private isTorn = false;
 
   constructor(
     readonly directory: string,
@@ -29,9 +31,11 @@ export class FlowLogFiles {
   /** One call at a time. */
   async append(lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return;
-    const text = `${lines.join('\n')}\n`;
     const file = await this.current();
+    const text = `${this.isTorn ? '\n' : ''}${lines.join('\n')}\n`;
+    this.isTorn = true;
     await file.handle.writeFile(text);
+    this.isTorn = false;
     file.bytes += Buffer.byteLength(text);
   }
 

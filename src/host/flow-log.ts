@@ -61,6 +61,7 @@ export class FlowLog {
   private writing: Promise<void> = Promise.resolve();
   private closed = false;
   private trouble: string | null = null;
+  private cannotWrite: string | null = null;
   private readonly rates: FlowLogRates;
 
   constructor(private readonly options: FlowLogOptions) {
@@ -70,7 +71,7 @@ export class FlowLog {
 
   /** Why connections are not logged now; null: they are. */
   problem(): string | null {
-    return this.trouble;
+    return this.trouble ?? this.cannotWrite;
   }
 
   start(): void {
@@ -172,14 +173,23 @@ export class FlowLog {
     this.leftOut.clear();
     const { lines } = this;
     this.lines = [];
-    this.writing = this.writing
-      .then(() => this.options.files.append(lines))
-      .catch((error: Error) => {
-        if (this.trouble !== error.message) {
-          this.options.log.error(`flow_log: connections cannot be written down: ${error.message}`);
-        }
-        this.trouble = error.message;
-      });
+    this.writing = this.writing.then(() => this.write(lines));
+  }
+
+  private async write(lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return;
+    const { files, log } = this.options;
+    try {
+      await files.append(lines);
+      if (this.cannotWrite !== null) log.info('flow_log: connections of machines can be written down again');
+      this.cannotWrite = null;
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.cannotWrite === null) log.error(`flow_log: connections cannot be written down: ${message}`);
+      this.cannotWrite = message;
+      // Tried again with the next lines, until the disk takes it.
+      this.gap(-1, 'what came before could not be written down');
+    }
   }
 }
 

@@ -26,7 +26,12 @@ const MAX_ANSWER_BYTES = 2_000;
 
 /** @throws VacError `upload-failed`, one sentence that begins with the URL */
 export async function putFile(url: string, options: PutOptions): Promise<void> {
-  const { body } = options;
+  const { body, bytes } = options;
+  let sent = 0;
+  body.on('data', (part: Buffer) => {
+    sent += part.length;
+  });
+  body.pause();
   try {
     const target = new URL(url);
     const secureContext = target.protocol === 'https:' ? await trustedBy(options.caDirectory) : undefined;
@@ -34,6 +39,7 @@ export async function putFile(url: string, options: PutOptions): Promise<void> {
     const status = response.statusCode ?? 0;
     const said = await firstWords(response);
     if (status < 200 || status > 299) throw refusal(`the server answered ${status}${said === '' ? '' : ` (${said})`}`);
+    if (sent < bytes) throw refusal(`the server answered ${status} when it had ${sent} of ${bytes} bytes at most`);
   } catch (cause) {
     throw new VacError('upload-failed', `${redacted(url)} cannot be put: ${whyFailed(cause)}`, { cause });
   } finally {

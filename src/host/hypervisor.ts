@@ -62,6 +62,8 @@ export interface Hypervisor {
   destroyDomain(uuid: string): Promise<void>;
   /** Stops its processors at once, its memory stays; fine if it is gone. */
   suspendDomain(uuid: string): Promise<void>;
+  /** Sets the clock of its guest by the agent in it; refused where none is, or none answers within seconds. */
+  setGuestClock(uuid: string, unixSeconds: number): Promise<void>;
   /** Writes the memory of a suspended domain to a file of this host, as ELF; refuses one that is gone. */
   dumpMemory(uuid: string, path: string): Promise<void>;
   /** Fine if it is gone. */

@@ -21,6 +21,8 @@ const CREATE_TIMEOUT_SECONDS = 120;
 /** Of a cap on processors; the kernel's own default. */
 const CAP_PERIOD_MICROSECONDS = 100_000;
 const CALL_TIMEOUT_SECONDS = 30;
+/** Of each answer of a guest's agent; libvirt asks for two. Far below what counts as a libvirt that hangs. */
+const AGENT_TIMEOUT_SECONDS = 3;
 /** A hundred gigabytes on a slow disk. */
 const DUMP_TIMEOUT_SECONDS = 3600;
 /** A libvirtd that does not answer pings for 15 s has lost us, and we it. */
@@ -100,6 +102,12 @@ export class LibvirtHypervisor implements Hypervisor {
     const quotaMicroseconds = part >= 1 ? -1 : Math.max(1000, Math.round(part * CAP_PERIOD_MICROSECONDS));
     const bandwidth = { periodMicroseconds: CAP_PERIOD_MICROSECONDS, quotaMicroseconds };
     await this.unlessGone('setVcpuBandwidth', (c) => c.setVcpuBandwidth(uuid, bandwidth, { live: true }));
+  }
+
+  async setGuestClock(uuid: string, unixSeconds: number): Promise<void> {
+    // A guest's agent may hang, or mean to: it must hold no worker of libvirtd, of which there are twenty.
+    await this.call('setAgentResponseTimeout', (c) => c.setAgentResponseTimeout(uuid, AGENT_TIMEOUT_SECONDS));
+    await this.call('setDomainTime', (c) => c.setDomainTime(uuid, unixSeconds));
   }
 
   async dumpMemory(uuid: string, path: string): Promise<void> {

@@ -70,11 +70,14 @@ export function listMachines(there: readonly KernelExport[]): Set<string> {
   return new Set([...counts].filter(([, count]) => count >= EXPORTED_DIRECTORIES.length).map(([id]) => id));
 }
 
+/** A version before file systems of their own exported `<machine>/<name>`: such machines may live yet, and must end too. */
+const PLACES = EXPORTED_DIRECTORIES.flatMap(({ name, place }) => [place, name]);
+
 /** `<anything>/<machine id>/<place of an exported directory>`; null for a path that is not of this form. */
 function machineIdOf(path: string): string | null {
-  const known = EXPORTED_DIRECTORIES.find(({ place }) => path.endsWith(`/${place}`));
+  const known = PLACES.find((place) => path.endsWith(`/${place}`));
   if (known === undefined) return null;
-  const id = basename(path.slice(0, -known.place.length));
+  const id = basename(path.slice(0, -known.length));
   return /^\d+_[a-z0-9-]+_[A-Za-z0-9.-]+$/.test(id) ? id : null;
 }
 

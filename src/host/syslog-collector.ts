@@ -58,6 +58,8 @@ class StreamCollector implements Collector {
     await within(DELIVER_SECONDS, socket, async () => {
       socket.resume();
       const ended = once(socket, 'end');
+      // Where the sending fails first nobody waits for it, and its own failure must not end vacd.
+      ended.catch(() => {});
       // RFC 5425 wants lengths before lines; plain TCP is read by line ends everywhere.
       const frame = (line: Buffer) =>
         this.wish.collector.protocol === 'tls'

@@ -19,7 +19,6 @@ export interface KeeperOptions {
   readonly days: number;
   readonly maxMegabytes: number;
   readonly datagramsSent?: () => Promise<ReadonlyMap<string, number> | null>;
-  readonly warn: (message: string) => void;
 }
 
 export interface LostLines {
@@ -27,8 +26,6 @@ export interface LostLines {
   readonly udp: number;
   /** Not kept, because the machine's log was as large as it may be. */
   readonly full: number;
-  /** Received, and not written: no room on the disk. One line may count twice, for its log and for the collector. */
-  readonly disk: number;
 }
 
 interface Account {
@@ -58,15 +55,12 @@ export class LogKeeper {
   private readonly refused = new Map<string, number>();
   private lostByUdp = 0;
   private lostByFull = 0;
-  private lostByDisk = 0;
-  /** What rsyslogd said last of lines that it could not write; null: nothing since vacd runs. */
-  private unwritten: number | null = null;
   private tidiedMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: KeeperOptions) {}
 
   get lost(): LostLines {
-    return { udp: this.lostByUdp, full: this.lostByFull, disk: this.lostByDisk };
+    return { udp: this.lostByUdp, full: this.lostByFull };
   }
 
   /** A machine has got an address: from here on its datagrams are counted. */
@@ -87,9 +81,7 @@ export class LogKeeper {
     const counters = (await this.options.datagramsSent?.()) ?? null;
     for (const id of ids) await this.settle(id, counters, false);
     await this.writeAccounts();
-    const statistics = (await readTextIfThere(join(this.options.directory, 'statistics'))) ?? '';
-    this.noteRefused(statistics);
-    this.noteUnwritten(statistics);
+    await this.noteRefused();
     await this.tidy(ids);
   }
 
@@ -170,26 +162,14 @@ export class LogKeeper {
   }
 
   /** rsyslogd's own counts of lines that found a full log. */
-  private noteRefused(statistics: string): void {
-    for (const [id, count] of parseRefused(statistics)) {
+  private async noteRefused(): Promise<void> {
+    const path = join(this.options.directory, 'statistics');
+    for (const [id, count] of parseRefused((await readTextIfThere(path)) ?? '')) {
       const before = this.refused.get(id) ?? 0;
       // A receiver that was started anew counts from 0.
       this.lostByFull += count >= before ? count - before : count;
       this.refused.set(id, count);
     }
-  }
-
-  private noteUnwritten(statistics: string): void {
-    const count = parseUnwritten(statistics);
-    if (count === null) return;
-    const before = this.unwritten;
-    this.unwritten = count;
-    // What a vacd before this one has told of, or nobody.
-    if (before === null) return;
-    const more = count >= before ? count - before : count;
-    this.lostByDisk += more;
-    if (more > 0)
-      this.options.warn(`${more} lines of syslog could not be written: is the disk of ${this.options.logs} full?`);
   }
 
   private async tidy(living: ReadonlySet<string>): Promise<void> {
@@ -230,17 +210,6 @@ async function sizeOf(path: string): Promise<number | null> {
     (file) => file.size,
     () => null,
   );
-}
-
-/** How many lines rsyslogd could not write into its files so far, of its latest counters; null: it has said nothing yet. */
-export function parseUnwritten(statistics: string): number | null {
-  const counts = new Map<string, number>();
-  for (const [, name = '', failed] of statistics.matchAll(
-    /"name": ?"(keep|forward)", ?"origin": ?"core\.action"[^}]*"failed": ?(\d+)/g,
-  )) {
-    counts.set(name, Number(failed));
-  }
-  return counts.size === 0 ? null : [...counts.values()].reduce((sum, count) => sum + count);
 }
 
 /** The latest counts of bucket `full` by machine in what impstats writes, one JSON object a line behind its time. */

@@ -47,6 +47,8 @@ export interface SyslogOptions {
   readonly maxMegabytes: number;
   /** Datagrams that each address sent to the relay so far, taken or not; null where nobody counts them. */
   readonly datagramsSent?: () => Promise<ReadonlyMap<string, number> | null>;
+  /** How long rsyslogd may take to confirm a table; default 10. */
+  readonly answerSeconds?: number;
   readonly info: (message: string) => void;
   readonly warn: (message: string) => void;
 }
@@ -55,8 +57,12 @@ export interface SyslogOptions {
 const RELP_TRIAL = 'module(load="imrelp")\naction(type="omfile" file="/dev/null")\n';
 /** rsyslogd answers in milliseconds; a host under load, or a full disk, keeps it busy. */
 const ANSWER_SECONDS = 10;
+/** More than a disk has left that is as good as full. */
+const TRIAL_BYTES = 64 * 1024;
 /** Before a machine's address is taken from it, what it sent is read for so long at most. */
 const DRAIN_SECONDS = 5;
+/** One that did not answer so often, with room on its disk, hangs: it is ended, and the next check starts another. */
+const MAX_UNANSWERED = 2;
 
 export class SyslogRelay {
   private readonly directory: string;
@@ -72,6 +78,8 @@ export class SyslogRelay {
   private hasRelp: boolean | null = null;
   /** The table that rsyslogd has confirmed; null: none since vacd runs. */
   private confirmed: string | null = null;
+  /** How often it has not answered since it last did. */
+  private unanswered = 0;
   /** What vacd said last; null: nothing since it runs. */
   private wanted: ReadonlyMap<string, LoggedMachine> | null = null;
 
@@ -219,14 +227,32 @@ export class SyslogRelay {
     this.confirmed = null;
     await this.write(text);
     await this.rsyslogd.signal('SIGHUP');
-    const confirmed = await waitUntil(async () => (await askTable(this.probe(), 'udp', 1)) === name, ANSWER_SECONDS);
-    if (!confirmed) {
+    const seconds = this.options.answerSeconds ?? ANSWER_SECONDS;
+    if (!(await waitUntil(async () => (await askTable(this.probe(), 'udp', 1)) === name, seconds))) {
       throw new VacError(
         'syslog-unavailable',
-        `the syslog receiver does not take its new table of machines in ${ANSWER_SECONDS} s; is the disk of ${this.logs} full?`,
+        `the syslog receiver does not take its new table of machines in ${seconds} s: ${await this.whyUnanswered()}`,
       );
     }
     this.confirmed = name;
+    this.unanswered = 0;
+  }
+
+  /** Where its disk is full it waits for room like us. Where it is not, it hangs, and nothing would start any more. */
+  private async whyUnanswered(): Promise<string> {
+    const trial = join(this.directory, 'room');
+    try {
+      await writeFileAtomic(trial, ' '.repeat(TRIAL_BYTES));
+      await rm(trial);
+    } catch (error) {
+      return `nothing can be written to ${this.directory}: ${(error as Error).message}`;
+    }
+    this.unanswered += 1;
+    if (this.unanswered < MAX_UNANSWERED) return 'it may be busy, and is asked again';
+    this.unanswered = 0;
+    await this.rsyslogd.stop();
+    this.options.warn('the syslog receiver did not answer again and again: it was ended, and is started anew');
+    return 'it was ended, and is started anew';
   }
 
   private async write(text: string): Promise<void> {

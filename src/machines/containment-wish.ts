@@ -22,6 +22,12 @@ export const RATES = {
   connections: { perSecond: 200, burst: 2000 },
 } as const satisfies Record<string, Rate>;
 
+/**
+ * TCP connections that one machine may hold to what serves few of them, to all machines together: libvirt's dnsmasq 20, a
+ * kernel's NFS server of 8 threads 220, and it cuts off the oldest.
+ */
+export const SERVICE_CONNECTIONS = { dns: 4, nfs: 16 } as const;
+
 /** Where the host receives syslog of its machines, and how much of one. */
 export interface SyslogContainment {
   readonly udpPort: number;
@@ -63,21 +69,23 @@ export const DROP_REASONS = {
   spoofed_arp: "an ARP message that claims another's address, the gateway's for one",
   spoofed_dhcp: 'a DHCP request in the name of another machine',
   rogue_dhcp: 'an answer of a DHCP server',
-  odd_packet: 'IP options, DHCP in fragments, frames to addresses of bridges',
+  odd_packet: 'IP options, DHCP in fragments, frames to addresses of bridges, packets of no connection to the outside',
   other_protocol: 'anything but IPv4 and ARP: IPv6, VLAN tags, STP, …',
   neighbour: 'anything from a machine to a machine, over the bridge or through the host',
-  to_host: 'anything to this host but DHCP, DNS, HTTP, NFS, syslog and ping at the addresses that are for machines',
+  to_host:
+    'anything to this host, or to what it forwards to, but DHCP, DNS, HTTP, NFS, syslog and ping at the addresses that are for machines',
   vacquery: 'VacQuery to other factories',
   egress: 'what egress_deny and egress_allow of its machinetype forbid',
   from_outside: "anything that others begin with a machine, or with the addresses of this host that are machines' only",
   flood_arp: 'more ARP than one machine needs',
   flood_dhcp: 'more DHCP than one machine needs',
-  flood_dns: 'more DNS queries than one machine needs',
+  flood_dns: 'more DNS queries than one machine needs, or by too many TCP connections',
   flood_icmp: 'more ICMP than one machine needs',
   flood_syslog: 'lines of syslog by UDP beyond the rate of one machine; these are lost',
   flood_syslog_tcp: 'syslog by TCP faster than that, or by too many connections; it is sent again',
   flood_connections: 'TCP connections begun faster than one machine may',
-  too_many_connections: "more entries in the host's table of connections than are one machine's share",
+  too_many_connections:
+    "more entries in the host's table of connections, or connections to its NFS server, than are one machine's share",
 } as const satisfies Record<string, string>;
 
 export type DropReason = keyof typeof DROP_REASONS;

@@ -15,6 +15,7 @@ import { contextDomainDisks, contextSmbios, contextWays } from './context/index.
 import { makeContext, makeUserData } from './contextualize.js';
 import { domainXml } from './domain-xml.js';
 import { machineFeatures, writeFeatures } from './features.js';
+import { lowestWeights } from './gentle.js';
 import { diskPaths, type StateLayout } from './layout.js';
 import { MODELS } from './models/index.js';
 import type { MachineModel, ModelContext } from './models/model.js';
@@ -101,6 +102,8 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
         .disks({ ...creation, record }, imagePath)
         .map((disk) => withSharedImage(disk, image));
       const ways = contextWays(creation.type);
+      const gentle = tools.gentleness?.() ?? null;
+      const weights = gentle === null ? creation.settings : lowestWeights(creation.settings);
       const xml = domainXml(record, {
         domainType,
         machineType: creation.type.machineType,
@@ -112,7 +115,8 @@ export const CREATE_STEPS: readonly Step<Creation>[] = [
         consolePath: tools.layout.inMachine(record.id, 'console.log'),
         disks: [...disks, ...contextDomainDisks(tools.layout, record, creation.type, ways, disks)],
         smbios: contextSmbios(ways),
-        weights: domainWeights(await weighableResources(), creation.settings, record.processors),
+        weights: domainWeights(await weighableResources(), weights, record.processors),
+        gentle,
         space: creation.settings.vacSpace,
         factory: tools.factory,
       });

@@ -2,6 +2,7 @@
 
 import type { MachinetypeConfig } from '../config/types.js';
 import type { MachineRecord } from '../factory/types.js';
+import { AGENT_CHANNEL, type Gentleness, gentleTuning } from './gentle.js';
 import { slotDevice } from './layout.js';
 import type { DomainWeights } from './weights.js';
 import { renderXml, type Xml, xml } from './xml.js';
@@ -52,6 +53,8 @@ export interface DomainOptions {
   readonly smbios?: Smbios;
   /** Left out: as libvirt has them. */
   readonly weights?: DomainWeights;
+  /** null or left out: machines take what they get. */
+  readonly gentle?: Gentleness | null;
   readonly space: string;
   readonly factory: string;
 }
@@ -86,7 +89,7 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
       xml('vcpu', {}, String(record.processors)),
       // Disks on virtio are served by a thread of their own, and not by the one that emulates all the rest.
       real ? xml('iothreads', {}, '1') : null,
-      tuning(options),
+      tuning(record, options),
       sysinfo(options),
       os(options),
       xml('features', {}, xml('acpi'), xml('apic')),
@@ -128,6 +131,7 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
               xml('video', {}, xml('model', { type: 'vga' })),
               xml('rng', { model: 'virtio' }, xml('backend', { model: 'random' }, '/dev/urandom')),
               xml('memballoon', { model: 'virtio' }),
+              (options.gentle ?? null) === null ? null : AGENT_CHANNEL,
             ]
           : null,
       ),
@@ -135,12 +139,16 @@ export function domainXml(record: MachineRecord, options: DomainOptions): string
   );
 }
 
-function tuning({ domainType, weights }: DomainOptions): Xml[] {
-  if (domainType === 'test' || weights === undefined) return [];
-  const { cpuShares, ioWeight } = weights;
+function tuning({ processors }: MachineRecord, { domainType, weights, gentle = null }: DomainOptions): Xml[] {
+  if (domainType === 'test') return [];
+  const { cpuShares = null, ioWeight = null } = weights ?? {};
+  const cpu = [
+    ...(cpuShares === null ? [] : [xml('shares', {}, String(cpuShares))]),
+    ...(gentle === null ? [] : gentleTuning(gentle, processors, cpuShares !== null)),
+  ];
   return [
     ...(ioWeight === null ? [] : [xml('blkiotune', {}, xml('weight', {}, String(ioWeight)))]),
-    ...(cpuShares === null ? [] : [xml('cputune', {}, xml('shares', {}, String(cpuShares)))]),
+    ...(cpu.length === 0 ? [] : [xml('cputune', {}, cpu)]),
   ];
 }
 

@@ -8,7 +8,7 @@ import { lstat, mkdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promi
 import { joboutputsLimits } from '../factory/joboutputs-limits.js';
 import type { MachineRecord } from '../factory/types.js';
 import { CommandError } from '../host/exec.js';
-import { removeTree } from '../host/files.js';
+import { removeTemporaries, removeTree } from '../host/files.js';
 import { type CopyReport, copyHostileTree, type TreeLimits } from '../host/hostile-tree.js';
 import { dropImage, imageBytes, mountImage } from '../host/loop-file-system.js';
 import { isMountPoint, makeReadOnly, unmount } from '../host/mounts.js';
@@ -40,12 +40,16 @@ export async function keepDirectories(parts: GuestDirectoriesParts, record: Mach
   const at = (name: string) => parts.layout.inMachine(record.id, name);
   const image = at(OUTPUTS_IMAGE);
   await rm(`${image}.tmp`, { force: true });
+  // Emptied just before it would have been removed: all is kept already.
+  if (await isEmpty(image)) await rm(image);
   // After a crash of the host the image is there and its mount is not.
   const hasImage = await isThere(image);
   const isWhole = !hasImage || (await mounted(parts, record, image));
   const wasReadOnly = hasImage && isWhole && (await makeReadOnly(at(OUTPUTS)));
   for (const { name, place, writable } of EXPORTED_DIRECTORIES) {
     if (!(await isThere(at(place)))) continue;
+    // Of ours; in joboutputs a name is the guest's.
+    if (!writable) await removeTemporaries(at(place));
     await removeTree(at(`${name}${KEPT}`));
     const report = await copyHostileTree(
       at(place),
@@ -104,6 +108,10 @@ async function tellLeftOut(
   await writeFile(layout.inMachine(record.id, LEFT_OUT), lines.join(''));
   const counts = [...leftOut].map(([reason, { count }]) => `${count} ${reason}`).join(', ');
   log.info(`${record.hostname}: of its joboutputs was not kept: ${counts} (see ${LEFT_OUT})`);
+}
+
+async function isEmpty(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null))?.size === 0;
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -7,6 +7,7 @@ import {
   type ContainmentWish,
   type DropReason,
   RATES,
+  SERVICE_CONNECTIONS,
   SYSLOG_COUNTS,
   type SyslogContainment,
   slotCounter,
@@ -37,7 +38,7 @@ const INET_REASONS: readonly DropReason[] = [
 
 const INET_RATES = ['dns_rate', 'icmp_rate', 'syslog_rate', 'syslog_tcp_rate', 'connection_rate'] as const;
 
-const COUNT_SETS = ['connections', 'syslog_connections', SYSLOG_COUNTS] as const;
+const COUNT_SETS = ['connections', 'dns_connections', 'nfs_connections', 'syslog_connections', SYSLOG_COUNTS] as const;
 
 /** Sets of it that packets fill. */
 export const INET_FILLED: readonly string[] = [...INET_RATES, ...COUNT_SETS];
@@ -46,7 +47,7 @@ export function inetTable(wish: ContainmentWish): string[] {
   const { hasNfs, syslog, maxConnections } = wish;
   const fresh = [
     `tcp flags & (fin|syn|rst|ack) == syn ${rateRule('connection_rate', 'ip saddr', RATES.connections, 'flood_connections')}`,
-    `ct state new add @connections { ip saddr ct count over ${maxConnections} } counter name too_many_connections goto dropped`,
+    `ct state new ${countRule('connections', maxConnections, 'too_many_connections')}`,
   ];
   return [
     `table inet ${TABLE} {`,
@@ -69,13 +70,17 @@ export function inetTable(wish: ContainmentWish): string[] {
       `udp dport 53 ${rateRule('dns_rate', 'ip saddr', RATES.dns, 'flood_dns')}`,
       `ip protocol icmp ${rateRule('icmp_rate', 'ip saddr', RATES.icmp, 'flood_icmp')}`,
       ...(syslog === null ? [] : syslogLimits(syslog)),
-      'ct state established,related accept',
+      'ct state established accept',
+      // Errors on what is known; not connections that a helper of conntrack (FTP and such) was told to expect.
+      'ct state related ip protocol icmp accept',
       ...fresh,
+      `tcp dport 53 ${countRule('dns_connections', SERVICE_CONNECTIONS.dns, 'flood_dns')}`,
       `ip daddr ${GATEWAY_IP} udp dport 53 accept`,
       `ip daddr ${GATEWAY_IP} tcp dport 53 accept`,
       `ip daddr { ${GATEWAY_IP}, ${METADATA_IP} } tcp dport 80 accept`,
       ...(hasNfs
         ? [
+            `tcp dport { 111, 2049, 20048 } ${countRule('nfs_connections', SERVICE_CONNECTIONS.nfs, 'too_many_connections')}`,
             `ip daddr ${METADATA_IP} tcp dport { 111, 2049, 20048 } accept`,
             `ip daddr ${METADATA_IP} udp dport { 111, 20048 } accept`,
           ]
@@ -93,6 +98,10 @@ export function inetTable(wish: ContainmentWish): string[] {
       'meta nfproto ipv6 counter name other_protocol drop',
       `oifname "${BRIDGE_NAME}" counter name neighbour goto dropped`,
       `udp dport ${VACQUERY_PORT} counter name vacquery goto dropped`,
+      // NAT passes it by, so it would leave with its machine's own address, and in no log of connections.
+      'ct state invalid counter name odd_packet goto dropped',
+      // Sent to this host, which hands it on to a container or the like: a service of the host as any.
+      'ct status dnat counter name to_host goto dropped',
       // For every packet: an address may have been another machine's a moment ago, with connections that are known yet.
       'ip saddr vmap @egress_of',
       'ct state established,related accept',
@@ -117,6 +126,11 @@ export function inetTable(wish: ContainmentWish): string[] {
   ];
 }
 
+/** For packets that begin a connection: each address may have so many at a time. */
+function countRule(set: string, most: number, reason: DropReason): string {
+  return `add @${set} { ip saddr ct count over ${most} } counter name ${reason} goto dropped`;
+}
+
 /** Before what is known already is let through, for that is all of it but the first packet. */
 function syslogLimits({ udpPort, tcpPorts, datagrams, bytes, maxConnections }: SyslogContainment): string[] {
   const tcp = `tcp dport { ${tcpPorts.join(', ')} }`;
@@ -126,6 +140,6 @@ function syslogLimits({ udpPort, tcpPorts, datagrams, bytes, maxConnections }: S
     `ip daddr ${METADATA_IP} udp dport ${udpPort} update @${SYSLOG_COUNTS} { ip saddr counter }`,
     `udp dport ${udpPort} ${rateRule('syslog_rate', 'ip saddr', datagrams, 'flood_syslog')}`,
     `${tcp} update @syslog_tcp_rate { ip saddr limit rate over ${bytes.perSecond} bytes/second burst ${bytes.burst} bytes } ${drop}`,
-    `${tcp} ct state new add @syslog_connections { ip saddr ct count over ${maxConnections} } ${drop}`,
+    `${tcp} ct state new ${countRule('syslog_connections', maxConnections, 'flood_syslog_tcp')}`,
   ];
 }

@@ -4,6 +4,7 @@
  * (guest-directories.ts): in the seconds between two looks it can write more.
  */
 
+import { realpath } from 'node:fs/promises';
 import { joboutputsLimits } from '../factory/joboutputs-limits.js';
 import type { MachineRecord } from '../factory/types.js';
 import { measureHostileTree } from '../host/hostile-tree.js';
@@ -37,7 +38,8 @@ export class JoboutputsWatch {
   private async lookAt(record: MachineRecord): Promise<void> {
     const { layout, nfs, log } = this.parts;
     const limits = joboutputsLimits(record);
-    const directory = layout.inMachine(record.id, 'joboutputs');
+    // The name in the machine's directory is a link of ours; from where that leads on, none is followed.
+    const directory = await realpath(layout.inMachine(record.id, 'joboutputs'));
     const { bytes, entries } = await measureHostileTree(directory, { bytes: limits.bytes, entries: limits.files });
     if (bytes <= limits.bytes && entries <= limits.files) return;
     // Each time: somebody may have exported it anew. The NFS server is told only what it does not know.

@@ -134,11 +134,10 @@ export class Journal {
   }
 
   async forget(record: MachineRecord): Promise<void> {
-    // Its log goes with it. Moved aside first: a half-removed directory must not be read as a machine in some earlier phase.
+    // Its log has a time of its own (syslog_days). Moved aside first: a half-removed directory must not be read as a machine in some earlier phase.
     const aside = `${this.layout.tmp()}/${record.id}.forgotten`;
     await rename(this.layout.machine(record.id), aside).catch(ignoreMissing);
     await removeTree(aside);
-    await rm(this.layout.machineLog(record.id), { force: true });
   }
 
   /**

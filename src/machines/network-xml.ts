@@ -114,7 +114,10 @@ export function compareNetwork(
       wrong.push(`${which} is ${ip.netmask ?? `/${ip.prefix}`}, not ${NETMASK}`);
     }
   }
-  if (!network?.bridge?.name) wrong.push('it has no bridge');
+  const bridge = network?.bridge?.name;
+  if (!bridge) wrong.push('it has no bridge');
+  // The rules that contain machines know it by this name, and would pass by any other.
+  else expect('bridge', bridge, BRIDGE_NAME);
 
   const present = gateway?.dhcp?.host ?? [];
   const missingHosts: DhcpHost[] = [];

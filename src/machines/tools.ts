@@ -7,6 +7,7 @@ import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
 import type { RootImages } from '../host/images/root-images.js';
 import type { NfsServer } from '../host/nfs.js';
 import type { Trail } from '../trail/trail.js';
+import type { Gentleness } from './gentle.js';
 import type { GuestDirectories } from './guest-directories.js';
 import type { Journal } from './journal.js';
 import type { StateLayout } from './layout.js';
@@ -42,6 +43,8 @@ export interface MachineTools {
   };
   /** Why a machine that is made now must not run yet; null: it may. Left out: any may. */
   readonly heldFromStart?: (record: MachineRecord) => MachineSuspension | null;
+  /** How machines that are made now spare the owner of their host; null or left out: it has none. */
+  readonly gentleness?: () => Gentleness | null;
   readonly guestOwner: GuestOwner;
   readonly directories: GuestDirectories;
   readonly networkName: string;

@@ -28,6 +28,8 @@ export const MAX_OPEN_PER_MACHINE = 32;
 export const MAX_OPEN = 1024;
 /** What one machine may ask for of its files; a listing or an upload counts for more than a read, by what it costs. */
 export const FILES = { perSecond: 20, burst: 600 } as const;
+/** Lines in vacd's log of what failed for one machine: by NFS it can take away what it PUTs, again and again. */
+export const FAULT_LINES = { perSecond: 0.1, burst: 20 } as const;
 export const COSTS = { read: 1, list: 4, put: 4 } as const;
 /** Machines whose use of that is remembered. */
 export const MAX_REMEMBERED = 4096;

@@ -10,6 +10,7 @@ import { BoundedMap, TokenBucket } from '../vacquery/limits.js';
 import { type HostMachine, listFiles, putJoboutput, readMachineFile } from './machine-files.js';
 import {
   COSTS,
+  FAULT_LINES,
   FILES,
   HTTP_PART,
   MAX_ID_CHARS,
@@ -51,6 +52,7 @@ export class MetadataParent implements ParentPart {
   private conversation: Conversation | null = null;
   /** By machine, whichever child asks. */
   private readonly budgets = new BoundedMap<TokenBucket>(MAX_REMEMBERED);
+  private readonly lines = new BoundedMap<TokenBucket>(MAX_REMEMBERED);
 
   constructor(private readonly parts: MetadataParentParts) {}
 
@@ -105,7 +107,7 @@ export class MetadataParent implements ParentPart {
           conversation.open.delete(request);
           answer(names);
         })
-        .catch((error) => this.failed(conversation, request, `listing ${directory} of ${machine.id}`, error));
+        .catch((error) => this.failed(conversation, request, machine, `listing ${directory}`, error));
     }
   }
 
@@ -125,7 +127,7 @@ export class MetadataParent implements ParentPart {
         if (last) conversation.open.delete(request);
         answer(found, last, piece);
       },
-      (error) => this.failed(conversation, request, `reading ${place}/${name} of ${machine.id}`, error),
+      (error) => this.failed(conversation, request, machine, `reading ${place}/${name}`, error),
     );
     if (this.admit(conversation, request, { machineId: machine.id, reading }, COSTS.read)) reading.more();
   }
@@ -146,7 +148,7 @@ export class MetadataParent implements ParentPart {
       })
       .catch((error) => {
         if (upload.aborted) conversation.open.delete(request);
-        else this.failed(conversation, request, `writing joboutputs/${name} of ${machine.id}`, error);
+        else this.failed(conversation, request, machine, `writing joboutputs/${name}`, error);
       });
   }
 
@@ -177,10 +179,15 @@ export class MetadataParent implements ParentPart {
     return true;
   }
 
-  private failed({ link, open }: Conversation, request: number, what: string, error: Error): void {
+  private failed({ link, open }: Conversation, request: number, { id }: HostMachine, what: string, error: Error): void {
     open.delete(request);
     link.send('failed', { request });
-    this.parts.onProblem(`metadata: ${what} failed: ${error.message}`);
+    const nowMs = performance.now();
+    const { perSecond, burst } = FAULT_LINES;
+    const lines = this.lines.getOrCreate(id, () => new TokenBucket(perSecond, burst, nowMs));
+    if (!lines.has(nowMs)) return;
+    lines.spend(1);
+    this.parts.onProblem(`metadata: ${what} of ${id} failed: ${error.message}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** /metrics in a child of vacd of its own, which has no keys and no machines: sockets for it, and the text when it asks. */
 
-import { Guard, type GuardOptions } from '../guard/guard.js';
+import { type ChildFacts, Guard, type GuardOptions } from '../guard/guard.js';
 import { endLeftovers } from '../guard/leftover.js';
 import { BadMessage, type Link, type ParentPart } from '../guard/part.js';
 import { type BoundSocket, bindTcpSocket } from '../guard/sockets.js';
@@ -34,6 +34,11 @@ export class GuardedScrapes implements ParentPart {
   /** Of the child; for people and tests. */
   get pid(): number | null {
     return this.guard.pid;
+  }
+
+  /** How it goes with the child. */
+  child(): ChildFacts {
+    return this.guard.facts();
   }
 
   /** @throws Error with the `code` of the system; VacError `helper-failed` */

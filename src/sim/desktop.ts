@@ -232,6 +232,7 @@ export class Desktop {
       totalProcessors: slots,
       host: {
         processors: slots * 2,
+        memoryMiB: Number.MAX_SAFE_INTEGER,
         loadAverages: [0, 0, 0],
         ioPressurePercent: null,
         stateFreeBytes: 1e12,

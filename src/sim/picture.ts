@@ -34,6 +34,7 @@ export function factoryState(
     // Hosts are large enough for their slots: load and disks never hold a start up.
     host: {
       processors: daemon.slots,
+      memoryMiB: Number.MAX_SAFE_INTEGER,
       loadAverages: [0, 0, 0],
       ioPressurePercent: null,
       stateFreeBytes: 1e12,

@@ -4,7 +4,7 @@
  */
 
 import { VacError } from '../errors.js';
-import { Guard, type GuardOptions } from '../guard/guard.js';
+import { type ChildFacts, Guard, type GuardOptions } from '../guard/guard.js';
 import { endLeftovers } from '../guard/leftover.js';
 import type { Link, ParentPart } from '../guard/part.js';
 import { type BoundSocket, bindUdpSocket } from '../guard/sockets.js';
@@ -39,6 +39,11 @@ export class GuardedMember implements MemberProcess, ParentPart {
   /** Of the child that runs now; for people and tests. */
   get pid(): number | null {
     return this.guard.pid;
+  }
+
+  /** How it goes with the child. */
+  child(): ChildFacts {
+    return this.guard.facts();
   }
 
   async begin(): Promise<void> {

@@ -41,6 +41,8 @@ export interface TraceAnswer {
   readonly machines: readonly TracedMachine[];
   /** Stretches of the time asked for of which the log of connections does not know all. */
   readonly gaps: readonly Gap[];
+  /** More connections fit than are looked at. */
+  readonly isCut: boolean;
   /** Whether a log of connections could be, and was, asked. */
   readonly flows: 'not-asked' | 'no-log' | 'asked';
   /** Where `atSeconds` was given and nothing was found: how the address or slot was used before and after. */
@@ -91,6 +93,7 @@ export async function trace(stateDir: string, question: TraceQuestion): Promise<
   return {
     machines: await Promise.all(sorted.map(({ machine, flows }) => asNow(layout, machine, flows))),
     gaps: found.gaps,
+    isCut: found.isCut,
     flows: !wantsFlows ? 'not-asked' : hasLog ? 'asked' : 'no-log',
     before: await now(before.toSorted((a, b) => b.ended!.end.timeSeconds - a.ended!.end.timeSeconds)[0]),
     after: await now(

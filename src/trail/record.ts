@@ -122,7 +122,7 @@ export const NO_DIGEST = '0'.repeat(64);
 
 /** Of two entries with one key the trail takes the first only. */
 export function entryKey(entry: TrailEntry): string {
-  const what = entry.kind === 'note' ? `${entry.what} ${entry.timeSeconds}` : entry.kind;
+  const what = entry.kind === 'note' ? [entry.what, entry.timeSeconds, entry.who, entry.text].join(' ') : entry.kind;
   return `${entry.uuid} ${what}`;
 }
 

@@ -33,6 +33,8 @@ export class TrailStore {
   readonly #keys = new Set<string>();
   #waiting: Waiting[] = [];
   #flushing: Promise<void> | null = null;
+  #problem: string | null = null;
+  #damage: string | null = null;
 
   constructor(
     readonly directory: string,
@@ -43,6 +45,16 @@ export class TrailStore {
   /** Number and digest of the last line. */
   get last(): Link {
     return this.#last;
+  }
+
+  /** Why it could not be written when last tried; null: it could. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** That it was not as it had been left, when it was opened; null: it was. */
+  get damage(): string | null {
+    return this.#damage;
   }
 
   /**
@@ -112,8 +124,10 @@ export class TrailStore {
       this.#waiting = [];
       try {
         await this.#write(batch.map(({ entry }) => entry));
+        this.#problem = null;
         for (const { done } of batch) done();
       } catch (error) {
+        this.#problem = (error as Error).message;
         for (const { failed } of batch) failed(error);
       }
     }
@@ -181,6 +195,7 @@ export class TrailStore {
     const head = await readLink(this.directory, HEAD);
     if (head === null || head.seq < this.#last.seq) return;
     if (head.seq === this.#last.seq && head.digest === this.#last.digest) return;
+    this.#damage = 'records were removed or changed while vacd did not run';
     this.log.error(
       `TRAIL DAMAGED: the last record in ${this.directory} is ${this.#last.seq} (${this.#last.digest}) and should be ${head.seq} (${head.digest}); records were removed or changed. vac trace --verify says where; the trail goes on with number ${head.seq + 1}`,
     );

@@ -25,6 +25,16 @@ export interface TrailParts {
   readonly warn: (line: string) => void;
 }
 
+/** How it goes with the trail, for monitors and people. */
+export interface TrailFacts {
+  /** The number of the last record. */
+  readonly records: number;
+  /** Why it could not be written when last tried; null: it could. */
+  readonly problem: string | null;
+  /** That it was not as it had been left when vacd was started; null: it was. */
+  readonly damage: string | null;
+}
+
 export interface EndedMachine {
   readonly record: MachineRecord;
   readonly startedTimeSeconds: number | null;
@@ -51,6 +61,11 @@ export class Trail {
     await tidy();
     this.#timer = setInterval(tidy, TIDY_MS);
     this.#timer.unref();
+  }
+
+  facts(): TrailFacts {
+    const { last, problem, damage } = this.parts.store;
+    return { records: last.seq, problem, damage };
   }
 
   async close(): Promise<void> {

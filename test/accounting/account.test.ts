@@ -92,6 +92,14 @@ it('a ledger that was spoilt stops it: better none than two', async () => {
   expect(await archived()).toEqual([]);
 });
 
+it('a machine that an older vacd has accounted as a whole, before it died, is not accounted by month as well', async () => {
+  await accountEnd(account(), END, { ...HOW, byMonth: false });
+  await rm(`${layout.machine(record.id)}/${LEDGER}`);
+  await accountEnd(account(), END, HOW);
+  expect((await archived()).map(({ cpuSeconds }) => cpuSeconds)).toEqual([200]);
+  expect(await outgoing()).toBe(1);
+});
+
 describe('a crash before each step, and another one', () => {
   const points = [...LEDGER_STEPS, ...SPOOL_STEPS];
   const pairs = points.flatMap((first) => points.map((second) => [first, second] as const));

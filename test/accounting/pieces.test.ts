@@ -75,6 +75,18 @@ describe('a machine that has ended', () => {
     const [piece] = piecesOfEnd(life(), [], point(OCTOBER_30 + 3600, 60), by(true, now));
     expect(piece).toMatchObject({ startTimeSeconds: now, endTimeSeconds: now, wallSeconds: 3600, cpuSeconds: 60 });
   });
+
+  it('has records that a receiver tells apart, also where the clock was months ahead', () => {
+    const now = OCTOBER_30 + 60;
+    const before = piecesUntil(life(), [], NOVEMBER).map((piece) => ({ ...piece, endTimeSeconds: now - 1 }));
+    for (const known of [[], before]) {
+      const pieces = piecesOfEnd(life(), known, point(DECEMBER + 3600, 60), by(true, now));
+      const ends = [...known, ...pieces].map(({ endTimeSeconds }) => endTimeSeconds);
+      expect(new Set(ends).size).toBe(3);
+      expect(Math.max(...ends)).toBe(now);
+      expect(pieces.every((piece) => piece.startTimeSeconds <= piece.endTimeSeconds)).toBe(true);
+    }
+  });
 });
 
 describe('property', () => {

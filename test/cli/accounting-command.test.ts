@@ -111,13 +111,16 @@ describe('vac accounting', () => {
     await writeFile(other!, text.replace('WallDuration: 3600', 'WallDuration: 360'));
     await writeFile(`${other!.slice(0, -2)}99`, text);
     await writeFile(`${other!.slice(0, -2)}98`, 'APEL-individual-job-message: v0.3\nSite: torn');
+    const end = OCTOBER_31 + 3600;
+    await writeFile(`${other!.slice(0, -2)}97`, text.replace(`EndTime: ${end}`, `EndTime: ${end + 60}`));
     const { code, stdout } = await vac('accounting', '--month', '202610');
     expect(code).toBe(1);
     expect(stdout).toContain(`${lost.id}: the archive has no record of it that ends at 2026-10-31T01:00:00.000Z`);
     expect(stdout).toContain('98 is no accounting record');
     expect(stdout).toContain(`99 is a second record of ${changed.uuid}; it is counted once`);
     expect(stdout).toContain(`${changed.id}: its record tells of 360 s`);
-    expect(stdout).toContain('4 differences, see above');
+    expect(stdout).toContain(`${changed.id}: the archive has a record of it that it should not have`);
+    expect(stdout).toContain('5 differences, see above');
   });
 
   it('says what there is not, and what is no month', async () => {

@@ -217,6 +217,16 @@ describe('vac stop', () => {
     expect(orders).toEqual(['id-0', 'id-1']);
   });
 
+  it('does not say of one in quarantine that it is shut down', async () => {
+    const held = { machine: 'id-0', phase: 'running', domain: 'paused', directory: 'machines/id-0' } as const;
+    const order = { who: 'ann', reason: 'it scans', sinceSeconds: NOW, memory: null, release: null };
+    status = { ...status, quarantines: [{ ...held, ...order }] };
+    await listen();
+    const { stdout } = await vac('stop', 'factory1-00');
+    expect(stdout).toContain('is in quarantine and stays as it is; vac release id-0 --destroy ends it');
+    expect(stdout).not.toContain('asked to shut down');
+  });
+
   it('stops those that there are, and says which are not', async () => {
     await listen();
     const { code, stdout, stderr } = await vac('stop', 'factory1-07', 'factory1-01');

@@ -52,12 +52,20 @@ describe('vac logs', () => {
     expect((await logs('3', '--lines', '0')).stdout).toBe('');
   });
 
+  it('says that there are no logs where no vacd has been', async () => {
+    await rm(join(layout.root, 'logs'), { recursive: true });
+    const { code, stderr } = await logs('3');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/there are no logs in .*name its own with --state-dir/)]);
+  });
+
   it('names the machines that there are when it knows none', async () => {
     const { code, stderr } = await logs('nobody');
     expect(code).toBe(1);
-    expect(stderr).toBe('vac: no machine nobody has been here; there are logs of wn01-00, wn01-03, wn01-104\n');
+    expect(stderr).toBe('vac: no machine nobody has been here; those that have are wn01-00, wn01-03, wn01-104\n');
     expect((await logs('00000000-1111-4222-8333-123456789abc')).stderr).toContain('vac trace --uuid');
-    expect((await logs(SILENT)).stderr).toBe(`vac: ${SILENT} has sent no syslog to this host\n`);
+    expect((await logs(SILENT)).stderr).toBe(
+      `vac: ${SILENT} has sent no syslog to this host, or it was removed (syslog_days)\n`,
+    );
     expect((await logs('../../etc/passwd')).code).toBe(1);
     expect((await logs('-n', 'x', '3')).code).toBe(2);
   });

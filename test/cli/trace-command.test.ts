@@ -174,6 +174,13 @@ describe('vac trace', () => {
     expect((await run('--to', '198.51.100.7')).text).toContain(machineOf(4, T).uuid);
   });
 
+  test('says when more connections fit than are looked at', async () => {
+    await mkdir(join(layout.root, 'flows'));
+    const line = `${T + 61}.000 new tcp 169.254.169.4:59666 > 198.51.100.7:25 as ${PUBLIC}:40112\n`;
+    await writeFile(join(layout.root, 'flows', '20200101T000000.log'), line.repeat(100_001));
+    expect((await run('--to', '198.51.100.7')).text).toContain('give --at');
+  });
+
   test('gives programs the records', async () => {
     const { machines } = JSON.parse((await run('--machine', '4', '--json')).text);
     expect(machines).toMatchObject([{ ended: { end: { cpuSeconds: 77 } } }]);
@@ -184,6 +191,11 @@ describe('vac trace', () => {
     await expect(run('--ip', 'x')).rejects.toThrow('expected an IPv4 address');
     await expect(run('--port', '70000')).rejects.toThrow('1 to 65535');
     await expect(run('--at', String(T + 1e6))).rejects.toThrow('is to come');
+  });
+
+  test('--verify takes a trail that is gone for none that is whole', async () => {
+    await rm(layout.trail(), { recursive: true });
+    expect(await run('--verify')).toMatchObject({ code: 1, text: expect.stringContaining('was taken away') });
   });
 
   test('--verify ends with 1 when something was changed', async () => {

@@ -162,6 +162,10 @@ total_processors = 16
 processors_per_superslot = 8
 overload_per_processor = 2
 io_pressure_percent = 0
+cpu_weight = 50
+io_weight = 200
+egress_deny = 10.0.0.0/8
+egress_allow = 192.0.2.7:3128
 max_starting_machines = 3
 mb_per_processor = 3000
 swap_mb_per_processor = 0
@@ -221,6 +225,10 @@ user_data_file_f = file
       processorsPerSuperslot: 8,
       overloadPerProcessor: 2,
       ioPressurePercent: 0,
+      cpuWeight: 50,
+      ioWeight: 200,
+      egressDeny: ['10.0.0.0/8'],
+      egressAllow: ['192.0.2.7:3128'],
       maxStartingMachines: 3,
       mibPerProcessor: 3000,
       swapMibPerProcessor: 0,

@@ -33,13 +33,6 @@ const SET: [text: string, warning: string][] = [
       ];
     },
   ),
-  ...[
-    ['memory_percent', '20', 'total_processors and mb_per_processor bound what machines have'],
-    ['quiet_cpu_percent', '60', 'machines use what they are given'],
-  ].map(([name, value, instead]): [string, string] => [
-    `${SETTINGS}${RAW}[overnight]\nuse = idle\n${name} = ${value}\n`,
-    `9: [overnight] ${name} = "${value}": not yet supported: ${instead}`,
-  ]),
 ];
 
 it.each(SET)('one warning, at its place: %j', (text, warning) => {

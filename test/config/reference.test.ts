@@ -2,15 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.js';
-import {
-  MACHINETYPE_OPTIONS,
-  OPTION_TABLES,
-  type OptionTable,
-  SETTINGS_OPTIONS,
-  VACUUM_PIPE_OPTIONS,
-} from '../../src/config/options.js';
+import { MACHINETYPE_OPTIONS } from '../../src/config/machinetype-options.js';
+import { OPTION_TABLES, type OptionTable } from '../../src/config/options.js';
 import { OVERNIGHT_OPTIONS } from '../../src/config/overnight-options.js';
+import { VACUUM_PIPE_OPTIONS } from '../../src/config/pipe-options.js';
 import { confManPage, REFERENCE_FILES } from '../../src/config/reference.js';
+import { SETTINGS_OPTIONS } from '../../src/config/settings-options.js';
 
 const COMMITTED = new URL('../../etc/man/', import.meta.url);
 
@@ -29,7 +26,12 @@ it('describes every option in both', () => {
 
 it('says of every option where it stands what this version does not do, and what waits for a restart', () => {
   const blocks = confManPage().split('\n.TP\n.B ');
-  const tables = [SETTINGS_OPTIONS, MACHINETYPE_OPTIONS, VACUUM_PIPE_OPTIONS, OVERNIGHT_OPTIONS] as readonly OptionTable[];
+  const tables = [
+    SETTINGS_OPTIONS,
+    MACHINETYPE_OPTIONS,
+    VACUUM_PIPE_OPTIONS,
+    OVERNIGHT_OPTIONS,
+  ] as readonly OptionTable[];
   const options = tables.flatMap((table) => Object.entries(table));
   expect(blocks).toHaveLength(1 + options.length);
   options.forEach(([name, { notYet, atRestart }], index) => {

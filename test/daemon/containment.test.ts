@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Containment, type ContainmentParts, connectionsShare } from '../../src/daemon/containment.js';
 import { Memory } from '../../src/daemon/memory.js';
 import { VacError } from '../../src/errors.js';
@@ -82,6 +82,27 @@ describe('Containment', () => {
     await containment.check();
     expect(wishes).toHaveLength(1);
     expect(checked).toEqual(wishes);
+  });
+
+  it('makes no rules of a moment ago after those of now, and checks what it made', async () => {
+    const answers: (() => void)[] = [];
+    const hypervisor = {
+      domainInterfaces: async () => {
+        if (answers.length === 0) await new Promise<void>((resolve) => answers.push(resolve));
+        return [slotDevice(0)];
+      },
+    };
+    const { containment, memory, wishes, checked } = containmentOf([{ record: { slot: 0 } }], { hypervisor });
+    const look = containment.check();
+    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    // Meanwhile a machine is made, and asks for its rules.
+    const record = testRecord({ id: 'later', uuid: 'uuid-later', slot: 1, egressDeny: '10.0.0.0/8' });
+    memory.remember({ record, phase: 'starting', suspension: null, cpuSeconds: 0 } as unknown as JournalEntry, 0);
+    const start = containment.ensure();
+    answers[0]!();
+    await Promise.all([look, start]);
+    expect([...wishes.at(-1)!.egress.keys()]).toEqual([1]);
+    expect(checked).toEqual([wishes[0]]);
   });
 
   it('contains the others while libvirt does not answer', async () => {

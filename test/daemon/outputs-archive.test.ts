@@ -130,6 +130,36 @@ describe('outputs of a machine that is over', () => {
     expect([...stored.keys()]).toEqual([...ALL.keys()].slice(1));
   });
 
+  test('that were ordered by a vacd that died before the machine was cleared are sent by the next', async () => {
+    await archive.order(RECORD);
+    await archive.close();
+    archive = newArchive();
+    await archive.start([]);
+    await archive.order(RECORD);
+    await until('all is there', isDone);
+    expect(stored).toEqual(ALL);
+  });
+
+  test('do not wait for one whose name is no text', async () => {
+    const outputs = Buffer.from(`${layout.inMachine(RECORD.id, 'joboutputs')}/`);
+    await writeFile(Buffer.concat([outputs, Buffer.from([0x61, 0xff])]), 'never');
+    await archive.start([]);
+    await archive.order(RECORD);
+    await until('all is there', isDone);
+    expect(stored).toEqual(ALL);
+    expect(log.with('1 left out')).toHaveLength(1);
+  });
+
+  test('are sent again where a server says that it has all before it can', async () => {
+    await writeFile(`${layout.inMachine(RECORD.id, 'joboutputs')}/a.log`, Buffer.alloc(20e6, 'x'));
+    faults = [(_request, response) => response.writeHead(201).end()];
+    await archive.start([]);
+    await archive.order(RECORD);
+    await until('all is there', isDone);
+    expect(stored.get(`${place}/a.log`)).toHaveLength(20e6);
+    expect(log.with('of 20000000 bytes at most')).toHaveLength(1);
+  });
+
   test('that never arrive are given up before the directory goes, and that is told and in the trail', async () => {
     faults = Array.from({ length: 1000 }, () => (_request: IncomingMessage, response: ServerResponse) => {
       response.writeHead(507).end();

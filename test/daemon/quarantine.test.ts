@@ -107,6 +107,12 @@ describe('a machine in quarantine', () => {
     ]);
   });
 
+  test('is in the trail with each order, also one of somebody else', async () => {
+    await hold();
+    await book.hold({ machine: '0', who: 'bob', reason: 'keep it for the police' });
+    expect(await readTrail(factory.layout.trail(), () => true)).toMatchObject([{ who: 'ann' }, { who: 'bob' }]);
+  });
+
   test('whose domain goes keeps its disks, and is accounted once when it is released', async () => {
     await hold();
     await drive();
@@ -225,7 +231,31 @@ describe('a restart of vacd', () => {
   });
 });
 
+test('a vacd that cannot know that it had halted a machine lets it go on, once it was released', async () => {
+  await hold();
+  await drive();
+  await book.release('0', 'ann', false);
+  await rm(factory.layout.inMachine(id(), 'suspended'));
+  await restart();
+  await drive();
+  await until('its quarantine is closed', () => {
+    book.tidy();
+    return factory.memory.quarantines.size === 0;
+  });
+  expect(factory.hypervisor.domains.get(uuid())?.state).toBe('running');
+});
+
 describe('a release', () => {
+  test('that comes while the memory is noted is written down with it', async () => {
+    await hold();
+    const noting = book.noteMemory(id(), 'its memory is kept in x');
+    await Promise.all([noting, book.release('0', 'bob', false), book.noteMemory(id(), 'its memory is kept in y')]);
+    const text = await readFile(`${factory.layout.quarantine(id())}/order.json`, 'utf8');
+    const whole = { release: 'resume', memory: 'its memory is kept in y', who: 'ann' };
+    expect(JSON.parse(text)).toMatchObject(whole);
+    expect(factory.memory.quarantines.get(id())).toMatchObject(whole);
+  });
+
   test('lets it go on under the rules that hold for all', async () => {
     await hold();
     await drive();

@@ -150,6 +150,28 @@ describe('whose address is whose, for the log', () => {
     expect(tables.at(-1)).toEqual({ '169.254.169.1': 'new' });
   });
 
+  test('all who wait for a slow receiver share its next table', async () => {
+    const tables: number[] = [];
+    const answers: (() => void)[] = [];
+    const logs = machineLogs({
+      setMachines: (holders: ReadonlyMap<string, LoggedRecord>) => {
+        tables.push(holders.size);
+        return new Promise<void>((resolve) => answers.push(resolve));
+      },
+    } as unknown as SyslogRelay);
+    const first = logs.assign(machine('169.254.169.1', '1'));
+    const others = [2, 3, 4, 5].map((number) => logs.assign(machine(`169.254.169.${number}`, `${number}`)));
+    answers[0]!();
+    await first;
+    await vi.waitFor(() => expect(tables).toEqual([1, 5]));
+    answers[1]!();
+    await Promise.all(others);
+    const last = logs.release('169.254.169.1', '1');
+    answers[2]!();
+    await last;
+    expect(tables).toEqual([1, 5, 4]);
+  });
+
   test('a receiver that does not answer holds back new machines, not the end of old ones', async () => {
     const { logs } = relayed(true);
     await logs.restore([machine('169.254.169.1', 'a')]);

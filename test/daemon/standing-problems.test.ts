@@ -10,6 +10,7 @@ import {
   NOT_READY,
   NOW,
   orders,
+  overnight,
   service,
   services,
   state,
@@ -56,6 +57,20 @@ describe('what is wrong with a factory', () => {
       { blockedSlots: [3, 1] },
       'machine directories of slots 1, 3 cannot be read (see the log); nothing starts there',
     ],
+    [
+      'a desktop that cannot see its owner',
+      {
+        overnight: overnight({
+          mayStart: false,
+          blockers: [
+            { code: 'window', reason: 'the window is closed' },
+            { code: 'unknown', reason: 'idle time of seat0 is not known (there is no input device)' },
+            { code: 'unknown', reason: 'CPU use of other programs is not known (not looked at yet)' },
+          ],
+        }),
+      },
+      'overnight: idle time of seat0 is not known (there is no input device)',
+    ],
   ])('%s', (_, changes, expected) => expect(problems(changes)).toEqual([expected]));
 
   it.each<[string, Partial<FactoryState>, Parameters<typeof config>[1]]>([
@@ -64,6 +79,7 @@ describe('what is wrong with a factory', () => {
     ['a service was not brought up yet', { host: host({ services: services({ nfs: NOT_READY }) }) }, {}],
     ['the host is busy', { host: host({ loadAverages: [99, 99, 99] }) }, {}],
     ['disks are busy', { host: host({ ioPressurePercent: 99 }) }, {}],
+    ['a window is closed, or the owner there', { overnight: overnight({ mayStart: false }) }, {}],
     ['it drains as ordered', { orders: orders({ drain: drainOrder() }) }, {}],
     ['it drains by configuration', {}, { draining: true }],
     ['its time is over', { orders: orders({ shutdownTimeSeconds: NOW - 1 }) }, {}],

@@ -1,7 +1,7 @@
 /** Suspended machines of a factory whose owner comes and goes, through the real loop, journal and performer. */
 
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { returnSteps } from '../../src/config/windows.js';
 import type { MachineMemory } from '../../src/daemon/memory.js';
 import { recoverMachines } from '../../src/daemon/recover.js';
@@ -131,6 +131,53 @@ describe('the owner is gone', () => {
     expect(machine!.entry.suspension).not.toBeNull();
     machine!.retryAtMs = 0;
     expect(await factory.drive()).toEqual(['resumeMachine']);
+  });
+});
+
+describe('a machine that goes on', () => {
+  const clocks = () => factory.hypervisor.calls.filter((call) => call.startsWith('setGuestClock'));
+
+  test('is told for how long it stood still in all, and its clock is set', async () => {
+    const [machine] = await machines(1);
+    const { record } = machine!.entry;
+    factory.hypervisor.agents.add(record.uuid);
+    factory.memory.update(machine!, { pastSuspensions: { count: 1, seconds: 100 } });
+    factory.memory.overnight.owner = seen(0);
+    await factory.drive();
+    factory.memory.update(machine!, {
+      suspension: { ...machine!.entry.suspension!, sinceSeconds: Math.floor(Date.now() / 1000) - 30 },
+    });
+    factory.memory.overnight.owner = seen(400);
+    await factory.drive();
+    const told = await readFile(factory.layout.inMachine(record.id, 'jobfeatures/suspended_secs'), 'utf8');
+    expect(Number(told)).toBeGreaterThanOrEqual(130);
+    expect(Number(told)).toBeLessThan(140);
+    await vi.waitFor(() => expect(clocks()).toHaveLength(1));
+    const seconds = Number(clocks()[0]?.split(' ').at(-1));
+    expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(10);
+  });
+
+  test('is not held up by agents that hang, and these are asked one after the other', async () => {
+    await machines(3);
+    factory.memory.overnight.owner = seen(0);
+    await factory.drive();
+    let asked = 0;
+    let answer = () => {};
+    factory.hypervisor.setGuestClock = () => {
+      asked += 1;
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    };
+    factory.memory.overnight.owner = seen(400);
+    await factory.drive();
+    expect(states()).toEqual(['running', 'running', 'running']);
+    await vi.waitFor(() => expect(asked).toBe(1));
+    answer();
+    await vi.waitFor(() => expect(asked).toBe(2));
+    answer();
+    await vi.waitFor(() => expect(asked).toBe(3));
+    answer();
   });
 });
 

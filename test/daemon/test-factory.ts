@@ -225,6 +225,7 @@ export class TestFactory {
     const factory = new TestFactory(layout, new FakeHypervisor(), config(types, options.settings), options);
     factory.memory.host = {
       processors: options.slots ?? 4,
+      memoryMiB: 65_536,
       loadAverages: [0, 0, 0],
       ioPressurePercent: 0,
       stateFreeBytes: 100e9,

@@ -54,6 +54,20 @@ describe('install-host', { timeout: 120_000 }, () => {
     }
   });
 
+  it('lays out what desktops need as examples, and puts none of it in force', () => {
+    const desktop = join(host, 'usr/local/share/doc/vac/overnight');
+    const example = readFileSync(join(desktop, 'etc/vac.d/overnight.conf'), 'utf8');
+    expect(example).toBe(readFileSync(join(checkout, 'etc/vac.d/overnight.conf'), 'utf8'));
+    for (const unit of ['machine.slice', 'vacd.service']) {
+      const name = `${unit}.d/overnight.conf`;
+      const dropIn = readFileSync(join(desktop, 'etc/systemd/system', name), 'utf8');
+      expect(dropIn).toBe(readFileSync(join(checkout, 'systemd', name), 'utf8'));
+      expect(existsSync(join(host, 'usr/local/lib/systemd/system', name))).toBe(false);
+      expect(existsSync(join(host, 'etc/systemd/system', name))).toBe(false);
+    }
+    expect(existsSync(join(host, 'etc/vac.d/overnight.conf'))).toBe(false);
+  });
+
   it('leaves configuration that is there as it is, and replaces the whole program', () => {
     const program = join(host, 'usr/local/lib/vac');
     writeFileSync(join(host, 'etc/vac.conf'), configuration);

@@ -31,6 +31,7 @@ import {
   state,
   stopRequest,
 } from './builders.js';
+import { overnightConfig } from './desk.js';
 
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 const message = fc.constantFrom(null, '200 Success', '299 x', '300 No more work', '700 Broken', 'no code');
@@ -62,8 +63,14 @@ export const anyConfig: fc.Arbitrary<Config> = fc
     shareHalfLifeHours: fc.constantFrom(0, 0.01, 72),
     processorsPerSuperslot: fc.constantFrom(1, 1, 2, 4),
     factories: fc.constantFrom([], [FACTORY, 'factory2.example.com', 'factory3.example.com']),
+    memoryPercent: orNull(fc.constantFrom(10, 50, 100)),
   })
-  .chain(({ names, ...changes }) => fc.tuple(...names.map(anyType)).map((types) => config(types, changes)));
+  .chain(({ names, memoryPercent, ...changes }) =>
+    fc.tuple(...names.map(anyType)).map((types) => ({
+      ...config(types, changes),
+      overnight: memoryPercent === null ? null : overnightConfig({ memoryPercent }),
+    })),
+  );
 
 const anySuspension: fc.Arbitrary<MachineSuspension> = fc.record({
   by: fc.constantFrom('overnight' as const, 'overnight' as const, 'quarantine' as const),
@@ -134,6 +141,7 @@ const anyService = fc
 const anyHost: fc.Arbitrary<HostFacts> = fc
   .record({
     processors: fc.integer({ min: 1, max: 16 }),
+    memoryMiB: fc.constantFrom(4096, 16_384, 65_536),
     loadAverages: fc.tuple(fc.nat({ max: 6 }), fc.nat({ max: 6 }), fc.nat({ max: 6 })),
     ioPressurePercent: orNull(fc.nat({ max: 70 })),
     stateFreeBytes: fc.constantFrom(100e9, 100e9, 100e9, 2e8),

@@ -251,6 +251,7 @@ export function services(changes: Partial<Record<ServiceName, ServiceState>> = {
 export function host(changes: Partial<HostFacts> = {}): HostFacts {
   return {
     processors: 8,
+    memoryMiB: 32_768,
     loadAverages: [0, 0, 0],
     ioPressurePercent: 0,
     stateFreeBytes: 100e9,

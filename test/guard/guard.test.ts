@@ -221,6 +221,7 @@ describe('when the child ends', () => {
     process.kill(pid, 'SIGKILL');
     expect((await Promise.all(waiting)).map(({ body }) => body)).toEqual(Array(20).fill('4'));
     expect(guard.pid).not.toBe(pid);
+    expect(guard.facts()).toEqual({ serving: true, ends: 1, problem: null });
     expect(problems).toEqual([expect.stringMatching(/^the child was ended by SIGKILL; another is started/)]);
     await guard.check();
   });
@@ -258,6 +259,9 @@ describe('when the child ends', () => {
     await expect(made.check()).rejects.toMatchObject({ code: 'helper-failed' });
     expect(problems).toContain('no such luck');
     expect(problems.at(-1)).toMatch(/ended with code 7; another is started in 2 s$/);
+    expect(made.facts()).toMatchObject({ serving: false, ends: 3, problem: expect.stringContaining('not stay up') });
+    await made.close();
+    expect(made.facts().problem).toBeNull();
   });
 
   it('three times in a minute, the next one serves, and it is told that there is trouble', async () => {
@@ -276,6 +280,11 @@ describe('when the child ends', () => {
   it('since it cannot be started at all, that is told as well', async () => {
     const made = makeGuard({ command: () => ['/nonexistent/setpriv', []] });
     await expect(made.ensureRunning()).rejects.toThrow(/cannot be started: .*ENOENT/);
+  });
+
+  it('since the system refuses, vacd goes on and tries again', async () => {
+    const made = makeGuard({ command: () => ['no\0program', []] });
+    await expect(made.ensureRunning()).rejects.toThrow(/cannot be started: .*null bytes/);
   });
 });
 

@@ -37,6 +37,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly networks = new Map<string, FakeNetwork>();
   /** Host devices of domains, by uuid; none unless a test sets them. */
   readonly interfaces = new Map<string, string[]>();
+  /** Domains in which a guest's agent answers. */
+  readonly agents = new Set<string>();
   /** Every call so far, as `method argument`. */
   readonly calls: string[] = [];
   private readonly eventListeners: ((event: HypervisorEvent) => void)[] = [];
@@ -121,6 +123,11 @@ export class FakeHypervisor implements Hypervisor {
 
   capDomain(uuid: string, part: number): Promise<void> {
     return this.call('capDomain', `${uuid} ${part}`, () => {});
+  }
+
+  async setGuestClock(uuid: string, unixSeconds: number): Promise<void> {
+    const hasAgent = await this.call('setGuestClock', `${uuid} ${unixSeconds}`, () => this.agents.has(uuid));
+    if (!hasAgent) throw refused('QEMU guest agent is not connected');
   }
 
   async dumpMemory(uuid: string, path: string): Promise<void> {

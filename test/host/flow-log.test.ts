@@ -111,6 +111,22 @@ describe('the log of connections', () => {
     expect(log!.problem()).toContain("Can't open handler");
   });
 
+  test('a disk that takes nothing is told of once, and what it did not take is known to be missing', async () => {
+    await writeFile(flows(), 'in the way');
+    await started(`while :; do echo '${NEW}'; sleep 0.1; done`);
+    const failures = () => told.filter((line) => line.includes('cannot be written down'));
+    await until('it is told', () => failures().length > 0);
+    expect(log!.problem()).toContain('EEXIST');
+    // It tries again each second.
+    const since = Date.now();
+    await until('it was tried again', () => Date.now() - since > 2_500);
+    await rm(flows());
+    await until('it is written', async () => (await text()).includes('as 192.0.2.10'));
+    expect(await text()).toContain('left-out -1 what came before could not be written down');
+    expect(failures()).toHaveLength(1);
+    expect(log!.problem()).toBeNull();
+  });
+
   test('a program that is missing is named with its package', async () => {
     const tell = (line: string) => void told.push(line);
     const files = new FlowLogFiles(flows(), { days: 10, bytes: 1e6 });

@@ -144,6 +144,12 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
       }
     });
 
+    it('without an agent cannot have their clock set', async () => {
+      const { uuid } = await create();
+      await expect(hypervisor.setGuestClock(uuid, 1_700_000_000)).rejects.toMatchObject({ code: 'hypervisor-refused' });
+      expect(await listed(uuid)).toMatchObject({ state: 'running' });
+    });
+
     it('that are gone may be shut down, destroyed, suspended and resumed, and have no interfaces', async () => {
       const { uuid } = domain();
       await hypervisor.shutdownDomain(uuid);

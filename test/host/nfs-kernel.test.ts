@@ -85,6 +85,15 @@ describe('exportfs -v', () => {
     expect(listMachines(there)).toEqual(new Set([ID]));
   });
 
+  test('knows machines that a version before exported by their plain directories', () => {
+    const paths = ['machinefeatures', 'jobfeatures', 'joboutputs'].map((name) => `/var/lib/vac/machines/${ID}/${name}`);
+    const former = paths.map((path) => ({ path, client: '169.254.169.3', options: [] }));
+    expect(listMachines(former)).toEqual(new Set([ID]));
+    expect(planRemove(ID, former).map(({ args }) => args)).toEqual(
+      paths.map((path) => ['-u', `169.254.169.3:${path}`]),
+    );
+  });
+
   test('tells what to remove, of a machine exported in part too', () => {
     expect(planRemove('1700000005_atlas_factory1-04.example.com', there)).toEqual([
       {

@@ -20,7 +20,7 @@ afterEach(() => {
 
 const LINES = [Buffer.from('one'), Buffer.from('two')];
 
-function deliver(): Promise<void> {
+function deliver(lines: readonly Buffer[] = LINES): Promise<void> {
   const { port } = server.address() as { port: number };
   const collector = openCollector({
     collector: { protocol: 'tcp', host: '127.0.0.1', port },
@@ -30,7 +30,7 @@ function deliver(): Promise<void> {
     peer: null,
     maxMegabytes: 1,
   });
-  return collector.deliver(LINES);
+  return collector.deliver(lines);
 }
 
 test('lines are delivered when the collector has read to the end and closes its side in answer', async () => {
@@ -65,4 +65,22 @@ test.each([
 ])('a collector that %s has nothing', async (_, how, message) => {
   behave = how;
   await expect(deliver()).rejects.toThrow(message);
+});
+
+test('a collector that breaks it off while lines are being sent ends nothing but the delivery', async () => {
+  behave = (socket) => socket.once('data', () => socket.resetAndDestroy());
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on('unhandledRejection', note);
+  try {
+    for (let round = 0; round < 3; round += 1) {
+      await expect(deliver(Array.from({ length: 30_000 }, () => Buffer.alloc(1000, 'x')))).rejects.toThrow();
+    }
+    // Node tells of them a turn later.
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+  expect(unhandled).toEqual([]);
 });

@@ -12,14 +12,12 @@ const HOLDERS = new Map([[IP, MACHINE]]);
 let root: string;
 let logs: string;
 let counters: Map<string, number> | null;
-let warnings: string[];
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'vac-keeper-'));
   logs = join(root, 'logs');
   await mkdir(logs);
   counters = new Map();
-  warnings = [];
 });
 
 afterEach(() => rm(root, { recursive: true }));
@@ -32,7 +30,6 @@ const keeper = (changes: { days?: number; maxMegabytes?: number } = {}) =>
     days: 90,
     maxMegabytes: 1,
     datagramsSent: async () => counters,
-    warn: (message) => warnings.push(message),
     ...changes,
   });
 const path = () => join(logs, `${MACHINE.id}.log`);
@@ -54,7 +51,7 @@ describe('lines lost by UDP', () => {
     await keep.look(HOLDERS);
     const line = '2 lines lost that were sent by UDP: too many at once, or the receiver was away';
     expect(await said()).toEqual([line]);
-    expect(keep.lost).toEqual({ udp: 2, full: 0, disk: 0 });
+    expect(keep.lost).toEqual({ udp: 2, full: 0 });
     counters = new Map([[IP, 14]]);
     await keep.close([MACHINE.id]);
     expect(await said()).toEqual([line, line.replace('2 lines', '4 lines')]);
@@ -125,21 +122,6 @@ describe('a log that is as large as it may be', () => {
     const text = `x: {"name":"global","origin":"dynstats"}\nx: {"name":"full","origin":"dynstats.bucket",${values}}\nx: {"name":"full","origin":"dynstats.bucket","val`;
     expect(parseRefused(text)).toEqual(new Map([['a', 2]]));
   });
-});
-
-test('lines that found no room on the disk are counted and told, but not those of before', async () => {
-  const keep = keeper();
-  const of = (failed: number) =>
-    `x: {"name":"keep","origin":"core.action","processed":9,"failed":${failed},"suspended":0}\nx: {"name":"forward","origin":"core.action","processed":9,"failed":1}\n`;
-  await keep.look(HOLDERS);
-  await writeFile(join(root, 'statistics'), of(3));
-  await keep.look(HOLDERS);
-  expect(keep.lost.disk).toBe(0);
-  await appendFile(join(root, 'statistics'), of(10));
-  await keep.look(HOLDERS);
-  await keep.look(HOLDERS);
-  expect(keep.lost.disk).toBe(7);
-  expect(warnings).toEqual([`7 lines of syslog could not be written: is the disk of ${logs} full?`]);
 });
 
 test('logs are removed after their days, but those of machines that live, and other files', async () => {

@@ -12,8 +12,11 @@ beforeAll(async () => {
 afterEach(() => walk.endWorkers());
 afterAll(() => walk?.destroy());
 
+/** Makes no file of the machine's: one that is torn would be of a later step. */
+const WITHOUT_FILE = 'containment';
+
 const POINTS = [
-  ...CREATE_STEPS.flatMap(({ name }) => [`${name} begin`, `${name} torn`]),
+  ...CREATE_STEPS.flatMap(({ name }) => [`${name} begin`, ...(name === WITHOUT_FILE ? [] : [`${name} torn`])]),
   `${CREATE_STEPS.at(-1)!.name} end`,
 ];
 /** From here on libvirt has the machine: what runs is never given up. */

@@ -3,6 +3,7 @@
  * parts (host/sessions/desktop.ts). Idle times are seconds here, not minutes.
  */
 
+import { spawn } from 'node:child_process';
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { afterAll, expect, test } from 'vitest';
 import { askDaemon } from '../../src/daemon/control.js';
@@ -22,6 +23,9 @@ afterAll(() => {
 });
 
 type Options = Readonly<Record<string, string | number>>;
+
+/** SCHED_IDLE of sched.h. */
+const IDLE_CLASS = 5;
 
 const OVERNIGHT: Options = {
   use: 'idle',
@@ -59,7 +63,8 @@ class OvernightSite {
   }
 
   async configure(types: Readonly<Record<string, Options>>, overnight: Options = {}): Promise<void> {
-    await this.site.configure(types);
+    // Not the lowest weight, by which guests would never boot beside other tests.
+    await this.site.configure(types, { cpu_weight: 101 });
     const options = Object.entries({ ...OVERNIGHT, ...overnight }).map(([option, value]) => `${option} = ${value}`);
     await appendFile(this.site.configPath, `[overnight]\n${options.join('\n')}\n`);
   }
@@ -92,6 +97,33 @@ class OvernightSite {
     return names.split(/\s+/).filter((name) => name !== '');
   }
 
+  /**
+   * Scheduling classes of the threads of all QEMU processes that do the work, as the kernel numbers them. Others wait: for
+   * VNC, for libvirt.
+   */
+  async schedulingClasses(): Promise<number[]> {
+    const pids = await this.site.host.pidsOf('qemu-system-x86');
+    const classes: number[] = [];
+    for (const pid of pids) {
+      for (const thread of await readdir(`/proc/${pid}/task`)) {
+        const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => '');
+        const close = stat.lastIndexOf(')');
+        const name = stat.slice(stat.indexOf('(') + 1, close);
+        // proc(5): field 41, counted from behind the name in brackets, which is the second.
+        const policy = Number(stat.slice(close + 2).split(' ')[41 - 3]);
+        if (thread === String(pid) || /^CPU \d|^IO iothread/.test(name)) classes.push(policy);
+      }
+    }
+    return classes;
+  }
+
+  /** Takes all guests out of the idle class, in which one that computes would wait for other tests to end. */
+  async hurry(): Promise<void> {
+    for (const pid of await this.site.host.pidsOf('qemu-system-x86')) {
+      await this.site.host.run('chrt', ['--all-tasks', '--other', '--pid', '0', String(pid)]);
+    }
+  }
+
   async record(uuid: string): Promise<string> {
     const archive = `${this.site.stateDir}/apel-archive`;
     for (const entry of await readdir(archive, { recursive: true, withFileTypes: true })) {
@@ -112,6 +144,8 @@ concurrent(
       const daemon = here.start(count, count);
       await daemon.until('all run', (status) => running(status).length === count);
       expect((await here.overnight())?.verdict).toMatchObject({ state: 'open', mayStart: true });
+      // Of each: one for its processor, one for its disks, and one for all the rest.
+      expect(await here.schedulingClasses()).toEqual(Array(3 * count).fill(IDLE_CLASS));
 
       here.returns();
       const beganMs = performance.now();
@@ -128,7 +162,19 @@ concurrent(
 
       here.leaves();
       await here.site.host.until('all go on', async () => (await here.domains('running')).length === count);
-      await daemon.stop();
+
+      // A program at work is as good as its owner. Not from the beginning: other tests run beside this one.
+      await daemon.kill();
+      await here.configure({ halt: here.site.halting() }, { other_cpu_percent: 5 });
+      const burner = spawn('nice', ['-n', '19', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
+      try {
+        const next = here.start(count, count);
+        await here.site.host.until('work suspends all', async () => (await here.domains('paused')).length === count);
+        expect((await here.overnight())!.verdict.reason).toContain('% of the CPU, over other_cpu_percent = 5');
+        await next.stop();
+      } finally {
+        burner.kill('SIGKILL');
+      }
     }),
   TIMEOUT_MS,
 );
@@ -141,6 +187,7 @@ concurrent(
       await here.configure({ demo: type });
       const daemon = here.start(1, 1);
       const [machine] = running(await daemon.until('it runs', (status) => running(status).length === 1));
+      await here.hurry();
       await here.site.untilBeats(machine!.id, 'it works');
 
       here.returns();
@@ -159,6 +206,8 @@ concurrent(
       here.leaves();
       await here.site.host.until('it goes on', async () => (await here.domains('running')).length === 1);
       const pausedSeconds = (performance.now() - pausedMs) / 1000;
+      const told = await readFile(here.site.inMachine(machine!.id, 'jobfeatures/suspended_secs'), 'utf8');
+      expect(Math.abs(Number(told) - pausedSeconds)).toBeLessThan(5);
       const after = await next.until('it has ended', (status) => machineOf(status, machine!.uuid)?.phase === 'cleared');
       const { end, startedTimeSeconds } = machineOf(after, machine!.uuid)!;
       expect(end?.message).toBe('200 Success');
@@ -183,10 +232,15 @@ concurrent(
       const time = (date: Date) => date.toISOString().slice(11, 16);
       await here.configure(
         { halt: here.site.halting({ max_wallclock_seconds: 3600, min_wallclock_seconds: 5 }) },
-        { use: 'windows', windows: `daily ${time(begin)}-${time(end)}`, time_zone: 'UTC' },
+        { use: 'windows', windows: `daily ${time(begin)}-${time(end)}`, time_zone: 'UTC', quiet_cpu_percent: 60 },
       );
       const daemon = here.start(2, 2);
       const status = await daemon.until('both run', (s) => running(s).length === 2);
+      for (const name of await here.domains('running')) {
+        // Where libvirt has control groups at all: 60 % of two processors, shared by two machines, of each tenth of a second.
+        const schedule = await here.site.host.try('virsh', ['-q', '-c', 'qemu:///system', 'schedinfo', name]);
+        if (schedule !== null) expect(schedule).toMatch(/global_quota\s*: 60000\b/);
+      }
       for (const machine of running(status)) expect(machine.shutdownTimeSeconds).toBeLessThan(end.getTime() / 1000);
       await daemon.until(
         'both are over',

@@ -48,6 +48,22 @@ describe('domainXml', () => {
     expect(none).toBe(domainXml(testRecord(), options()));
   });
 
+  it('in overnight mode has all threads in the idle class, a bound where there are control groups, and a channel for an agent', async () => {
+    const record = testRecord({ processors: 4 });
+    const weights = { cpuShares: 10, ioWeight: null };
+    const bound = domainXml(record, options({ gentle: { cpuPart: 0.4 }, weights }));
+    const tuning = bound.slice(bound.indexOf('<cputune>'), bound.indexOf('</cputune>')).replace(/\s*\n\s*/g, '');
+    expect(tuning).toBe(
+      "<cputune><shares>10</shares><global_period>100000</global_period><global_quota>160000</global_quota><vcpusched vcpus='0-3' scheduler='idle'/><iothreadsched iothreads='1' scheduler='idle'/><emulatorsched scheduler='idle'/>",
+    );
+    expect(bound).toContain("<target type='virtio' name='org.qemu.guest_agent.0'/>");
+    expect(await domainSchemaProblem(bound)).toBeNull();
+    expect(domainXml(record, options({ gentle: { cpuPart: 0.4 } }))).not.toContain('quota');
+    expect(domainXml(record, options({ gentle: { cpuPart: null }, weights }))).not.toContain('quota');
+    const onTestDriver = domainXml(record, options({ domainType: 'test', gentle: { cpuPart: 0.4 } }));
+    expect(onTestDriver).toBe(domainXml(record, options({ domainType: 'test' })));
+  });
+
   it('has libvirt leave the owner of an image that others use alone, be it beneath a disk or a CD', async () => {
     const image = { path: '/images/root.img', format: 'raw' } as const;
     const given: DomainDisk[] = [

@@ -228,6 +228,15 @@ describe('cut off', () => {
     });
   }
 
+  test('when the image is emptied and not yet removed, nothing is damaged', async () => {
+    await worked();
+    await directories.keep(RECORD);
+    await writeFile(at('outputs.img'), '');
+    await (await begun()).keep(RECORD);
+    await expectKept();
+    expect(said).toEqual([]);
+  });
+
   test.each(cuts)('%s, the next vacd does it all over', async (_, cut) => {
     await worked();
     cut();

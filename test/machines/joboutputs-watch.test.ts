@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -24,7 +24,10 @@ class Nfs extends NoNfs {
 
 beforeEach(async () => {
   layout = new StateLayout(await mkdtemp(join(tmpdir(), 'vac-watch-')));
-  for (const { id } of [A, B]) await mkdir(layout.inMachine(id, 'joboutputs'), { recursive: true });
+  // As GuestDirectories makes them, and as an earlier version did.
+  await mkdir(layout.inMachine(A.id, 'shared/private/outputs/joboutputs'), { recursive: true });
+  await symlink('shared/private/outputs/joboutputs', layout.inMachine(A.id, 'joboutputs'));
+  await mkdir(layout.inMachine(B.id, 'joboutputs'), { recursive: true });
   added = [];
   said = [];
   const nfs = new Nfs({ address: '169.254.169.254' });

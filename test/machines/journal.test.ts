@@ -122,12 +122,15 @@ describe("a machine's life, as a vacd that starts at each point finds it", () =>
     expect(await only()).toMatchObject({ phase: 'ended', startedTimeSeconds: null });
   });
 
-  it('is forgotten with its directory; again, nothing happens', async () => {
+  it('is forgotten with its directory, but not with its log; again, nothing happens', async () => {
     await journal.open(RECORD);
+    await mkdir(`${layout.root}/logs`, { recursive: true });
+    await writeFile(layout.machineLog(RECORD.id), 'said');
     await journal.forget(RECORD);
     await journal.forget(RECORD);
     expect(await readdir(layout.machines())).toEqual([]);
     expect(await readdir(layout.tmp())).toEqual([]);
+    expect(await readFile(layout.machineLog(RECORD.id), 'utf8')).toBe('said');
   });
 });
 

@@ -81,6 +81,7 @@ describe('compareNetwork', () => {
       "254' prefix='32'",
       'the netmask of 169.254.169.254 is /32, not 255.255.0.0',
     ],
+    ['with a bridge of another name', "name='vac0'", "name='virbr7'", 'its bridge is virbr7, not vac0'],
     ['without a bridge', "<bridge name='vac0' stp='off' delay='0'/>", '', 'it has no bridge'],
   ])('says what is wrong with one that is %s', (_, from, to, problem) => {
     expect(compared(FROM_LIBVIRT.replace(from, to)).wrong).toEqual([problem]);

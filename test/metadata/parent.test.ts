@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BadMessage, type Link } from '../../src/guard/part.js';
 import type { HostMachine } from '../../src/metadata/machine-files.js';
-import { CHUNK_BYTES, COSTS, FILES, MAX_OPEN_PER_MACHINE } from '../../src/metadata/messages.js';
+import { CHUNK_BYTES, COSTS, FAULT_LINES, FILES, MAX_OPEN_PER_MACHINE } from '../../src/metadata/messages.js';
 import { MetadataParent } from '../../src/metadata/parent.js';
 import { OWNER, TestSite } from './site.js';
 
@@ -95,6 +95,19 @@ describe('a child is told', () => {
     receive('list', { request: 1, ...about(), directory: 'joboutputs' });
     expect(await answer(1)).toEqual({ type: 'failed', body: { request: 1 }, bytes: '' });
     expect(problems).toEqual([expect.stringMatching(/^metadata: listing joboutputs of .* failed: ENOENT/)]);
+  });
+
+  it('of each fault, and the log of not so many that one machine fills it', async () => {
+    await rm(join(machine.directory, 'joboutputs'), { recursive: true });
+    const other = await site.add('127.0.0.3', { id: 'another' });
+    await rm(join(other.directory, 'joboutputs'), { recursive: true });
+    for (let request = 0; request < 60; request += 1) receive('put', { request, ...about(), name: 'log' });
+    await expect.poll(() => sent.filter(({ type }) => type === 'failed')).toHaveLength(60);
+    // The last of what it may be at once, begun, is a whole one.
+    expect(problems.length).toBeLessThanOrEqual(FAULT_LINES.burst + 1);
+    receive('put', { request: 100, ip: '127.0.0.3', machine: other.id, name: 'log' });
+    await answer(100);
+    expect(problems.at(-1)).toContain('of another failed');
   });
 });
 

@@ -171,6 +171,7 @@ it('every call about a domain that is not there says so', async () => {
     abortDomainJob: () => connection.abortDomainJob(UNKNOWN_UUID),
     createSnapshot: () => connection.createSnapshot(UNKNOWN_UUID, '<domainsnapshot/>'),
     setDomainTime: () => connection.setDomainTime(UNKNOWN_UUID, 'sync'),
+    setAgentResponseTimeout: () => connection.setAgentResponseTimeout(UNKNOWN_UUID, 5),
     attachDomainDevice: () => connection.attachDomainDevice(UNKNOWN_UUID, '<disk/>'),
     detachDomainDevice: () => connection.detachDomainDevice(UNKNOWN_UUID, '<disk/>'),
     updateDomainDevice: () => connection.updateDomainDevice(UNKNOWN_UUID, '<disk/>', { live: true }),

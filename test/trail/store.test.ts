@@ -79,8 +79,10 @@ describe('the trail', () => {
     await rm(directory, { recursive: true });
     await writeFile(directory, 'in the way');
     await expect(trail.append(entry(2))).rejects.toThrow();
+    expect(trail.problem).toContain('EEXIST');
     await rm(directory);
     await trail.append(entry(2));
+    expect(trail.problem).toBeNull();
     expect((await lines()).map((line) => parseTrailLine(line)!.seq)).toEqual([2]);
   });
 
@@ -175,6 +177,26 @@ describe('the trail', () => {
     }
   });
 
+  test('is whole while vacd writes on', async () => {
+    const trail = await opened();
+    await trail.append(entry(1));
+    const [line] = await lines();
+    const path = join(directory, '20231115.jsonl');
+    await appendFile(path, '{"form":1,"seq":2,"prev":');
+    expect(await verifyTrail(directory)).toMatchObject({ records: 1, problems: [] });
+    await writeFile(path, `${line}\n`);
+    // Many lines take a while to read; meanwhile there are more.
+    const appending = (async () => {
+      for (let number = 2; number < 200; number += 1) await trail.append(entry(number));
+    })();
+    let isOver = false;
+    void appending.then(() => {
+      isOver = true;
+    });
+    while (!isOver) expect((await verifyTrail(directory)).problems).toEqual([]);
+    await appending;
+  });
+
   test('a loss is told of at the next start, and stays visible', async () => {
     const trail = await opened();
     await trail.append(entry(1));
@@ -184,6 +206,7 @@ describe('the trail', () => {
     await writeFile(path, `${first}\n`);
     const next = await opened();
     expect(told.join('\n')).toContain('TRAIL DAMAGED');
+    expect([trail.damage, next.damage]).toEqual([null, 'records were removed or changed while vacd did not run']);
     await next.append(entry(3));
     expect((await verifyTrail(directory)).problems).toEqual([
       '20231115.jsonl line 2 is record 3, and 2 should be there',

@@ -4,7 +4,7 @@ import type { TraceAnswer, TracedMachine } from '../../trail/query.js';
 import type { FileTrail } from '../../trail/record.js';
 import type { Verification } from '../../trail/verify.js';
 import { saySpan, sayTime } from '../time.js';
-import { harmless, type ViewOptions, wrapped } from './text.js';
+import { counted, harmless, type ViewOptions, wrapped } from './text.js';
 
 const LABEL_COLUMNS = 12;
 const MAX_FLOWS = 10;
@@ -26,6 +26,9 @@ export function traceView(answer: TraceAnswer, view: ViewOptions): string[] {
 }
 
 export function verifyView({ records, first, last, digest, problems }: Verification): string[] {
+  if (first === null && problems.length === 0) {
+    return ['The trail has no records: no machine has been made by this state directory, or the trail was taken away'];
+  }
   const range = first === null ? 'there is none' : `numbers ${first} to ${last}`;
   const state = problems.length === 0 ? 'whole: none was changed, none is missing' : 'DAMAGED:';
   return [
@@ -43,7 +46,10 @@ function machineLines(machine: TracedMachine, view: ViewOptions): string[] {
     ['machine', `${record.hostname}  (slot ${record.slot}, ${machine.isHeld ? 'IN QUARANTINE' : state(machine)})`],
     ['uuid', record.uuid],
     ['address', `${record.ip}  ${record.mac}${natText(machine)}`],
-    ['type', `${record.machinetype}, ${record.processors} processors, ${record.memoryMiB} MiB, ${record.machineModel}`],
+    [
+      'type',
+      `${record.machinetype}, ${counted(record.processors, 'processor')}, ${record.memoryMiB} MiB, ${record.machineModel}`,
+    ],
   ];
   const group = [provenance?.machinegroup, record.accountingFqan].filter((text) => text !== null && text !== undefined);
   if (group.length > 0) rows.push(['for', [...new Set(group)].join(', ')]);
@@ -76,7 +82,10 @@ function machineLines(machine: TracedMachine, view: ViewOptions): string[] {
   for (const { subject, serial, endTimeSeconds } of provenance?.certificates ?? []) {
     rows.push(['certificate', `${subject}  serial ${serial}, until ${sayTime(endTimeSeconds)}`]);
   }
-  rows.push(['log', machine.log ?? `gone${ended?.left.log ? `; ${fileText(ended.left.log)}` : ''}`]);
+  const noLog = ended?.left.log
+    ? `gone (syslog_days); ${fileText(ended.left.log)}`
+    : 'none: it has sent no syslog here';
+  rows.push(['log', machine.log ?? noLog]);
   rows.push(['directory', machine.directory ?? 'gone (machines_dir_days)']);
   for (const [index, file] of (ended?.left.files ?? []).slice(0, MAX_FILES).entries()) {
     rows.push([index === 0 ? 'outputs' : '', fileText(file)]);
@@ -117,14 +126,17 @@ function brief(machine: TracedMachine, { nowSeconds }: ViewOptions): string {
 }
 
 /** What may make the answer wrong. */
-function doubts({ flows, gaps, machines }: TraceAnswer): string[] {
+function doubts({ flows, gaps, isCut, machines }: TraceAnswer): string[] {
   const texts: string[] = [];
   if (flows === 'no-log') {
     texts.push('There is no log of connections (flow_log is none), so --port and --to could not be looked up.');
   }
   if (flows === 'asked' && machines.every((machine) => machine.flows.length === 0)) {
-    texts.push('The log of connections has no such connection, so --port and --to did not narrow this down.');
+    texts.push(
+      'The log of connections has no such connection that began within two minutes of that time, so --port and --to did not narrow this down. One that was there for longer is found by the time when it began, or without --at.',
+    );
   }
+  if (isCut) texts.push('More connections fit than are looked at, the earliest were: give --at.');
   for (const { timeSeconds, count, why } of gaps.slice(0, 3)) {
     const what = count < 0 ? 'some' : String(count);
     texts.push(`The log of connections left out ${what} until ${sayTime(Math.floor(timeSeconds))}: ${why}.`);
@@ -153,7 +165,7 @@ function nobody({ before, after, flows }: TraceAnswer, view: ViewOptions): strin
   if (before === null && after === null) {
     lines.push('  Is it this host? Each host has the trail of its own machines; and is the time in the right zone?');
   }
-  return [...lines, ...doubts({ flows, gaps: [], machines: [], before: null, after: null })].map((text) =>
+  return [...lines, ...doubts({ flows, gaps: [], isCut: false, machines: [], before: null, after: null })].map((text) =>
     harmless(text),
   );
 }

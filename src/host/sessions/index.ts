@@ -12,6 +12,7 @@ import { PowerSensor } from './power.js';
 import { known, NOT_YET } from './sensor.js';
 import { SystemBus } from './system-bus.js';
 import { type Terminal, TerminalSensor } from './terminals.js';
+import { WakeSensor } from './wake.js';
 
 export type { OwnProcesses } from './other-cpu.js';
 
@@ -38,6 +39,7 @@ export class OwnerSensors {
   private readonly power: PowerSensor;
   private readonly metered: MeteredSensor;
   private readonly otherCpu: OtherCpuSensor;
+  private readonly wake = new WakeSensor();
   /** Beginning of the present stretch of use by source, Unix seconds. */
   private readonly stretches = new Map<string, number>();
   private readonly lacking = new Map<string, string>();
@@ -65,7 +67,7 @@ export class OwnerSensors {
   facts(nowMs: number, nowSeconds: number): OwnerFacts {
     const logins = this.logind.read();
     const terminals = this.terminals.read(nowMs);
-    const input = this.input.read(nowMs);
+    const input = soonest(this.input.read(nowMs), this.wake.read(nowMs));
     const { onMains, lidClosed } = this.power.read();
     const facts: OwnerFacts = {
       sources: known(
@@ -99,7 +101,7 @@ export class OwnerSensors {
   }
 
   private all() {
-    return [this.logind, this.input, this.terminals, this.power, this.metered, this.otherCpu];
+    return [this.logind, this.input, this.terminals, this.power, this.metered, this.otherCpu, this.wake];
   }
 
   /** Adds since when the source has been in use without a long break. */
@@ -168,6 +170,11 @@ function pseudoTerminals(logins: Sensed<Logins>, terminals: readonly Terminal[])
 
 function remoteName({ remoteHost }: LoginSession): string {
   return remoteHost === '' ? '(remote login)' : `(login from ${remoteHost})`;
+}
+
+/** Waking the host is input too, by a lid or a key that no device tells of. */
+function soonest(input: Sensed<number>, awakeSeconds: number): Sensed<number> {
+  return 'unknown' in input ? input : known(Math.min(input.value, awakeSeconds));
 }
 
 /** What the kernel says; where it says nothing, what logind says. */

@@ -4,6 +4,7 @@
  * reason: unknown counts as in use (SPEC 12).
  */
 
+import { NOT_LOOKED_AT_YET } from '../../factory/overnight-owner.js';
 import type { Sensed } from '../../factory/overnight-types.js';
 
 export interface Sensor<Seen> {
@@ -15,7 +16,7 @@ export interface Sensor<Seen> {
 }
 
 /** Before the first look. */
-export const NOT_YET: { readonly unknown: string } = { unknown: 'not looked at yet' };
+export const NOT_YET: { readonly unknown: string } = { unknown: NOT_LOOKED_AT_YET };
 
 export function known<T>(value: T): Sensed<T> {
   return { value };

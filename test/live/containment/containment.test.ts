@@ -10,7 +10,7 @@ import type { ContainmentWish, DropReason } from '../../../src/machines/containm
 import { GATEWAY_IP, METADATA_IP, slotIp, slotMac } from '../../../src/machines/layout.js';
 import { until } from '../test-host.js';
 import { ContainmentHosts, FACTORY_IP, OTHER_OUTSIDE_IP, OUTSIDE_IP } from './containment-hosts.js';
-import { arp, BROADCAST, dhcp, ethernet, ipv4, MARKER, udp } from './frames.js';
+import { arp, BROADCAST, dhcp, ethernet, ipv4, MARKER, tcp, udp } from './frames.js';
 
 const MAC = slotMac(0);
 const IP = slotIp(0);
@@ -21,6 +21,8 @@ const LLDP = '01:80:c2:00:00:0e';
 /** Addresses of bridges that the kernel treats apart from others, in two ways. */
 const RESERVED = ['01:80:c2:00:00:03', LLDP];
 const ANYWHERE = '255.255.255.255';
+/** Of the factory, which hands on what comes to it. */
+const FORWARDED_PORT = 8443;
 
 let hosts: ContainmentHosts;
 let firewall: Firewall;
@@ -28,6 +30,8 @@ let gatewayMac: string;
 /** Forged frames that arrived at the factory's bridge, and at the neighbour. */
 let atFactory: readonly string[];
 let atNeighbour: readonly string[];
+/** Forged packets that left the factory. */
+let atOutside: readonly string[];
 /** Of services, that arrived at the machine of port 0. */
 let answers: readonly string[];
 
@@ -56,6 +60,10 @@ beforeAll(async () => {
   gatewayMac = await hosts.in('factory', 'cat', '/sys/class/net/vac0/address');
   atFactory = await hosts.keep('factory', 'sniff', 'vac0', MARKER);
   atNeighbour = await hosts.keep(1, 'sniff', 'eth0', MARKER);
+  atOutside = await hosts.keep('outside', 'sniff', 'eth0', MARKER);
+  // As for a container of the host's.
+  await hosts.nft('add chain ip nat pre { type nat hook prerouting priority -100; }');
+  await hosts.nft(`add rule ip nat pre ip daddr ${FACTORY_IP} tcp dport ${FORWARDED_PORT} dnat to ${OUTSIDE_IP}:443`);
   answers = await hosts.keep(0, 'sniff', 'eth0', Buffer.from('hello').toString('hex'));
   const everywhere = (port: number) => [`tcp:0.0.0.0:${port}`, `udp:0.0.0.0:${port}`];
   await hosts.keep('factory', 'serve', ...[22, 53, 80, 111, 514, 995, 2049, 5900, 10195, 20048].flatMap(everywhere));
@@ -229,6 +237,10 @@ const ATTACKS: readonly Attack[] = [
 /** To a service that is closed to machines. */
 const lldpPacket = () => ipv4({ from: IP, to: FACTORY_IP, protocol: 17 }, udp(5000, 995, ''));
 
+/** Of no connection: NAT leaves it as it is. */
+const strayPacket = () =>
+  ethernet(gatewayMac, MAC, 0x0800, ipv4({ from: IP, to: OUTSIDE_IP, protocol: 6 }, tcp(5000, 443, 3)));
+
 async function packets(reason: DropReason): Promise<number> {
   return (await firewall.counters()).byReason[reason].packets;
 }
@@ -255,7 +267,13 @@ describe('without the rules', () => {
     await until('the host answers', () => answers.length > before, 10);
   });
 
-  it.each([22, 995, 5900])('the port %i of the host is open to machines', async (port) => {
+  it('a packet of no connection leaves the host, with its machine’s own address', async () => {
+    const before = atOutside.length;
+    await hosts.peer(0, 'frames', 'eth0', strayPacket());
+    await until('it is outside', () => atOutside.length > before, 10);
+  });
+
+  it.each([22, 995, 5900, FORWARDED_PORT])('the port %i of the host is open to machines', async (port) => {
     expect(await hosts.peer(0, 'tcp', FACTORY_IP, String(port))).toBe('hello');
   });
 });
@@ -310,6 +328,14 @@ describe('with the rules', () => {
     expect(answers.length).toBe(before.answers + 1);
   });
 
+  it('a packet of no connection stays here', async () => {
+    const before = { seen: atOutside.length, packets: await packets('odd_packet') };
+    await hosts.peer(0, 'frames', 'eth0', strayPacket());
+    await until('it is counted', async () => (await packets('odd_packet')) > before.packets, 10);
+    expect(await hosts.peer(0, 'tcp', OUTSIDE_IP, '443')).toBe('hello');
+    expect(atOutside.length).toBe(before.seen);
+  });
+
   it.each([
     ['tcp', METADATA_IP, 80],
     ['tcp', GATEWAY_IP, 80],
@@ -340,6 +366,7 @@ describe('with the rules', () => {
     ['udp', METADATA_IP, 995, 'to_host'],
     ['udp', GATEWAY_IP, 995, 'to_host'],
     ['udp', FACTORY_IP, 995, 'to_host'],
+    ['tcp', FACTORY_IP, FORWARDED_PORT, 'to_host'],
     ['udp', OUTSIDE_IP, 995, 'vacquery'],
     ['tcp', NEIGHBOUR_IP, 22, 'neighbour'],
   ] as const)('%s to %s port %i is closed to a machine (%s)', async (kind, address, port, reason) => {
@@ -392,6 +419,17 @@ describe('the limit of connections', () => {
     expect(more).toBeLessThanOrEqual(40);
     expect(await packets('too_many_connections')).toBeGreaterThan(0);
     expect(Number(await hosts.peer(1, 'many', METADATA_IP, '80', '30'))).toBe(30);
+  });
+
+  it.each([
+    ['DNS', GATEWAY_IP, 53, 4, 'flood_dns'],
+    ['NFS', METADATA_IP, 2049, 16, 'too_many_connections'],
+  ] as const)('to %s is small, so that one machine leaves some to the next', async (_, address, port, most, reason) => {
+    await firewall.ensure(wish());
+    const before = await packets(reason);
+    expect(Number(await hosts.peer(0, 'many', address, String(port), '40'))).toBe(most);
+    expect(await packets(reason)).toBeGreaterThan(before);
+    expect(await hosts.peer(1, 'tcp', address, String(port))).toBe('hello');
   });
 
   it('of syslog is small', async () => {

@@ -52,6 +52,11 @@ export function udp(fromPort: number, toPort: number, payload: string): string {
   return `${hex(fromPort, 2)}${hex(toPort, 2)}${hex(8 + (payload.length + MARKER.length) / 2, 2)}0000${payload}`;
 }
 
+/** @param flags 2 is SYN, 1 FIN; without a checksum, which makes it a packet of no connection */
+export function tcp(fromPort: number, toPort: number, flags: number): string {
+  return `${hex(fromPort, 2)}${hex(toPort, 2)}${'00'.repeat(8)}50${hex(flags, 1)}1000${'00'.repeat(4)}`;
+}
+
 /** BOOTP header and magic of a DHCP message. */
 export function dhcp(operation: 1 | 2, clientMac: string, messageType: number): string {
   const head = `${hex(operation, 1)}010600${'12345678'}00000000${'00000000'.repeat(4)}${mac(clientMac)}`;

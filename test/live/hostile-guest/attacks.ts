@@ -1,72 +1,165 @@
 /**
- * The attacks of the hostile machine (hostile.sh), what may come of each, and what stops it. The threat model
+ * The attacks of the hostile machine (hostile.sh), what must come of each, and what stops it. The threat model
  * (etc/security.md) has the same rows; hostile-guest.test.ts holds both together.
  */
+
+import type { DropReason } from '../../../src/machines/containment-wish.js';
 
 export interface Attack {
   /** As hostile.sh says it; `*` stands for what differs between attempts of one kind. */
   readonly name: string;
-  /** What the machine may be told. */
+  /** What the machine is told. */
   readonly result: RegExp;
   /** What stops it. */
   readonly rule: string;
+  /** Packets that the firewall must have dropped for it at least, all attempts of this kind together. */
+  readonly dropped?: Readonly<Partial<Record<DropReason, number>>>;
 }
 
-const SENT = /^sent \d+$/;
-const NOT_REACHED = /^(silent|closed)$/;
+/** Of the site's options, so that they are reached soon. */
+export const JOBOUTPUTS_MB = 20;
+export const JOBOUTPUTS_FILES = 300;
+/** An address of the host that is not on the machines' network. */
+export const OTHER_HOST_IP = '192.0.2.1';
+/** Datagrams of syslog-flood and syslog-forged. */
+export const SYSLOG_SENT = 15_001;
+
+const SILENT = /^silent$/;
+const sent = (count: number) => new RegExp(`^sent ${count}$`);
+const statusLine = (status: string) => new RegExp(`^HTTP/1\\.1 ${status}$`);
 
 export const ATTACKS: readonly Attack[] = [
-  { name: 'arp-claim-gateway', result: SENT, rule: 'ports: ARP sender must be the slot’s MAC and IP' },
-  { name: 'arp-claim-metadata', result: SENT, rule: 'ports: ARP sender must be the slot’s MAC and IP' },
-  { name: 'arp-claim-everybody', result: SENT, rule: 'ports: ARP sender must be the slot’s MAC and IP' },
-  { name: 'ip-spoofed-syslog', result: SENT, rule: 'ports: source IP must be the slot’s' },
-  { name: 'mac-spoofed', result: SENT, rule: 'ports: source MAC must be the slot’s' },
-  { name: 'dhcp-server', result: SENT, rule: 'ports: no answers of a DHCP server from a machine' },
-  { name: 'dhcp-flood', result: SENT, rule: 'ports: source MAC must be the slot’s; DHCP is limited a machine' },
-  { name: 'ipv6-frames', result: SENT, rule: 'ports: only ARP and IPv4' },
-  { name: 'vlan-frames', result: SENT, rule: 'ports: only ARP and IPv4' },
-  { name: 'unknown-frames', result: SENT, rule: 'ports: only ARP and IPv4' },
-  { name: 'ip-taken-user-data', result: /^silent$/, rule: 'ports: source IP must be the slot’s' },
-  { name: 'identity-taken-user-data', result: /^silent$/, rule: 'ports: MAC and IP belong to one port' },
-  { name: 'own-user-data-again', result: /^[1-9]\d*$/, rule: 'itself again, it is served as before' },
-  { name: 'neighbour-http', result: NOT_REACHED, rule: 'bridge: nothing from machine to machine' },
-  { name: 'neighbour-udp-sent', result: SENT, rule: 'bridge: nothing from machine to machine' },
-  { name: 'neighbour-ping', result: /^silent$/, rule: 'bridge: nothing from machine to machine' },
-  { name: 'neighbour-routed', result: NOT_REACHED, rule: 'forward: nothing back into the machines’ network' },
-  { name: 'host-tcp-*', result: NOT_REACHED, rule: 'input: only DHCP, DNS, HTTP, NFS and syslog' },
-  { name: 'vacquery-at-*', result: /^silent$/, rule: 'input: only DHCP, DNS, HTTP, NFS and syslog' },
-  { name: 'flows', result: SENT, rule: 'connections that are tracked are limited a machine' },
-  { name: 'nfs-others-*', result: /refused$/, rule: 'exports: for the machine’s own IP' },
   {
-    name: 'nfs-root-*',
-    result: /^(0|.*refused|.*denied.*|.*failed.*|.*No such.*)$/,
-    rule: 'exports: for the machine’s own IP',
+    name: 'arp-claim-gateway',
+    result: sent(50),
+    dropped: { neighbour: 50 },
+    rule: 'port: nothing from machine to machine',
   },
-  { name: 'http-traversal', result: /^(not found|bad name)$/, rule: 'HTTP: names, not paths' },
-  { name: 'http-others', result: /^(not found|bad name)$/, rule: 'HTTP: a machine is its IP' },
-  { name: 'http-held', result: /^held ([0-9]|[12][0-9]|3[0-2])$/, rule: 'HTTP: 32 connections a machine' },
-  { name: 'http-large', result: /(413|400|403|507|^$)/, rule: 'HTTP: size of what is PUT' },
-  { name: 'http-flood', result: /200 OK/, rule: 'HTTP: requests a second of a machine' },
-  { name: 'syslog-forged', result: /^sent$/, rule: 'relay: lines are tagged by sender and escaped' },
-  { name: 'syslog-flood', result: SENT, rule: 'input: lines a second of a machine; size of its log' },
-  { name: 'syslog-tcp-held', result: /^held \d+$/, rule: 'input: connections of a machine' },
   {
-    name: 'mknod',
-    result: /not permitted|Permission|denied|Invalid|Input\/output/i,
-    rule: 'exports: squashed to nobody; joboutputs nodev',
+    name: 'arp-claim-metadata',
+    result: sent(50),
+    dropped: { neighbour: 50 },
+    rule: 'port: nothing from machine to machine',
   },
-  { name: 'chown', result: /^(65534|\d{3,}|.*not permitted.*)$/, rule: 'exports: squashed to nobody' },
-  { name: 'setuid', result: /\d+|not permitted/, rule: 'joboutputs nosuid; not kept after its end' },
-  { name: 'link-outside', result: /shadow/, rule: 'no link of a machine is followed on the host' },
-  { name: 'link-up', result: /\d/, rule: 'no link of a machine is followed on the host' },
-  { name: 'hard-link', result: /refused$/, rule: 'joboutputs are a file system of their own' },
-  { name: 'fifo', result: /made|not permitted|denied/, rule: 'only regular files are read' },
-  { name: 'shutdown-message-link', result: /made/, rule: 'no link of a machine is followed on the host' },
-  { name: 'long-name', result: /refused|too long/i, rule: 'joboutputs are a file system of their own' },
-  { name: 'fill-files', result: /^made \d+$/, rule: 'joboutputs are a file system of their own: files' },
-  { name: 'fill-bytes', result: /^\d+$/, rule: 'joboutputs are a file system of their own: bytes' },
-  { name: 'fill-scratch', result: /^\d+$/, rule: 'a disk has the size that it was given' },
-  { name: 'forks', result: /^sent \d+$/, rule: 'a machine has its own processors and memory' },
+  {
+    name: 'arp-claim-everybody',
+    result: sent(50),
+    dropped: { spoofed_arp: 50 },
+    rule: 'port: ARP of its own MAC and IP',
+  },
+  {
+    name: 'arp-claim-neighbour',
+    result: sent(50),
+    dropped: { spoofed_arp: 50 },
+    rule: 'port: ARP of its own MAC and IP',
+  },
+  { name: 'ip-spoofed-syslog', result: sent(50), dropped: { spoofed_ip: 50 }, rule: 'port: packets from its own IP' },
+  { name: 'mac-spoofed', result: sent(100), dropped: { spoofed_mac: 100 }, rule: 'port: frames from its own MAC' },
+  { name: 'lldp-frames', result: sent(20), dropped: { odd_packet: 20 }, rule: 'port: none to addresses of bridges' },
+  { name: 'dhcp-server', result: sent(100), dropped: { rogue_dhcp: 100 }, rule: 'port: no answers of a DHCP server' },
+  { name: 'dhcp-release', result: sent(10), dropped: { spoofed_dhcp: 10 }, rule: 'port: DHCP for its own MAC' },
+  {
+    name: 'dhcp-flood',
+    result: sent(1000),
+    dropped: { spoofed_mac: 500, spoofed_dhcp: 1, flood_dhcp: 200 },
+    rule: 'port: DHCP for its own MAC, and its rate',
+  },
+  { name: 'ipv6-frames', result: sent(50), dropped: { other_protocol: 50 }, rule: 'port: ARP and IPv4 alone' },
+  { name: 'vlan-frames', result: sent(50), dropped: { other_protocol: 50 }, rule: 'port: ARP and IPv4 alone' },
+  { name: 'unknown-frames', result: sent(50), dropped: { other_protocol: 50 }, rule: 'port: ARP and IPv4 alone' },
+  {
+    name: 'ip-taken-user-data',
+    result: SILENT,
+    dropped: { spoofed_arp: 5, spoofed_ip: 1 },
+    rule: 'port: packets from its own IP',
+  },
+  {
+    name: 'identity-taken-user-data',
+    result: SILENT,
+    dropped: { spoofed_mac: 1 },
+    rule: 'port: MAC and IP belong to one port',
+  },
+  { name: 'own-user-data-again', result: statusLine('200 OK'), rule: 'itself again, it is served as before' },
+  {
+    name: 'neighbour-search',
+    result: SILENT,
+    dropped: { neighbour: 1 },
+    rule: 'port: nothing from machine to machine',
+  },
+  { name: 'neighbour-ping', result: SILENT, dropped: { neighbour: 2 }, rule: 'port: nothing from machine to machine' },
+  {
+    name: 'neighbour-udp',
+    result: sent(50),
+    dropped: { neighbour: 50 },
+    rule: 'port: nothing from machine to machine',
+  },
+  { name: 'neighbour-http', result: SILENT, dropped: { neighbour: 1 }, rule: 'port: nothing from machine to machine' },
+  {
+    name: 'neighbour-broadcast',
+    result: sent(50),
+    dropped: { to_host: 50 },
+    rule: 'bridge: nothing from machine to machine',
+  },
+  {
+    name: 'neighbour-routed',
+    result: SILENT,
+    dropped: { neighbour: 1 },
+    rule: 'host: nothing back into their network',
+  },
+  {
+    name: 'host-tcp-at-169.254.169.254',
+    result: /^open 80 111 514 2049 20048$/,
+    dropped: { to_host: 7 },
+    rule: 'host: only HTTP, NFS and syslog',
+  },
+  {
+    name: 'host-tcp-at-169.254.169.253',
+    result: /^open 53 80$/,
+    dropped: { to_host: 10 },
+    rule: 'host: only DNS and HTTP',
+  },
+  {
+    name: `host-tcp-at-${OTHER_HOST_IP}`,
+    result: /^open none$/,
+    dropped: { to_host: 12 },
+    rule: 'host: nothing at other addresses',
+  },
+  { name: 'vacquery-at-*', result: SILENT, dropped: { to_host: 3 }, rule: 'host: no VacQuery' },
+  { name: 'nfs-others-*', result: /^refused$/, rule: "exports: for the machine's own IP" },
+  { name: 'nfs-root-*', result: /^names \d+, files 0$/, rule: "exports: for the machine's own IP" },
+  { name: 'http-traversal', result: statusLine('404 Not Found'), rule: 'HTTP: names, not paths' },
+  { name: 'http-others', result: statusLine('404 Not Found'), rule: 'HTTP: a machine is its IP' },
+  { name: 'http-held', result: /^held (3[0-2]|2\d)$/, rule: 'HTTP: connections of a machine' },
+  { name: 'http-large', result: statusLine('413 Payload Too Large'), rule: 'HTTP: size of what is PUT' },
+  { name: 'http-flood', result: /^200: [34]\d\d, 429: \d+, not answered: \d+$/, rule: 'HTTP: requests of a machine' },
+  { name: 'syslog-forged', result: sent(1), rule: 'relay: lines are tagged by sender and escaped' },
+  { name: 'syslog-flood', result: sent(15_000), dropped: { flood_syslog: 4000 }, rule: 'host: syslog of a machine' },
+  {
+    name: 'syslog-tcp-held',
+    result: /^held [1-8]$/,
+    dropped: { flood_syslog_tcp: 1 },
+    rule: 'host: syslog connections of a machine',
+  },
+  {
+    name: 'flows',
+    result: sent(20_000),
+    dropped: { too_many_connections: 3000 },
+    rule: 'host: tracked connections of a machine',
+  },
+  { name: 'mknod', result: /Operation not permitted$/, rule: 'exports: all users are one' },
+  { name: 'chown', result: /Operation not permitted$/, rule: 'exports: all users are one' },
+  { name: 'setuid', result: /^6?755$/, rule: 'nosuid; plain copies' },
+  { name: 'link-outside', result: /^\/etc\/shadow$/, rule: 'no link of a machine is followed' },
+  { name: 'link-up', result: /^\.\.\/user_data$/, rule: 'no link of a machine is followed' },
+  { name: 'hard-link', result: /^refused$/, rule: 'a file system of its own' },
+  { name: 'fifo', result: /^made$/, rule: 'only plain files are read' },
+  { name: 'shutdown-message-link', result: /^made$/, rule: 'only plain files are read' },
+  { name: 'long-name', result: /^refused$/, rule: 'a file system of its own' },
+  { name: 'fill-files', result: /^made (29|3\d)\d$/, rule: 'a file system of its own' },
+  { name: 'fill-bytes', result: /^made (19|2\d) MiB$/, rule: 'a file system of its own' },
+  { name: 'fill-scratch', result: /^[5-9]\d{7}$/, rule: 'size of its disk' },
+  { name: 'forks', result: /^sent [1-9]\d*$/, rule: 'its own processors and memory' },
+  { name: 'console-flood', result: /^over$/, rule: 'virtlogd: size of a console' },
 ];
 
 /** The attack that a name from the machine belongs to. */
@@ -74,4 +167,15 @@ export function attackOf(name: string): Attack | undefined {
   return ATTACKS.find((attack) =>
     attack.name.endsWith('*') ? name.startsWith(attack.name.slice(0, -1)) : name === attack.name,
   );
+}
+
+/** Packets that must have been dropped at least, by reason, for all attacks. */
+export function droppedAtLeast(): Map<DropReason, number> {
+  const sums = new Map<DropReason, number>();
+  for (const { dropped = {} } of ATTACKS) {
+    for (const [reason, packets] of Object.entries(dropped) as [DropReason, number][]) {
+      sums.set(reason, (sums.get(reason) ?? 0) + packets);
+    }
+  }
+  return sums;
 }

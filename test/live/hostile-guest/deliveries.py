@@ -4,12 +4,14 @@ import socket
 import sys
 
 port, bridge = sys.argv[1:3]
-with open(f'/sys/class/net/{bridge}/address') as file:
-    own = bytes.fromhex(file.read().strip().replace(':', ''))
+own = set()
+for device in port, bridge:
+    with open(f'/sys/class/net/{device}/address') as file:
+        own.add(bytes.fromhex(file.read().strip().replace(':', '')))
 frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 frames.bind((port, 0))
 print('listening', flush=True)
 while True:
     frame, (_, _, kind, _, _) = frames.recvfrom(2048)
-    if kind == socket.PACKET_OUTGOING and frame[6:12] != own:
+    if kind == socket.PACKET_OUTGOING and frame[6:12] not in own:
         print(frame[:64].hex(), flush=True)

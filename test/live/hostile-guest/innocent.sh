@@ -6,7 +6,6 @@
 mkdir -p /run/www
 echo 'the innocent machine' > /run/www/index.html
 httpd -p 8080 -h /run/www
-nc -lu -p 9090 > /run/udp-heard &
 
 count=0
 while [ ! -e /etc/machineoutputs/finish ]; do
@@ -17,7 +16,7 @@ while [ ! -e /etc/machineoutputs/finish ]; do
   # Whose MAC the factory's addresses have, as this machine believes.
   arp -n | sed -n 's/.*(\(169.254.169.25[34]\)) at \([0-9a-f:]*\) .*/\1 \2/p' | sort > /run/arp
   printf '%s\n' "count=$count" "served=$served" "arp=$(tr '\n' ';' < /run/arp)" \
-    "udp_heard=$(stat -c %s /run/udp-heard)" "router=$(ip route | sed -n 's/default via \([0-9.]*\) .*/\1/p')" | put_output heartbeat
+    "router=$(ip route | sed -n 's/default via \([0-9.]*\) .*/\1/p')" | put_output heartbeat
   [ $served = yes ] || echo "INNOCENT not served at $count" > /dev/console
   sleep 1
 done
