@@ -63,12 +63,16 @@ export class LogKeeper {
     return { udp: this.lostByUdp, full: this.lostByFull };
   }
 
-  /** A machine has got an address: from here on its datagrams are counted. */
-  async open(address: string, { id }: LoggedMachine): Promise<void> {
-    const counter = counterOf((await this.options.datagramsSent?.()) ?? null, address);
-    const readBytes = (await sizeOf(this.path(id))) ?? 0;
+  /** Machines have got addresses: from here on their datagrams are counted. */
+  async open(machines: readonly (readonly [string, LoggedMachine])[]): Promise<void> {
+    if (machines.length === 0) return;
+    const counters = (await this.options.datagramsSent?.()) ?? null;
     const accounts = await this.readAccounts();
-    accounts.set(id, { address, counter, sent: 0, received: 0, readBytes, missing: 0, said: 0 });
+    for (const [address, { id }] of machines) {
+      const counter = counterOf(counters, address);
+      const readBytes = (await sizeOf(this.path(id))) ?? 0;
+      accounts.set(id, { address, counter, sent: 0, received: 0, readBytes, missing: 0, said: 0 });
+    }
     await this.writeAccounts();
   }
 
@@ -76,7 +80,7 @@ export class LogKeeper {
     const accounts = await this.readAccounts();
     const ids = new Set([...machines.values()].map((machine) => machine.id));
     for (const id of accounts.keys()) if (!ids.has(id)) accounts.delete(id);
-    for (const [address, machine] of machines) if (!accounts.has(machine.id)) await this.open(address, machine);
+    await this.open([...machines].filter(([, { id }]) => !accounts.has(id)));
     for (const id of [...ids, UNKNOWN]) await this.closeIfLarge(id);
     const counters = (await this.options.datagramsSent?.()) ?? null;
     for (const id of ids) await this.settle(id, counters, false);

@@ -200,9 +200,7 @@ export class SyslogRelay {
       await this.install(before);
     }
     await this.install({ machines, full: this.keeper.full });
-    for (const [address, machine] of machines) {
-      if (before.machines.get(address)?.id !== machine.id) await this.keeper.open(address, machine);
-    }
+    await this.keeper.open([...machines].filter(([address, { id }]) => before.machines.get(address)?.id !== id));
   }
 
   /** Sees through what these addresses have sent, then ends their connections. */

@@ -40,7 +40,7 @@ const said = async () => [...(await readFile(path(), 'utf8')).matchAll(/ vacd: (
 describe('lines lost by UDP', () => {
   test('are those that were sent and are not in the log, said once, when they had time to come', async () => {
     const keep = keeper();
-    await keep.open(IP, MACHINE);
+    await keep.open([[IP, MACHINE]]);
     counters = new Map([[IP, 10]]);
     await receive(7);
     await receive(5, 'tcp');
@@ -59,7 +59,7 @@ describe('lines lost by UDP', () => {
 
   test('are known to a vacd that comes after', async () => {
     const keep = keeper();
-    await keep.open(IP, MACHINE);
+    await keep.open([[IP, MACHINE]]);
     await receive(3);
     counters = new Map([[IP, 5]]);
     await keep.look(HOLDERS);
@@ -72,7 +72,7 @@ describe('lines lost by UDP', () => {
   test('are not the lines of the machine before, nor unknown where nobody counts', async () => {
     counters = new Map([[IP, 1000]]);
     const keep = keeper();
-    await keep.open(IP, MACHINE);
+    await keep.open([[IP, MACHINE]]);
     await receive(2);
     counters = new Map([[IP, 1002]]);
     await keep.close([MACHINE.id]);
@@ -88,7 +88,7 @@ describe('lines lost by UDP', () => {
 
   test('are counted on when the firewall counts from 0 again', async () => {
     const keep = keeper();
-    await keep.open(IP, MACHINE);
+    await keep.open([[IP, MACHINE]]);
     counters = new Map([[IP, 5]]);
     await receive(5);
     await keep.look(HOLDERS);
