@@ -7,9 +7,8 @@ import type { Config } from '../config/types.js';
 import { isVacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
 import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
-import type { ServiceName } from '../factory/types.js';
+import type { MachineRecord } from '../factory/types.js';
 import type { Identity } from '../guard/confine.js';
-import { Guard } from '../guard/guard.js';
 import type { Bridge } from '../host/bridge.js';
 import { weighableResources } from '../host/cgroup.js';
 import { readTextIfThere } from '../host/files.js';
@@ -25,25 +24,22 @@ import { boundWithoutEffect } from '../machines/gentle.js';
 import { GuestDirectories } from '../machines/guest-directories.js';
 import { JoboutputsWatch } from '../machines/joboutputs-watch.js';
 import { Journal } from '../machines/journal.js';
-import { GATEWAY_IP, METADATA_IP, type StateLayout } from '../machines/layout.js';
+import type { StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import type { MachineTools, StepListener } from '../machines/tools.js';
 import { MachineVolumes } from '../machines/volumes.js';
 import { weightsWithoutEffect } from '../machines/weights.js';
-import { MetadataParent } from '../metadata/parent.js';
-import { MetadataSockets } from '../metadata/sockets.js';
 import type { MemberProcess } from '../space/member-process.js';
 import type { Trail } from '../trail/trail.js';
 import { steadyClock } from '../vacquery/index.js';
-import { Containment, syslogContainment } from './containment.js';
 import { type ControlHandlers, ControlServer } from './control.js';
 import { controlGroupId } from './control-group.js';
 import { Credentials } from './credentials.js';
 import { endAll } from './ending.js';
+import { HostServices } from './host-services.js';
 import type { Logger } from './log.js';
 import { Loop } from './loop.js';
 import { type MachineMemory, Memory } from './memory.js';
-import { machineByIp } from './metadata-source.js';
 import { Metrics } from './metrics.js';
 import type { Scrapes } from './metrics-server.js';
 import { Observer } from './observe.js';
@@ -56,7 +52,7 @@ import { pipesDirectory } from './pipe-copies.js';
 import { Pipes } from './pipes.js';
 import { QuarantineBook } from './quarantine-book.js';
 import { closeMachinesDirectory, recoverMachines, sweep, takeStateDirectory } from './recover.js';
-import { machineLogs, metadataService, networkService, nfsService, type Service, syslogService } from './services.js';
+import { machineLogs } from './services.js';
 import { Space } from './space.js';
 import { type FactoryStatus, factoryStatus } from './status.js';
 import { StatusFiles } from './status-files.js';
@@ -95,8 +91,6 @@ export interface DaemonParts {
 
 /** Between two writings of the files that site monitoring reads. */
 const STATUS_FILES_SECONDS = 10;
-/** Between two looks at joboutputs that nothing else limits. */
-const WATCH_SECONDS = 5;
 /** What is under way at the end may finish within this; what cannot is picked up by the next vacd as after a crash. */
 const SETTLE_SECONDS = 10;
 /** For sockets and servers, each of which ends at once unless something hangs. */
@@ -113,9 +107,6 @@ export class Daemon {
   private readonly observer: Observer;
   private readonly performer: Performer;
   private readonly loop: Loop;
-  private readonly metadataSockets: MetadataSockets;
-  /** Serves machines and the network, without root. */
-  private readonly guard: Guard;
   private readonly control: ControlServer;
   private readonly orders: OrderBook;
   private readonly overnight: OvernightMode;
@@ -128,11 +119,9 @@ export class Daemon {
   private readonly outputsArchive: OutputsArchive;
   private readonly directories: GuestDirectories;
   private readonly joboutputsWatch: JoboutputsWatch;
-  private watchTimer: NodeJS.Timeout | null = null;
-  private readonly containment: Containment;
   private readonly tools: MachineTools;
   private readonly images: RootImages;
-  private readonly services: Readonly<Record<ServiceName, Service>>;
+  private readonly services: HostServices;
   private lock: { release(): void } | null = null;
   private hypervisorFacts: HypervisorFacts | null = null;
   private statusTimer: NodeJS.Timeout | null = null;
@@ -155,26 +144,8 @@ export class Daemon {
     this.journal = new Journal(layout);
     this.trail = machineTrail(this.memory, layout, log);
     this.outputsArchive = archiveOfOutputs(this.memory, layout, this.trail, log);
-    this.metadataSockets = new MetadataSockets([
-      { address: METADATA_IP, port: 80 },
-      { address: GATEWAY_IP, port: 80 },
-    ]);
-    const onProblem = (line: string) => log.warn(line);
-    this.guard = new Guard({
-      parts: [
-        new MetadataParent({
-          guestOwner: parts.guestOwner,
-          machineByIp: machineByIp({ memory: this.memory, nfs, layout, rootPublicKey: () => this.rootPublicKey }),
-          sockets: () => this.metadataSockets.descriptors(),
-          onProblem,
-        }),
-      ],
-      // Not the directory itself: that is an argument of vacd, which would be taken for its child.
-      what: 'the process that serves machines by HTTP',
-      mark: `${layout.root}/metadata`,
-      identity: parts.guardIdentity,
-      onProblem,
-    });
+    const rootPublicKey = () => this.rootPublicKey;
+    this.services = new HostServices({ ...parts, memory: this.memory, rootPublicKey });
     const logs = machineLogs(syslog);
     this.metrics.watch({
       syslog: () => (syslog === null ? null : { lost: syslog.lostLines(), forwarding: syslog.forwarding() }),
@@ -187,7 +158,7 @@ export class Daemon {
     });
     const { trail, outputsArchive, directories } = this;
     this.trust = new TrustWatch({ layout, firewall: parts.firewall, syslog, directories, trail, outputsArchive });
-    this.trust.watchChild('metadata', () => this.guard.facts());
+    this.trust.watchChild('metadata', () => this.services.child());
     this.metrics.watch({ trust: () => this.trust.facts(), problems: () => this.moreProblems() });
     this.joboutputsWatch = new JoboutputsWatch({ layout, nfs, log });
     this.tools = {
@@ -206,8 +177,8 @@ export class Daemon {
       guestOwner: parts.guestOwner,
       directories: this.directories,
       networkName: NETWORK_NAME,
-      contain: () => this.containment.ensure(),
-      rootPublicKey: () => this.rootPublicKey,
+      contain: () => this.services.containment.ensure(),
+      rootPublicKey,
       settings: () => this.memory.config.settings,
       hypervisorFacts: async () => {
         this.hypervisorFacts ??= await hypervisor.facts();
@@ -215,47 +186,11 @@ export class Daemon {
       },
     };
     const wake = () => this.loop.wake();
-    // Machines of slots that the configuration has since taken away keep their leases and ports.
-    const slots = () =>
-      Math.max(
-        this.memory.totalProcessors(),
-        ...this.unclearedMachines().map((machine) => machine.entry.record.slot + 1),
-      );
-    const containment = new Containment({
-      memory: this.memory,
-      hypervisor,
-      firewall: parts.firewall,
-      slots,
-      hasNfs: nfs.name !== 'none',
-      syslog:
-        syslog === null || config.settings.syslog === null ? null : syslogContainment(config.settings.syslog.port),
-    });
-    this.containment = containment;
-    const services = {
-      firewall: containment,
-      network: networkService(
-        hypervisor,
-        () => ({
-          factory,
-          slots: slots(),
-          forwardDev: this.memory.config.settings.forwardDev,
-          mayRepair: this.memory.config.settings.fixNetworking,
-          machineUuids: [...this.memory.machines.values()]
-            .filter((machine) => machine.entry.phase === 'running' && machine.domain !== null)
-            .map((machine) => machine.entry.record.uuid),
-        }),
-        parts.bridge,
-      ),
-      metadata: metadataService(this.metadataSockets, this.guard),
-      nfs: nfsService(nfs),
-      syslog: syslogService(syslog),
-    };
-    this.services = services;
     this.observer = new Observer({
       memory: this.memory,
       hypervisor,
       nfs,
-      services,
+      services: this.services.byName,
       journal: this.journal,
       log,
       wake,
@@ -264,7 +199,7 @@ export class Daemon {
     this.performer = new Performer({
       memory: this.memory,
       tools: this.tools,
-      services,
+      services: this.services.byName,
       log,
       wake,
       relist: () => this.observer.listDomains(),
@@ -391,7 +326,7 @@ export class Daemon {
     await this.useHistory.restore();
     // The others are heard while services come up, which takes longer; and nothing is made yet, should its port be taken.
     await this.space.start();
-    await this.bringUp();
+    await this.services.bringUp();
     this.flowLog?.start();
     await this.outputsArchive.start([...this.memory.cleared.values()].map(({ entry }) => entry.record));
     await this.control.listen();
@@ -408,7 +343,7 @@ export class Daemon {
     this.pipes.begin();
     await this.statusFiles.write();
     this.statusTimer = setInterval(() => void this.statusFiles.write(), STATUS_FILES_SECONDS * 1000);
-    if (this.directories.areWatched) this.watchJoboutputs();
+    if (this.directories.areWatched) this.joboutputsWatch.start(() => this.runningRecords());
   }
 
   /** Asks for a pass soon. */
@@ -476,8 +411,7 @@ export class Daemon {
     this.credentials.stop();
     this.trust.stop();
     if (this.statusTimer !== null) clearInterval(this.statusTimer);
-    if (this.watchTimer !== null) clearTimeout(this.watchTimer);
-    this.watchTimer = null;
+    this.joboutputsWatch.stop();
     const leaveSpace = endAll({ VacQuery: () => this.space.close() }, CLOSE_SECONDS, log);
     const stopFetching = endAll({ 'fetching images': () => this.images.cache.close() }, CLOSE_SECONDS, log);
     await endAll({ 'what is being done to machines': () => this.performer.settled() }, SETTLE_SECONDS, log);
@@ -488,33 +422,15 @@ export class Daemon {
     await endAll(tracing, CLOSE_SECONDS, log);
     await endAll({ 'share-history.json': () => this.useHistory.close() }, CLOSE_SECONDS, log);
     await endAll({ 'vacuum pipes': () => this.pipes.close() }, CLOSE_SECONDS, log);
-    const servers = { metadata: () => this.guard.close(), 'vacd.sock': () => this.control.close() };
+    const servers = { metadata: () => this.services.close(), 'vacd.sock': () => this.control.close() };
     await endAll(servers, CLOSE_SECONDS, log);
-    this.metadataSockets.close();
     this.metrics.close();
     this.lock?.release();
   }
 
-  private async bringUp(): Promise<void> {
-    for (const name of ['firewall', 'network', 'metadata', 'nfs', 'syslog'] as const) {
-      try {
-        await this.services[name].ensure();
-        this.memory.serviceReady(name, performance.now());
-      } catch (error) {
-        if (isVacError(error, 'address-in-use')) throw error;
-        this.parts.log.error(`${name} is not ready: ${(error as Error).message}`);
-        this.memory.serviceFailed(name, (error as Error).message, performance.now());
-      }
-    }
-  }
-
-  /** The next look begins some seconds after the last has ended. */
-  private watchJoboutputs(): void {
-    this.watchTimer = setTimeout(async () => {
-      const running = this.unclearedMachines().map(({ entry }) => entry);
-      await this.joboutputsWatch.look(running.filter(({ phase }) => phase === 'running').map(({ record }) => record));
-      if (this.watchTimer !== null) this.watchJoboutputs();
-    }, WATCH_SECONDS * 1000);
+  private runningRecords(): MachineRecord[] {
+    const running = this.unclearedMachines().filter(({ entry }) => entry.phase === 'running');
+    return running.map(({ entry }) => entry.record);
   }
 
   private async admitControlGroup(): Promise<void> {

@@ -1,12 +1,11 @@
 /** What quarantine does to a machine: halting it, cutting its network, keeping its memory, letting it go on. */
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { chmod, mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isVacError } from '../errors.js';
 import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
 import { quarantineSuspension } from '../factory/quarantine.js';
+import { hashFile } from '../host/file-hash.js';
 import type { MachineMemory, Memory } from './memory.js';
 import type { PerformerParts } from './perform.js';
 
@@ -79,11 +78,10 @@ async function dump(parts: PerformerParts, uuid: string, bytes: number, path: st
     throw error;
   }
   await chmod(part, 0o600);
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(part, { highWaterMark: MIB })) hash.update(piece as Buffer);
-  const { size } = await stat(part);
+  const handle = await open(part);
+  const kept = await hashFile(handle).finally(() => handle.close());
   await rename(part, path);
-  return `its memory is kept in ${path} (${size} bytes, sha256 ${hash.digest('hex')})`;
+  return `its memory is kept in ${path} (${kept!.bytes} bytes, sha256 ${kept!.sha256})`;
 }
 
 export async function releaseMachine(machine: MachineMemory, parts: PerformerParts): Promise<void> {

@@ -47,7 +47,9 @@ export function whatStopsStarts(state: FactoryState, config: Config): string[] {
 /** That its window is closed, or its owner there, is what a desktop is for; with a sensor that it lacks it would never start anything. */
 function blindSensors({ overnight }: FactoryState): string[] {
   const unknown = overnight?.blockers.filter(({ code }) => code === 'unknown') ?? [];
-  return unknown.filter(({ reason }) => !reason.includes(NOT_LOOKED_AT_YET)).map(({ reason }) => `overnight: ${reason}`);
+  return unknown
+    .filter(({ reason }) => !reason.includes(NOT_LOOKED_AT_YET))
+    .map(({ reason }) => `overnight: ${reason}`);
 }
 
 /** One line each, what stops all starts first; empty when all is well. */

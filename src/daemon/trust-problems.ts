@@ -11,7 +11,7 @@ const MAX_WAITING_SECONDS = 2 * 86_400;
 const MAX_STUCK_SECONDS = 3600;
 
 /**
- * One line each, the worst first; empty when all is well.
+ * One line each, the worst first; empty when all is well. What is wrong and what to do comes early: `vac check` cuts long lines.
  *
  * @param where directories, as they are told
  */
@@ -23,7 +23,7 @@ export function trustProblems(
   const problems: string[] = [];
   if (trail.problem !== null) {
     problems.push(
-      `trail: ${where.trail} cannot be written (${trail.problem}); no machine starts, and none that has ended is cleaned up, until it can: make room there, or put its rights right`,
+      `trail: ${where.trail} cannot be written (${trail.problem}): no machine starts, and none is cleaned up; make room there, or mend its rights`,
     );
   }
   if (trail.damage !== null) {
@@ -35,14 +35,14 @@ export function trustProblems(
   const { count, oldestTimeSeconds } = outgoing ?? { count: 0, oldestTimeSeconds: null };
   if (oldestTimeSeconds !== null && nowSeconds - oldestTimeSeconds > MAX_WAITING_SECONDS) {
     problems.push(
-      `accounting: ${count} messages wait in ${where.outgoing}, the oldest since ${utcTime(oldestTimeSeconds)}: nothing sends them; see systemctl status vac-apel-send.timer vac-apel-send.service, or what else sends them here`,
+      `accounting: nothing sends the ${count} messages in ${where.outgoing}, the oldest since ${utcTime(oldestTimeSeconds)}; see systemctl status vac-apel-send, or the site's own sender`,
     );
   }
   if (forwardingStuck !== null && forwardingStuck.forSeconds > MAX_STUCK_SECONDS) {
     const since = utcTime(Math.floor(nowSeconds - forwardingStuck.forSeconds));
     const why = forwardingStuck.problem ?? 'it says nothing';
     problems.push(
-      `syslog_forward: the collector takes no lines of machines since ${since} (${why}); they wait here, and beyond syslog_forward_mb the oldest are lost: mend the collector, or syslog_forward`,
+      `syslog_forward: the collector takes nothing since ${since} (${why}); mend it, or the option: lines wait here, and beyond syslog_forward_mb the oldest are lost`,
     );
   }
   return problems;

@@ -5,7 +5,11 @@ import type { Action, FactoryState, Machine, Plan } from './types.js';
 
 /** @returns what is violated, one line each */
 export function checkOvernight(state: FactoryState, plan: Plan, config: Config): string[] {
-  return [...checkStarts(state, plan), ...checkMemory(state, plan, config), ...state.machines.flatMap((machine) => checkMachine(machine, state, plan))];
+  return [
+    ...checkStarts(state, plan),
+    ...checkMemory(state, plan, config),
+    ...state.machines.flatMap((machine) => checkMachine(machine, state, plan)),
+  ];
 }
 
 function checkStarts({ overnight }: FactoryState, plan: Plan): string[] {

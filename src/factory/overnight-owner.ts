@@ -37,20 +37,30 @@ export function idleForSeconds(facts: OwnerFacts, config: OvernightConfig): numb
   return ages.length === 0 ? null : Math.min(...ages);
 }
 
+/** What to do about a host that has no owner to look at. */
+const NOBODY_SITS_HERE = 'use = windows if nobody sits at this host';
+
 /** What else tells of an owner at work: logins, other programs, and what of it is not known. */
 export function presenceBlockers(facts: OwnerFacts, config: OvernightConfig): OvernightBlocker[] {
   const blockers: OvernightBlocker[] = [];
   const add = (code: OvernightBlocker['code'], reason: string) => blockers.push({ code, reason });
-  if ('unknown' in facts.sources) add('unknown', `who uses this host is not known (${facts.sources.unknown})`);
-  else if (facts.sources.value.length === 0) add('unknown', 'no seat or terminal was found by which use could be told');
+  if ('unknown' in facts.sources) {
+    add('unknown', `who uses this host is not known (${facts.sources.unknown}); ${NOBODY_SITS_HERE}`);
+  } else if (facts.sources.value.length === 0) {
+    add('unknown', `no seat or terminal was found by which use could be told; ${NOBODY_SITS_HERE}`);
+  }
   for (const { name, user, idleForSeconds: idle } of counted(facts, config)) {
-    if ('unknown' in idle) add('unknown', `idle time of ${name} is not known (${idle.unknown})`);
+    if ('unknown' in idle) add('unknown', `idle time of ${name} is not known (${idle.unknown}); ${NOBODY_SITS_HERE}`);
     if (config.loginCountsAsUse && user !== null) add('owner', `${user} is logged in on ${name}`);
   }
   if (config.otherCpuPercent < 100) {
     const cpu = facts.otherCpuPercent;
-    if ('unknown' in cpu) add('unknown', `CPU use of other programs is not known (${cpu.unknown})`);
-    else if (cpu.value > config.otherCpuPercent) {
+    if ('unknown' in cpu) {
+      add(
+        'unknown',
+        `CPU use of other programs is not known (${cpu.unknown}); other_cpu_percent = 100 if it does not matter`,
+      );
+    } else if (cpu.value > config.otherCpuPercent) {
       const percent = cpu.value < 10 ? cpu.value.toFixed(1) : Math.round(cpu.value);
       add(
         'other-cpu',

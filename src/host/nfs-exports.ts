@@ -2,6 +2,10 @@
 
 import { VacError } from '../errors.js';
 
+/** Fixed, so that guests need no portmapper to find them; the firewall lets machines come to these alone. */
+export const NFS_PORT = 2049;
+export const MOUNT_PORT = 20048;
+
 /**
  * The directories of a machine that it sees, where in its directory each really is, and whether it may write there.
  *

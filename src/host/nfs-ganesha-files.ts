@@ -3,7 +3,14 @@
  * each machine. All text here is made by pure functions. Options: ganesha-core-config(8), ganesha-export-config(8).
  */
 
-import { EXPORTED_DIRECTORIES, exportedDirectories, type MachineExports, type NfsOptions } from './nfs-exports.js';
+import {
+  EXPORTED_DIRECTORIES,
+  exportedDirectories,
+  type MachineExports,
+  MOUNT_PORT,
+  NFS_PORT,
+  type NfsOptions,
+} from './nfs-exports.js';
 
 export interface GaneshaPaths {
   readonly directory: string;
@@ -26,10 +33,6 @@ export function ganeshaPaths(stateDir: string): GaneshaPaths {
     busSocket: `${directory}/bus`,
   };
 }
-
-/** Fixed, so that guests and firewalls need no portmapper to find them. */
-export const NFS_PORT = 2049;
-export const MOUNT_PORT = 20048;
 
 export function renderGaneshaConfig(paths: GaneshaPaths, address: string, withVersion3: boolean): string {
   return `# Written by vacd; changes are lost.

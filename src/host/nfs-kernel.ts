@@ -15,6 +15,7 @@ import {
   EXPORTED_DIRECTORIES,
   exportedDirectories,
   type MachineExports,
+  MOUNT_PORT,
   type MountAddresses,
   type NfsOptions,
   type NfsServer,
@@ -173,7 +174,7 @@ export class KernelNfs implements NfsServer {
 /** Where no systemd does it. mountd stays after {@link KernelNfs.stop}: without threads there is nothing to mount. */
 const START_BY_HAND: readonly Command[] = [
   { command: 'rpc.nfsd', args: ['8'] },
-  { command: 'rpc.mountd', args: [] },
+  { command: 'rpc.mountd', args: ['--port', String(MOUNT_PORT)] },
 ];
 
 /** Threads of the server in this network namespace; 0 when it does not run. */

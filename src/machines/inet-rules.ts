@@ -3,6 +3,7 @@
  * and how fast. Pure.
  */
 
+import { MOUNT_PORT, NFS_PORT } from '../host/nfs-exports.js';
 import {
   type ContainmentWish,
   type DropReason,
@@ -19,6 +20,9 @@ import { chain, elements, hook, limited, ours, rateRule, sizeOf, slotsOf } from 
 
 /** VacQuery's port (SPEC 3): other factories see a machine's datagrams with this host's address, and would answer. */
 const VACQUERY_PORT = 995;
+
+/** Of NFS version 3. */
+const PORTMAPPER_PORT = 111;
 
 const INET_REASONS: readonly DropReason[] = [
   'odd_packet',
@@ -80,9 +84,9 @@ export function inetTable(wish: ContainmentWish): string[] {
       `ip daddr { ${GATEWAY_IP}, ${METADATA_IP} } tcp dport 80 accept`,
       ...(hasNfs
         ? [
-            `tcp dport { 111, 2049, 20048 } ${countRule('nfs_connections', SERVICE_CONNECTIONS.nfs, 'too_many_connections')}`,
-            `ip daddr ${METADATA_IP} tcp dport { 111, 2049, 20048 } accept`,
-            `ip daddr ${METADATA_IP} udp dport { 111, 20048 } accept`,
+            `tcp dport { ${PORTMAPPER_PORT}, ${NFS_PORT}, ${MOUNT_PORT} } ${countRule('nfs_connections', SERVICE_CONNECTIONS.nfs, 'too_many_connections')}`,
+            `ip daddr ${METADATA_IP} tcp dport { ${PORTMAPPER_PORT}, ${NFS_PORT}, ${MOUNT_PORT} } accept`,
+            `ip daddr ${METADATA_IP} udp dport { ${PORTMAPPER_PORT}, ${MOUNT_PORT} } accept`,
           ]
         : []),
       ...(syslog === null

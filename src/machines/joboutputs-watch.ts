@@ -12,6 +12,9 @@ import type { NfsServer } from '../host/nfs.js';
 import { exportsOf } from './create.js';
 import type { StateLayout } from './layout.js';
 
+/** Between two looks. */
+const WATCH_SECONDS = 5;
+
 export interface JoboutputsWatchParts {
   readonly layout: StateLayout;
   readonly nfs: NfsServer;
@@ -22,7 +25,22 @@ export class JoboutputsWatch {
   /** Ids of machines that may write no more. */
   private readonly full = new Set<string>();
 
+  private timer: NodeJS.Timeout | null = null;
+
   constructor(private readonly parts: JoboutputsWatchParts) {}
+
+  /** Looks again and again; the next look begins some seconds after the last has ended. */
+  start(running: () => readonly MachineRecord[]): void {
+    this.timer = setTimeout(async () => {
+      await this.look(running());
+      if (this.timer !== null) this.start(running);
+    }, WATCH_SECONDS * 1000);
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
 
   /** One after the other: there is no hurry that is worth the host's disk. */
   async look(running: readonly MachineRecord[]): Promise<void> {

@@ -25,6 +25,8 @@ export interface HostMachine extends MetadataMachine {
 export const MAX_PUT_BYTES = 10 * 2 ** 20;
 const MAX_USER_DATA_BYTES = 16 * 2 ** 20;
 const MAX_FEATURE_BYTES = 65_536;
+/** What a PUT writes between two looks at the room that is left: others of the same machine write meanwhile. */
+const LOOK_BYTES = 2 ** 20;
 /** Files that are looked at before each PUT, where nothing else counts them; more is full. */
 const MAX_COUNTED = 2000;
 /** Names that are looked at in a directory; by NFS a machine can make a million. */
@@ -65,10 +67,12 @@ export async function putJoboutput(
   if (!FILE_NAME.test(name)) return 'bad-name';
   const roomBytes = await roomFor(name, directory, machine.limits);
   if (roomBytes <= 0) return 'full';
+  const isFull = async () => (await roomFor(name, directory, machine.limits)) < 0;
   try {
-    await writeFileAtomic(`${directory}/${name}`, limited(body, roomBytes), { ...owner, durable: false });
+    await writeFileAtomic(`${directory}/${name}`, limited(body, roomBytes, isFull), { ...owner, durable: false });
     return 'created';
   } catch (error) {
+    if (error instanceof FullError) return 'full';
     if (error instanceof TooLargeError) return roomBytes < MAX_PUT_BYTES ? 'full' : 'too-large';
     switch ((error as NodeJS.ErrnoException).code) {
       case 'EISDIR':
@@ -110,12 +114,21 @@ async function roomFor(name: string, directory: string, limits: JoboutputsLimits
 }
 
 class TooLargeError extends Error {}
+class FullError extends Error {}
 
-async function* limited(body: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+async function* limited(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  isFull: () => Promise<boolean>,
+): AsyncGenerator<Uint8Array> {
   let bytes = 0;
+  let lookedAtBytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw new TooLargeError();
     yield chunk;
+    if (bytes - lookedAtBytes < LOOK_BYTES) continue;
+    lookedAtBytes = bytes;
+    if (await isFull()) throw new FullError();
   }
 }

@@ -3,12 +3,12 @@
  * only regular files count, no link is followed, and only so much is listed and read as its end may take.
  */
 
-import { createHash } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { recordFileName } from '../accounting/record.js';
 import type { MachineEnd, MachineRecord } from '../factory/types.js';
+import { hashFile } from '../host/file-hash.js';
 import { readTextIfThere } from '../host/files.js';
 import type { StateLayout } from '../machines/layout.js';
 import type { FileTrail, LeftTrail } from './record.js';
@@ -62,16 +62,7 @@ async function fileTrail(path: string, name: string, maxBytes: number): Promise<
     const info = await handle.stat();
     if (!info.isFile()) return null;
     if (info.size > maxBytes) return { name, bytes: info.size, sha256: null };
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const buffer = Buffer.alloc(Math.min(info.size, 2 ** 20) || 1);
-    while (bytes < info.size) {
-      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, info.size - bytes), bytes);
-      if (bytesRead === 0) break;
-      hash.update(buffer.subarray(0, bytesRead));
-      bytes += bytesRead;
-    }
-    return { name, bytes, sha256: hash.digest('hex') };
+    return { name, ...(await hashFile(handle, info.size))! };
   } finally {
     await handle.close();
   }

@@ -21,7 +21,7 @@ test('nothing is told while all is well, or comes right by itself', () => {
 
 test('each problem says what to do', () => {
   expect(problems({ trail: { records: 1, problem: 'ENOSPC: no space', damage: null } })).toEqual([
-    'trail: /v/trail cannot be written (ENOSPC: no space); no machine starts, and none that has ended is cleaned up, until it can: make room there, or put its rights right',
+    'trail: /v/trail cannot be written (ENOSPC: no space): no machine starts, and none is cleaned up; make room there, or mend its rights',
   ]);
   expect(problems({ trail: { records: 1, problem: null, damage: 'records were removed' } })).toEqual([
     'trail: records were removed; vac trace --verify says where (told until vacd is restarted)',
@@ -31,9 +31,9 @@ test('each problem says what to do', () => {
     'the process that serves /metrics does not stay up; journalctl -u vacd says what each died of',
   ]);
   expect(problems({ outgoing: { count: 9, oldestTimeSeconds: NOW - 2 * 86_400 - 1 } })).toEqual([
-    'accounting: 9 messages wait in /v/apel-outgoing, the oldest since 2023-11-12 22:13:19 UTC: nothing sends them; see systemctl status vac-apel-send.timer vac-apel-send.service, or what else sends them here',
+    "accounting: nothing sends the 9 messages in /v/apel-outgoing, the oldest since 2023-11-12 22:13:19 UTC; see systemctl status vac-apel-send, or the site's own sender",
   ]);
   expect(problems({ forwardingStuck: { forSeconds: 3601, problem: 'ECONNREFUSED' } })).toEqual([
-    'syslog_forward: the collector takes no lines of machines since 2023-11-14 21:13:19 UTC (ECONNREFUSED); they wait here, and beyond syslog_forward_mb the oldest are lost: mend the collector, or syslog_forward',
+    'syslog_forward: the collector takes nothing since 2023-11-14 21:13:19 UTC (ECONNREFUSED); mend it, or the option: lines wait here, and beyond syslog_forward_mb the oldest are lost',
   ]);
 });

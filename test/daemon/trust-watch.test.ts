@@ -67,7 +67,7 @@ test('a sender that does not run is seen, and told of', async () => {
   const made = make();
   await made.look();
   expect(made.facts().outgoing).toEqual({ count: 2, oldestTimeSeconds: 1_700_000_000 });
-  expect(made.problems()).toEqual([expect.stringContaining(`2 messages wait in ${root}/apel-outgoing`)]);
+  expect(made.problems()).toEqual([expect.stringContaining(`nothing sends the 2 messages in ${root}/apel-outgoing`)]);
 });
 
 test('children are asked when somebody wants to know', () => {

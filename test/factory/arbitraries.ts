@@ -146,7 +146,13 @@ const anyHost: fc.Arbitrary<HostFacts> = fc
     ioPressurePercent: orNull(fc.nat({ max: 70 })),
     stateFreeBytes: fc.constantFrom(100e9, 100e9, 100e9, 2e8),
     hypervisorProblem: fc.constantFrom(null, null, null, { sinceSeconds: NOW - 5, message: 'down' }),
-    services: fc.record({ firewall: anyService, network: anyService, metadata: anyService, nfs: anyService, syslog: anyService }),
+    services: fc.record({
+      firewall: anyService,
+      network: anyService,
+      metadata: anyService,
+      nfs: anyService,
+      syslog: anyService,
+    }),
   })
   .map((changes) => host(changes));
 

@@ -35,8 +35,7 @@ describe('memory_percent', () => {
   it('bounds how many machines are started, and the reason is told of slot and type', () => {
     const made = planOn(16_384, 50);
     expect(actionsOf(made, 'createMachine')).toHaveLength(4);
-    const reason =
-      'needs 2048 MiB of memory, 0 MiB are left of what machines may have (memory_percent)';
+    const reason = 'needs 2048 MiB of memory, 0 MiB are left of what machines may have (memory_percent)';
     expect(slotDecision(made, 4)).toMatchObject({ code: 'nothing-eligible', reason: `prod ${reason}` });
     expect(typeDecision(made, 'prod')).toMatchObject({ code: 'memory-full', reason });
   });

@@ -265,13 +265,23 @@ describe('what speaks against machines', () => {
     ],
     ['a login', { loginCountsAsUse: true }, owner(), 'anna is logged in on seat0'],
     ['no login', { loginCountsAsUse: true }, owner({ sources: { value: [seat(4000, { user: null })] } }), null],
-    ['idle time that is not known', {}, owner({}, null), 'idle time of seat0 is not known (no answer)'],
-    ['no sessions known', {}, owner({ sources: UNKNOWN }), 'who uses this host is not known (no answer)'],
+    [
+      'idle time that is not known',
+      {},
+      owner({}, null),
+      'idle time of seat0 is not known (no answer); use = windows if nobody sits at this host',
+    ],
+    [
+      'no sessions known',
+      {},
+      owner({ sources: UNKNOWN }),
+      'who uses this host is not known (no answer); use = windows if nobody sits at this host',
+    ],
     [
       'no seat found',
       {},
       owner({ sources: { value: [] } }),
-      'no seat or terminal was found by which use could be told',
+      'no seat or terminal was found by which use could be told; use = windows if nobody sits at this host',
     ],
     [
       'other programs',
@@ -283,7 +293,7 @@ describe('what speaks against machines', () => {
       'other programs not known',
       {},
       owner({ otherCpuPercent: UNKNOWN }),
-      'CPU use of other programs is not known (no answer)',
+      'CPU use of other programs is not known (no answer); other_cpu_percent = 100 if it does not matter',
     ],
     ['other programs that do not matter', { otherCpuPercent: 100 }, owner({ otherCpuPercent: UNKNOWN }), null],
     ['battery', {}, owner({ onMains: { value: false } }), 'on battery, and run_on_battery = no'],
@@ -397,6 +407,16 @@ describe('clocks and restarts', () => {
     const desk = busyDesk();
     desk.now = utc('2026-11-24T10:00');
     expect(desk.look()).toMatchObject({ state: 'closed', machines: 'stop' });
+  });
+
+  it('a host that slept with machines suspended wakes with the times of on_return where they were', () => {
+    const desk = busyDesk();
+    desk.after(0, HERE);
+    expect(desk.after(60, HERE).state).toBe('suspended');
+    // The wall clock ran on, the monotonic one did not; waking counts as input (host/sessions/wake.ts).
+    desk.now += 7200;
+    expect(desk.after(1, HERE).state).toBe('suspended');
+    expect(desk.after(540, HERE).state).toBe('stopping');
   });
 
   it('after a restart of vacd machines stay suspended while the owner is there, and the time to their stop runs on', () => {

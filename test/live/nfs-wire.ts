@@ -7,7 +7,7 @@
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { MOUNT_PORT, NFS_PORT } from '../../src/host/nfs-ganesha-files.js';
+import { MOUNT_PORT, NFS_PORT } from '../../src/host/nfs-exports.js';
 
 const word = (value: number) => {
   const buffer = Buffer.alloc(4);

@@ -19,6 +19,8 @@ const program = (name: string) => fileURLToPath(new URL(`../../dist/${name}.js`,
 const HELPERS = ['qemu-system-x86', 'ganesha.nfsd', 'rsyslogd', 'dbus-daemon', 'rpcbind', 'dnsmasq'];
 /** Machines that ran for less are not accounted for (fizzle_seconds in etc/demo/vac.conf). */
 const FIZZLE_SECONDS = 12;
+/** How long the demo's machines work once they are up. */
+const WORK_SECONDS = 15;
 
 interface Summary {
   readonly machines: readonly {
@@ -230,7 +232,9 @@ describe('Ctrl-C', () => {
     const { machines, accountingRecords } = second.summary();
     expect(accountingRecords).toBe(machines.filter(({ wallSeconds }) => wallSeconds >= FIZZLE_SECONDS).length);
     const ends = await endsIn(stateDir);
-    expect(ends.get(worker!.uuid)?.message, second.stdout).toMatch(/^100 /);
+    const { message: workers, wallSeconds: workedSeconds } = ends.get(worker!.uuid)!;
+    // On a slow host its work may be over by the time that it is asked.
+    expect(workers, second.stdout).toMatch(workedSeconds < WORK_SECONDS ? /^100 / : /^(100|200) /);
     // One that was still booting does not hear the power button, and may be done before its 30 s are over.
     for (const { message } of ends.values()) expect(message).toMatch(/^(100|200) /);
     const accountable = [...ends].filter(([, { wallSeconds }]) => wallSeconds >= FIZZLE_SECONDS);

@@ -160,6 +160,19 @@ describe('creation', () => {
     expect(await readdir(layout.machine(id))).not.toContain('user_data');
   });
 
+  test('spares the owner of a desktop', async () => {
+    const emulator = { domainType: 'qemu', domainTypeReason: 'x', emulatorUid: null, emulatorGid: null } as const;
+    const using = (gentle: { cpuPart: number | null } | null) =>
+      tools({ hypervisorFacts: async () => emulator, gentleness: () => gentle });
+    const domain = async (slot: number, gentle: { cpuPart: number | null } | null) => {
+      const record = newRecord(FACTORY, type(), settings, { ...ORDER, slot });
+      await create(newCreation(using(gentle), type(), settings, record));
+      return readFile(layout.inMachine(record.id, 'domain.xml'), 'utf8');
+    };
+    expect(await domain(3, { cpuPart: null })).toContain("<vcpusched vcpus='0-3' scheduler='idle'/>");
+    expect(await domain(4, null)).not.toContain('idle');
+  });
+
   test('has its address, its log and its exports before its domain, so that nothing is missing when it boots', async () => {
     const order: string[] = [];
     const using = tools({

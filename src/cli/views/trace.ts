@@ -27,7 +27,7 @@ export function traceView(answer: TraceAnswer, view: ViewOptions): string[] {
 
 export function verifyView({ records, first, last, digest, problems }: Verification): string[] {
   if (first === null && problems.length === 0) {
-    return ['The trail has no records: no machine has been made by this state directory, or the trail was taken away'];
+    return ['The trail has no records: no machine has been made here, or the trail was taken away'];
   }
   const range = first === null ? 'there is none' : `numbers ${first} to ${last}`;
   const state = problems.length === 0 ? 'whole: none was changed, none is missing' : 'DAMAGED:';

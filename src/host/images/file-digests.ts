@@ -3,9 +3,8 @@
  * other in the background. Nobody waits for it; until it is there, it is not known.
  */
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { type FileHash, hashFile } from '../file-hash.js';
 import { readTextIfThere, writeFileAtomic } from '../files.js';
 
 /** Files that are remembered. */
@@ -72,16 +71,23 @@ export class FileDigests {
       this.#wanted.delete(key);
       if ((await this.lookUp(key)) !== null) continue;
       try {
-        const hash = createHash('sha256');
-        for await (const piece of createReadStream(path, { highWaterMark: 2 ** 20 })) {
-          if (this.#closed) return;
-          hash.update(piece as Buffer);
-        }
+        const found = await this.#hash(path);
+        if (found === null) return;
         // Changed meanwhile: what was read is neither the one nor the other.
-        if ((await FileDigests.key(path)).key === key) await this.note(key, hash.digest('hex'));
+        if ((await FileDigests.key(path)).key === key) await this.note(key, found.sha256);
       } catch (error) {
         this.warn(`the SHA-256 of ${path} is not known to the trail: ${(error as Error).message}`);
       }
+    }
+  }
+
+  /** Null: vacd ends. */
+  async #hash(path: string): Promise<FileHash | null> {
+    const handle = await open(path);
+    try {
+      return await hashFile(handle, Number.POSITIVE_INFINITY, () => !this.#closed);
+    } finally {
+      await handle.close();
     }
   }
 

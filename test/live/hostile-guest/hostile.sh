@@ -4,7 +4,7 @@
 # then.
 . /lib/vac-demo.sh
 
-longestSeconds=20
+longestSeconds=40
 
 say() { echo "ATTACK $(($(uptime_seconds) - begun)) $1: $2" > /dev/console; }
 # attempt NAME COMMAND...: the last line of what it says. Into a file: what a killed command leaves running would hold a pipe.
@@ -14,12 +14,12 @@ attempt() {
   timeout -s KILL $longestSeconds "$@" > /run/said 2>&1
   say "$name" "$(tr -d '\r' < /run/said | tail -n 1 | cut -c 1-160)"
 }
-# asking NAME METHOD PATH [HEADER]: the first line of what the host answers.
+# asking NAME PATH: the first line of what the host answers.
 asking() {
-  attempt "$1" sh -c 'attack tcp "$0" 80 3 "$1" | head -n 1' $host "$2 $3 HTTP/1.1
+  attempt "$1" sh -c 'attack tcp "$0" 80 3 "$1" | head -n 1' $host "GET $2 HTTP/1.1
 Host: $host
 Connection: close
-$4
+
 "
 }
 
@@ -77,7 +77,7 @@ ip addr flush dev eth0
 ip addr add "$me/16" dev eth0
 ip route add default via $gateway
 arp -d $host
-asking own-user-data-again GET /latest/user-data
+asking own-user-data-again /latest/user-data
 
 # ---- whom it reaches ----
 attempt neighbour-search sh -c "ping -c 2 -W 1 $victimIp > /dev/null && echo answered || echo silent"
@@ -107,11 +107,11 @@ for version in 4.1 3; do
 done
 
 # ---- what it asks of the services ----
-asking http-traversal GET '/joboutputs/..%2f..%2f..%2fetc%2fshadow'
-asking http-others GET "/machinefeatures/../../$(basename "$victimExport")/user_data"
+asking http-traversal '/joboutputs/..%2f..%2f..%2fetc%2fshadow'
+asking http-others "/machinefeatures/../../$(basename "$victimExport")/user_data"
 attempt http-held attack hold $host 80 200 3 'GET /latest/'
-asking http-large PUT /joboutputs/large "Content-Length: 99999999999
-"
+attempt http-large sh -c "{ printf 'PUT /joboutputs/large HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n'; cat /dev/zero; } | timeout 38 nc $gateway 80 > /run/large &
+  until [ -s /run/large ]; do sleep 0.2; done; kill \$(pidof nc); head -n 1 /run/large"
 attempt http-flood attack requests $host 80 1000 15 /latest/meta-data/instance-id
 attempt syslog-forged attack udp-flood $host 514 1 "$(printf '<13>Jan  1 00:00:00 innocent innocent: \033[2J\007 forged\nINNOCENT second line')"
 attempt syslog-flood attack udp-flood $host 514 15000 '<13>Jan  1 00:00:00 hostile flood: line %d'
@@ -122,7 +122,7 @@ attempt flows attack flows 20000
 # ---- what it leaves on the host's disk ----
 cd /etc/machineoutputs || exit 1
 attempt mknod mknod device b 8 0
-attempt chown sh -c 'cp /bin/attack own; was=$(stat -c %u:%g own); chown 0:0 own && echo done $was $(stat -c %u:%g own)'
+attempt chown sh -c 'cp /bin/attack own; chown 0:0 own && echo believed'
 attempt setuid sh -c 'chmod 6755 own; stat -c %a own'
 attempt link-outside sh -c 'ln -s /etc/shadow shadow && readlink shadow'
 attempt link-up sh -c 'ln -s ../user_data up && readlink up'
@@ -132,7 +132,7 @@ attempt shutdown-message-link sh -c 'ln -s /etc/shadow shutdown_message && echo 
 attempt long-name sh -c 'name=$(printf "%0300d" 0); touch "$name" && echo made || echo refused'
 attempt fill-files sh -c 'i=0; while : > "file-$i"; do i=$((i + 1)); echo "made $i"; done 2> /dev/null'
 rm -f file-*
-attempt fill-bytes sh -c 'i=0; while dd if=/dev/zero of="filler-$i" bs=1M count=1 conv=fsync 2> /dev/null; do i=$((i + 1)); done; echo "made $i MiB"'
+attempt fill-bytes sh -c 'i=0; while dd if=/dev/zero of="filler-$i" bs=1M count=1 conv=fsync 2> /dev/null; do i=$((i + 1)); echo "made $i MiB"; done'
 attempt fill-scratch sh -c 'dd if=/dev/zero of=/scratch/filler bs=1M count=4000 > /run/dd.log 2>&1; stat -c %s /scratch/filler'
 attempt forks attack forks 500 5
 attempt console-flood sh -c 'timeout 15 yes hostile > /dev/console; echo over'
