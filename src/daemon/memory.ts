@@ -28,8 +28,8 @@ import { sumUses, type Uses } from '../factory/use.js';
 import type { DomainFact, DomainListing } from '../host/hypervisor.js';
 import type { JournalEntry } from '../machines/journal.js';
 import { MAX_SLOTS, slotOfHostname } from '../machines/layout.js';
-import { Overnight } from './overnight.js';
 import type { CredentialFact } from './credentials-problems.js';
+import { Overnight } from './overnight.js';
 import type { PipeFacts } from './pipe-facts.js';
 
 /** Monotonic clock, milliseconds: for waits and ages that a step of the wall clock must not touch. */

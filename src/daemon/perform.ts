@@ -100,7 +100,7 @@ export class Performer {
         await tools.journal.started(record, timeSeconds);
         memory.update(machine, { phase: 'running', startedTimeSeconds: timeSeconds });
         machine.throttled = false;
-      this.parts.onStarted?.(machine);
+        this.parts.onStarted?.(machine);
         log.info({ machine: record.id }, `${record.hostname}: found again, ${action.reason}`);
         return;
       }

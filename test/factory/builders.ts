@@ -245,7 +245,14 @@ export function service(changes: Partial<ServiceState> = {}): ServiceState {
 export const NOT_READY = service({ ready: false, readyForSeconds: 0 });
 
 export function services(changes: Partial<Record<ServiceName, ServiceState>> = {}): HostFacts['services'] {
-  return { firewall: service(), network: service(), metadata: service(), nfs: service(), syslog: service(), ...changes };
+  return {
+    firewall: service(),
+    network: service(),
+    metadata: service(),
+    nfs: service(),
+    syslog: service(),
+    ...changes,
+  };
 }
 
 export function host(changes: Partial<HostFacts> = {}): HostFacts {
