@@ -280,7 +280,6 @@ export class Daemon {
       log,
       wake,
       handlers,
-      pids: () => [],
       sensors: parts.ownerSensors,
     });
   }

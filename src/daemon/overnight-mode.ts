@@ -22,8 +22,6 @@ export interface OvernightModeParts {
   readonly wake: () => void;
   /** Of the socket of all commands; owners reach two of them. */
   readonly handlers: ControlHandlers;
-  /** Processes of ours besides this one and the machines. */
-  readonly pids: () => readonly number[];
   /** Instead of those of this host, for tests. */
   readonly sensors: OwnerWatchParts['sensors'];
 }

@@ -21,8 +21,6 @@ export interface OwnerWatchParts {
   readonly memory: Memory;
   readonly log: Logger;
   readonly wake: () => void;
-  /** Processes of ours besides this one and the machines. */
-  readonly pids: () => readonly number[];
   /** Instead of those of this host, for tests. */
   readonly sensors?: ((own: OwnProcesses) => OwnerSensors) | undefined;
 }
@@ -43,7 +41,7 @@ export class OwnerWatch {
     }
     void this.readHolidays();
     if (this.sensors !== null) return;
-    const own = { machines: () => this.machineNames(), pids: this.parts.pids };
+    const own = { machines: () => this.machineNames() };
     this.sensors =
       this.parts.sensors?.(own) ?? new OwnerSensors({ own, note: (message) => this.parts.log.info(message) });
     this.sensors.start(() => this.changed());

@@ -50,7 +50,6 @@ function overnightMode(): OvernightMode {
       factory.wakes += 1;
     },
     handlers: controlHandlers({ overnight: () => mode.report(), overnightPause: (pause) => mode.pause(pause) }),
-    pids: () => [],
     sensors: () => sensors as OwnerSensors,
   });
 }

@@ -3,7 +3,7 @@
  * each attack is printed as a table, the one of etc/security.md; the other machine must not have felt any of it.
  */
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -172,6 +172,7 @@ test(
 
         const outputs = host.seenInside(`${site.stateDir}/machines/${hostile.id}/joboutputs`);
         expect.soft(await notOwnedBy(NOBODY, outputs)).toEqual(['orders']);
+        expect.soft(await readdir(outputs)).not.toContain('large');
 
         // ---- their ends ----
         for (const { id } of [innocent, hostile]) await writeFile(site.inMachine(id, 'joboutputs/finish'), '');

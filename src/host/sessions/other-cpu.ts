@@ -1,6 +1,6 @@
 /**
  * CPU that the host spends on others than us: all that it is busy with, less our machines (their QEMU processes), vacd
- * and what vacd runs. By /proc alone, so it is the same under either version of cgroups, or none; the machines' own load
+ * and what vacd has run. Its servers (NFS, logs, the processes without root) count as others: they hardly show. By /proc alone, so it is the same under either version of cgroups, or none; the machines' own load
  * never counts as somebody's.
  */
 
@@ -15,8 +15,6 @@ const WINDOW_MS = 10_000;
 export interface OwnProcesses {
   /** Names of the machines that run: libvirt writes the pid of each one's QEMU into a file of that name. */
   readonly machines: () => readonly string[];
-  /** Other processes of ours, beside this one and its children that have ended. */
-  readonly pids: () => readonly number[];
   /** Where libvirt has its pid files. */
   readonly pidDirectory?: string;
 }
@@ -92,7 +90,7 @@ export class OtherCpuSensor implements Sensor<Sensed<number>> {
     const files = this.own.machines().map((name) => readFile(`${directory}/${name}.pid`, 'utf8').catch(() => ''));
     const machines = (await Promise.all(files)).map((text) => Number.parseInt(text, 10)).filter((pid) => pid > 0);
     const ownTicks = new Map<number, number>();
-    for (const pid of [process.pid, ...this.own.pids(), ...machines]) {
+    for (const pid of [process.pid, ...machines]) {
       const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
       if (stat !== null) ownTicks.set(pid, processTicks(stat));
     }

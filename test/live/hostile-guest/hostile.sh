@@ -56,7 +56,7 @@ hostMac=$(arp -n | sed -n "s/.*($host) at \([0-9a-f:]*\) .*/\1/p")
 arp -s $host "$hostMac"
 ip addr add "$victimIp/16" dev eth0
 attack arp-claim 5 "$victimIp" host > /dev/null
-attempt ip-taken-user-data attack tcp -b "$victimIp" $host 80 3 "GET /latest/user-data HTTP/1.0
+attempt ip-taken-user-data attack tcp -b "$victimIp" $host 80 2 "GET /latest/user-data HTTP/1.0
 
 "
 ip addr del "$victimIp/16" dev eth0
@@ -67,7 +67,7 @@ ip link set eth0 up
 ip addr flush dev eth0
 ip addr add "$victimIp/16" dev eth0
 arp -s $host "$hostMac"
-attempt identity-taken-user-data attack tcp $host 80 3 "GET /latest/user-data HTTP/1.0
+attempt identity-taken-user-data attack tcp $host 80 2 "GET /latest/user-data HTTP/1.0
 
 "
 ip link set eth0 down
@@ -85,15 +85,15 @@ attempt neighbour-search sh -c "ping -c 2 -W 1 $victimIp > /dev/null && echo ans
 arp -s "$victimIp" "$victimMac"
 attempt neighbour-ping sh -c "ping -c 2 -W 1 $victimIp > /dev/null && echo answered || echo silent"
 attempt neighbour-udp attack udp-flood "$victimIp" 9090 50 'hostile %d'
-attempt neighbour-http attack tcp "$victimIp" 8080 3
+attempt neighbour-http attack tcp "$victimIp" 8080 2
 arp -d "$victimIp"
 attempt neighbour-broadcast attack ip-from "$me" 255.255.255.255 9090 50 'hostile'
 # Past the switch, by way of the host as a router.
 ip route add "$victimIp/32" via $gateway
-attempt neighbour-routed attack tcp "$victimIp" 8080 3
+attempt neighbour-routed attack tcp "$victimIp" 8080 2
 ip route del "$victimIp/32"
 for ip in $host $gateway "$otherHostIp"; do
-  attempt "host-tcp-at-$ip" attack scan "$ip" 3 22 53 80 111 514 995 2049 5900 10195 16509 20048 "$listenerPort"
+  attempt "host-tcp-at-$ip" attack scan "$ip" 2 22 53 80 111 514 995 2049 5900 10195 16509 20048 "$listenerPort"
   attempt "vacquery-at-$ip" attack udp "$ip" 995 1 '{"message_type":"factory_query","space":"space.example.com","cookie":"x","vac_version":"x","vacquery_version":"VacQuery 01.03","method":"factories"}'
 done
 mkdir -p /run/stolen
@@ -110,8 +110,10 @@ done
 asking http-traversal '/joboutputs/..%2f..%2f..%2fetc%2fshadow'
 asking http-others "/machinefeatures/../../$(basename "$victimExport")/user_data"
 attempt http-held attack hold $host 80 200 3 'GET /latest/'
-attempt http-large sh -c "{ printf 'PUT /joboutputs/large HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n'; cat /dev/zero; } | timeout 38 nc $gateway 80 > /run/large &
-  until [ -s /run/large ]; do sleep 0.2; done; kill \$(pidof nc); head -n 1 /run/large"
+# The host takes what it would keep, and where it has much to do that takes a while.
+attempt http-large sh -c "{ printf 'PUT /joboutputs/large HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n'; cat /dev/zero; } | nc $gateway 80 > /run/large &
+  for i in \$(seq 100); do [ -s /run/large ] && break; sleep 0.2; done; kill \$(pidof nc)
+  [ -s /run/large ] && head -n 1 /run/large || echo not yet refused"
 attempt http-flood attack requests $host 80 1000 15 /latest/meta-data/instance-id
 attempt syslog-forged attack udp-flood $host 514 1 "$(printf '<13>Jan  1 00:00:00 innocent innocent: \033[2J\007 forged\nINNOCENT second line')"
 attempt syslog-flood attack udp-flood $host 514 15000 '<13>Jan  1 00:00:00 hostile flood: line %d'
