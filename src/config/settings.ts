@@ -54,6 +54,12 @@ export function readSettings(section: RawSection, hostFqdn: string): SettingsRea
     'space_key_mode has no effect without space_key_file: nothing is signed, and what is not signed is believed',
   );
 
+  advise(
+    values.joboutputs_archive_auth_file === null || values.joboutputs_archive_url?.startsWith('http:') !== true,
+    ['joboutputs_archive_url', 'joboutputs_archive_auth_file'],
+    'the secret of joboutputs_archive_auth_file goes over the network in clear: use https',
+  );
+
   const settings: Settings = {
     vacSpace: values.vac_space,
     factories,

@@ -7,21 +7,10 @@
  */
 
 import type { MachineEnd, MachineRecord } from '../factory/types.js';
+import type { ImageTraits } from '../host/images/root-images.js';
 
-export interface ImageTrail {
-  /** URL without user and password, or path. */
-  readonly source: string;
-  /** Null: not known (yet); of a large file it is computed in the background. */
-  readonly sha256: string | null;
-  readonly bytes: number | null;
-  /** Globus form; null: its signature was not asked for. */
-  readonly signer: string | null;
-  /** When it was fetched, and when the server last said that it is its newest; null for files of this host. */
-  readonly fetchedTimeSeconds: number | null;
-  readonly checkedTimeSeconds: number | null;
-  /** Of a file of this host: device:inode:mtime:size, by which its digest is looked up; null for URLs. */
-  readonly fileKey: string | null;
-}
+/** As the images know it, its source without user and password. */
+export type ImageTrail = ImageTraits;
 
 export interface UserDataTrail {
   /** URL without user and password, or path; null: there is no template, the factory made it. */

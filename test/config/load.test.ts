@@ -592,6 +592,13 @@ describe('warnings', () => {
       ],
     ],
     [
+      'a secret that goes in clear',
+      [`${MINIMAL}joboutputs_archive_url = http://a/b\njoboutputs_archive_auth_file = /root/a\n`, TYPE],
+      [
+        '/etc/0.conf:3: [settings] joboutputs_archive_url = "http://a/b": the secret of joboutputs_archive_auth_file goes over the network in clear: use https',
+      ],
+    ],
+    [
       'a proxy that goes nowhere',
       [MINIMAL, `${TYPE}user_data_proxy = true`],
       [

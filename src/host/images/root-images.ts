@@ -13,15 +13,19 @@ import { ImageCache, type ImageCacheParts } from './cache.js';
 import { FileDigests } from './file-digests.js';
 import { imageFile, imageWish, type RootImage } from './source.js';
 
-/** What an image is known by, for the trail; see trail/record.ts. */
+/** What an image is known by, for the trail. */
 export interface ImageTraits {
   /** URL as it was asked for, or path. */
   readonly source: string;
+  /** Null: not known (yet); of a large file it is computed in the background. */
   readonly sha256: string | null;
   readonly bytes: number | null;
+  /** Globus form; null: its signature was not asked for. */
   readonly signer: string | null;
+  /** When it was fetched, and when the server last said that it is its newest; null for files of this host. */
   readonly fetchedTimeSeconds: number | null;
   readonly checkedTimeSeconds: number | null;
+  /** Of a file of this host: device:inode:mtime:size, by which its digest is looked up; null for URLs. */
   readonly fileKey: string | null;
 }
 
