@@ -6,6 +6,7 @@
  */
 
 import { ec2Metadata, nocloudMetadata, OPENSTACK_VERSIONS, openstackMetadata } from '../machines/context/documents.js';
+import { MAX_PUT_BYTES } from './limits.js';
 import { file, json, listing, type MetadataRequest, type MetadataResponse, NOT_FOUND, text } from './response.js';
 import {
   FILE_NAME,
@@ -71,8 +72,10 @@ async function put(
   [name, ...more]: readonly string[],
   machine: MetadataMachine,
   source: MetadataSource,
-  { body }: MetadataRequest,
+  { announcedBytes, body }: MetadataRequest,
 ): Promise<MetadataResponse> {
+  // Not read first: the client is told while it has hardly begun.
+  if (announcedBytes !== null && announcedBytes > MAX_PUT_BYTES) return PUT_ANSWERS['too-large'];
   const isName = name !== undefined && more.length === 0 && FILE_NAME.test(name);
   return PUT_ANSWERS[isName ? await source.put(machine, name, body) : 'bad-name'];
 }

@@ -9,6 +9,8 @@ export const MAX_CONNECTIONS_PER_CLIENT = 32;
 export const REQUESTS = { perSecond: 20, burst: 300 } as const;
 /** Opening a connection costs more than a request on one that is open. */
 const CONNECTIONS = { perSecond: 40, burst: 400 } as const;
+/** Of one PUT. */
+export const MAX_PUT_BYTES = 10 * 2 ** 20;
 /** Clients that are remembered; beyond that the one that has been quiet longest is forgotten. */
 const MAX_CLIENTS = 4096;
 

@@ -12,6 +12,7 @@ import type { Readable } from 'node:stream';
 import type { JoboutputsLimits } from '../factory/joboutputs-limits.js';
 import { readHostileFile, streamHostileFile, writeFileAtomic } from '../host/files.js';
 import type { GuestOwner } from '../host/guest-owner.js';
+import { MAX_PUT_BYTES } from './limits.js';
 import { FILE_NAME, type GuestDirectory, type MetadataMachine, type Place, type PutOutcome } from './source.js';
 
 /** A machine, and where its files are. */
@@ -22,7 +23,6 @@ export interface HostMachine extends MetadataMachine {
   readonly limits: JoboutputsLimits;
 }
 
-export const MAX_PUT_BYTES = 10 * 2 ** 20;
 const MAX_USER_DATA_BYTES = 16 * 2 ** 20;
 const MAX_FEATURE_BYTES = 65_536;
 /** What a PUT writes between two looks at the room that is left: others of the same machine write meanwhile. */

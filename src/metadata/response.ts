@@ -7,6 +7,8 @@ export interface MetadataRequest {
   /** As it stands in the request line: path and query, percent-encoded. */
   readonly target: string;
   readonly clientIp: string;
+  /** How much the body will be, as the client says; null: it does not say. */
+  readonly announcedBytes: number | null;
   /** Only begun to be read when it is wanted. */
   readonly body: AsyncIterable<Uint8Array>;
 }

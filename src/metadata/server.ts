@@ -147,6 +147,7 @@ export class MetadataServer {
         method: request.method ?? '',
         target: request.url ?? '',
         clientIp,
+        announcedBytes: lengthOf(request),
         // The connection is still wanted for the answer when a body is not read to its end.
         body: request.iterator({ destroyOnReturn: false }),
       },
@@ -166,6 +167,12 @@ export class MetadataServer {
 }
 
 const TOO_MANY = text('too many requests\n', 429);
+
+/** Node's parser has seen to it that a length is a number. */
+function lengthOf({ headers }: IncomingMessage): number | null {
+  const length = headers['content-length'];
+  return length === undefined ? null : Number(length);
+}
 
 async function send(request: IncomingMessage, response: ServerResponse, answer: MetadataResponse): Promise<void> {
   const { status, contentType, body } = answer;

@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountTmpfs, unmount } from '../../src/host/mounts.js';
 import { handle } from '../../src/metadata/handler.js';
-import { type HostMachine, MAX_PUT_BYTES } from '../../src/metadata/machine-files.js';
+import { MAX_PUT_BYTES } from '../../src/metadata/limits.js';
+import type { HostMachine } from '../../src/metadata/machine-files.js';
 import { LIMITS, TestSite } from './site.js';
 
 const MACHINE_IP = '127.0.0.2';
@@ -23,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => site.remove());
 
 async function send(method: string, target: string, body: AsyncIterable<Uint8Array> = pieces(), clientIp = MACHINE_IP) {
-  const answer = await handle({ method, target, clientIp, body }, site);
+  const answer = await handle({ method, target, clientIp, announcedBytes: null, body }, site);
   const content = answer.body instanceof Readable ? await buffer(answer.body) : Buffer.from(answer.body);
   return { status: answer.status, type: answer.contentType, body: content.toString('latin1') };
 }
