@@ -70,9 +70,9 @@ function untold(): string[] {
   ];
 }
 
-/** Tests name a namespace by their own pid (`vt1234-1`); at the end those of this run are gone. */
+/** Tests name a namespace by their own pid (`vt1234-1`, `vc-1234-0`); at the end those of this run are gone. */
 function isOfOtherRun(namespace: string): boolean {
-  const pid = /^vt(\d+)-/.exec(namespace)?.[1];
+  const pid = /^v[a-z]+-?(\d+)/.exec(namespace)?.[1];
   return pid !== undefined && existsSync(`/proc/${pid}`);
 }
 
