@@ -169,8 +169,13 @@ concurrent(
       const burner = spawn('nice', ['-n', '19', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
       try {
         const next = here.start(count, count);
-        await here.site.host.until('work suspends all', async () => (await here.domains('paused')).length === count);
-        expect((await here.overnight())!.verdict.reason).toContain('% of the CPU, over other_cpu_percent = 5');
+        // At first vacd has only just begun to look for its owner.
+        await here.site.host.until(
+          'work suspends all',
+          async () =>
+            (await here.overnight())?.verdict.reason.includes('% of the CPU, over other_cpu_percent = 5') === true &&
+            (await here.domains('paused')).length === count,
+        );
         await next.stop();
       } finally {
         burner.kill('SIGKILL');
@@ -249,7 +254,7 @@ concurrent(
       );
       expect(Date.now()).toBeLessThan(end.getTime() + 30_000);
       expect(await here.site.host.domains()).toEqual([]);
-      expect(daemon.output).not.toContain('failed');
+      expect(daemon.output).not.toContain('ERROR');
       await daemon.stop();
     }),
   TIMEOUT_MS,

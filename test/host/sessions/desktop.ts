@@ -151,6 +151,8 @@ for line in sys.stdin:
   private spawn(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, ...env } });
     this.children.push(child);
+    // Whatever it says: a full pipe would stop it.
+    child.stdout?.resume();
     return child;
   }
 }
