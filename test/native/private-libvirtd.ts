@@ -1,5 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
@@ -67,9 +69,12 @@ export class PrivateLibvirtd {
   async launch(): Promise<void> {
     rmSync(this.#socket, { force: true });
     this.#namespace.stdin?.write('\n');
+    // The socket is there a moment before anybody listens on it.
     await vi.waitFor(
-      () => {
-        if (!existsSync(this.#socket)) throw new Error('libvirtd does not listen yet');
+      async () => {
+        const socket = connect(this.#socket);
+        await once(socket, 'connect');
+        socket.destroy();
       },
       { timeout: 20_000, interval: 20 },
     );
