@@ -4,7 +4,7 @@ import { askDaemon } from '../daemon/control.js';
 import type { FactoryStatus } from '../daemon/status.js';
 import { VacError } from '../errors.js';
 import type { LoggedDecision } from '../factory/decision-log.js';
-import { slotOfHostname } from '../machines/layout.js';
+import { slotNamed } from '../machines/layout.js';
 import { jsonText } from './json.js';
 import { sayDeadline } from './time.js';
 import { type ViewOptions, wrapped } from './views/text.js';
@@ -49,11 +49,7 @@ async function ask(path: string, about: { slot?: number; machinetype?: string })
 }
 
 function slotNumber(subject: string, status: FactoryStatus): number | null {
-  const domain = status.factory.split('.').slice(1).join('.');
-  const slot = /^\d+$/.test(subject)
-    ? Number(subject)
-    : (slotOfHostname(status.factory, subject) ??
-      slotOfHostname(status.factory, domain === '' ? subject : `${subject}.${domain}`));
+  const slot = slotNamed(status.factory, subject);
   return slot !== null && slot < status.slots ? slot : null;
 }
 

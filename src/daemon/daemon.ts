@@ -8,23 +8,16 @@ import { isVacError } from '../errors.js';
 import { DecisionLog } from '../factory/decision-log.js';
 import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
 import type { MachineRecord } from '../factory/types.js';
-import type { Identity } from '../guard/confine.js';
-import type { Bridge } from '../host/bridge.js';
 import { weighableResources } from '../host/cgroup.js';
 import { readTextIfThere } from '../host/files.js';
-import type { Firewall } from '../host/firewall.js';
 import type { FlowLog } from '../host/flow-log.js';
-import type { GuestOwner } from '../host/guest-owner.js';
-import type { Hypervisor, HypervisorFacts } from '../host/hypervisor.js';
+import type { HypervisorFacts } from '../host/hypervisor.js';
 import { RootImages } from '../host/images/root-images.js';
 import { Lvm } from '../host/lvm.js';
-import type { NfsServer } from '../host/nfs.js';
-import type { SyslogRelay } from '../host/syslog.js';
 import { boundWithoutEffect } from '../machines/gentle.js';
 import { GuestDirectories } from '../machines/guest-directories.js';
 import { JoboutputsWatch } from '../machines/joboutputs-watch.js';
 import { Journal } from '../machines/journal.js';
-import type { StateLayout } from '../machines/layout.js';
 import { NETWORK_NAME } from '../machines/network-xml.js';
 import type { MachineTools, StepListener } from '../machines/tools.js';
 import { MachineVolumes } from '../machines/volumes.js';
@@ -36,8 +29,7 @@ import { type ControlHandlers, ControlServer } from './control.js';
 import { controlGroupId } from './control-group.js';
 import { Credentials } from './credentials.js';
 import { endAll } from './ending.js';
-import { HostServices } from './host-services.js';
-import type { Logger } from './log.js';
+import { HostServices, type HostServicesParts } from './host-services.js';
 import { Loop } from './loop.js';
 import { type MachineMemory, Memory } from './memory.js';
 import { Metrics } from './metrics.js';
@@ -61,21 +53,8 @@ import { archiveOfOutputs, connectionLog, machineTrail } from './tracing.js';
 import { TrustWatch } from './trust-watch.js';
 import { UseHistory } from './use-history.js';
 
-export interface DaemonParts {
-  readonly factory: string;
+export interface DaemonParts extends Omit<HostServicesParts, 'memory' | 'rootPublicKey'> {
   readonly config: Config;
-  readonly layout: StateLayout;
-  readonly hypervisor: Hypervisor;
-  readonly nfs: NfsServer;
-  /** Null on libvirt's test driver. */
-  readonly firewall: Firewall | null;
-  readonly bridge: Bridge | null;
-  /** Null: no receiver of our own. */
-  readonly syslog: SyslogRelay | null;
-  readonly guestOwner: GuestOwner;
-  /** Whom the processes become that serve machines and the network. */
-  readonly guardIdentity: Identity;
-  readonly log: Logger;
   /** Where VacQuery is spoken. */
   readonly spaceProcess: MemberProcess;
   /** Where /metrics is served. */

@@ -29,10 +29,13 @@ export interface HostServicesParts {
   readonly layout: StateLayout;
   readonly hypervisor: Hypervisor;
   readonly nfs: NfsServer;
+  /** Null on libvirt's test driver. */
   readonly firewall: Firewall | null;
   readonly bridge: Bridge | null;
+  /** Null: no receiver of our own. */
   readonly syslog: SyslogRelay | null;
   readonly guestOwner: GuestOwner;
+  /** Whom the processes become that serve machines and the network. */
   readonly guardIdentity: Identity;
   readonly log: Logger;
   readonly rootPublicKey: () => string | null;

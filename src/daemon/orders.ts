@@ -9,7 +9,7 @@ import { VacError } from '../errors.js';
 import { drainInForce, utcTime } from '../factory/orders.js';
 import type { DrainOrder } from '../factory/types.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
-import { slotOfHostname } from '../machines/layout.js';
+import { slotNamed } from '../machines/layout.js';
 import type { Logger } from './log.js';
 import type { MachineMemory, Memory } from './memory.js';
 
@@ -187,11 +187,7 @@ function describe({ reason, untilSeconds, byTimeSeconds }: DrainOrder): string {
 
 /** The machine of this name that is not over. */
 function livingMachine(memory: Memory, name: string): MachineMemory {
-  const wanted = name.toLowerCase();
-  const domain = memory.factory.split('.').slice(1).join('.');
-  const slot = /^\d+$/.test(wanted)
-    ? Number(wanted)
-    : (slotOfHostname(memory.factory, wanted) ?? slotOfHostname(memory.factory, `${wanted}.${domain}`));
+  const slot = slotNamed(memory.factory, name.toLowerCase());
   const living = [...memory.machines.values()].filter(
     ({ entry }) => entry.phase === 'starting' || entry.phase === 'running',
   );

@@ -12,7 +12,7 @@ import { quarantineSuspension } from '../factory/quarantine.js';
 import type { MachineRecord, Quarantine } from '../factory/types.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
 import { Serial } from '../host/helper-daemon.js';
-import { type StateLayout, slotOfHostname } from '../machines/layout.js';
+import { type StateLayout, slotNamed } from '../machines/layout.js';
 import type { Trail } from '../trail/trail.js';
 import type { Logger } from './log.js';
 import type { MachineMemory, Memory } from './memory.js';
@@ -260,11 +260,7 @@ function findHeld(memory: Memory, name: string): MachineMemory {
 
 function isNamed({ factory }: Memory, { entry: { record } }: MachineMemory, name: string): boolean {
   const wanted = name.toLowerCase();
-  const domain = factory.split('.').slice(1).join('.');
-  const slot = /^\d+$/.test(wanted)
-    ? Number(wanted)
-    : (slotOfHostname(factory, wanted) ?? slotOfHostname(factory, `${wanted}.${domain}`));
-  return record.id === name || record.uuid === wanted || record.slot === slot;
+  return record.id === name || record.uuid === wanted || record.slot === slotNamed(factory, wanted);
 }
 
 function nowSeconds(): number {

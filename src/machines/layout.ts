@@ -93,6 +93,13 @@ export function slotOfHostname(factory: string, hostname: string): number | null
   return /^\d{2,}$/.test(digits) && String(Number(digits)).padStart(2, '0') === digits ? Number(digits) : null;
 }
 
+/** The slot that somebody means by a number, or by a host name, short or full and in small letters; null: none. */
+export function slotNamed(factory: string, name: string): number | null {
+  if (/^\d+$/.test(name)) return Number(name);
+  const domain = factory.split('.').slice(1).join('.');
+  return slotOfHostname(factory, name) ?? slotOfHostname(factory, `${name}.${domain}`);
+}
+
 /** Addresses of the private network that are the factory's own (SPEC 5). */
 export const METADATA_IP = '169.254.169.254';
 export const GATEWAY_IP = '169.254.169.253';

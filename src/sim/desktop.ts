@@ -16,11 +16,12 @@ import type {
   OwnerFacts,
   OwnerSource,
 } from '../factory/overnight-types.js';
-import type { Action, FactoryState, HostFacts, Machine } from '../factory/types.js';
+import type { Action, FactoryState, Machine } from '../factory/types.js';
 import { newRecord } from '../machines/record.js';
 import { noFigures } from './desktop-figures.js';
 import { type Guest, resumedFrom, startingMachine, suspendedBy } from './desktop-guest.js';
 import { type OwnerWeek, type Span, SpanCursor } from './desktop-owner.js';
+import { healthyHost } from './healthy-host.js';
 import { draw, type Rng } from './random.js';
 
 /** From a key that is pressed to the loop that knows; evdev wakes it. */
@@ -54,9 +55,7 @@ export interface DesktopParts {
   readonly rng: Rng;
 }
 
-const READY = { ready: true, problem: '', readyForSeconds: 86_400, busy: false, retryInSeconds: 0 };
 const MODELS = new Set(['vm-raw', 'cernvm3', 'cernvm4', 'cloud', 'docker', 'singularity']);
-const SERVICES: HostFacts['services'] = { firewall: READY, network: READY, metadata: READY, nfs: READY, syslog: READY };
 
 export class Desktop {
   readonly figures = noFigures();
@@ -230,15 +229,7 @@ export class Desktop {
       factory: name,
       slots,
       totalProcessors: slots,
-      host: {
-        processors: slots * 2,
-        memoryMiB: Number.MAX_SAFE_INTEGER,
-        loadAverages: [0, 0, 0],
-        ioPressurePercent: null,
-        stateFreeBytes: 1e12,
-        hypervisorProblem: null,
-        services: SERVICES,
-      },
+      host: healthyHost(slots * 2),
       machines,
       zombies: [],
       blockedSlots: [],

@@ -1,13 +1,12 @@
 /** What a factory of the model knows at one moment, as the decision is told it; and what a listing of domains tells it. */
 
 import { NO_ORDERS } from '../factory/orders.js';
-import type { FactoryState, HostFacts, MachineRecord } from '../factory/types.js';
+import type { FactoryState, MachineRecord } from '../factory/types.js';
 import type { SimDaemon } from './daemon.js';
+import { healthyHost } from './healthy-host.js';
 import type { SimMachine } from './machine.js';
 import { NO_USES } from './use.js';
 
-const READY = { ready: true, problem: '', readyForSeconds: 86_400, busy: false, retryInSeconds: 0 };
-const SERVICES: HostFacts['services'] = { firewall: READY, network: READY, metadata: READY, nfs: READY, syslog: READY };
 const NO_IMAGES: FactoryState['images'] = new Map();
 const NOT_LISTED = { sinceSeconds: 0, message: 'not asked yet' };
 
@@ -31,16 +30,7 @@ export function factoryState(
     factory: daemon.name,
     slots: daemon.slots,
     totalProcessors: daemon.slots,
-    // Hosts are large enough for their slots: load and disks never hold a start up.
-    host: {
-      processors: daemon.slots,
-      memoryMiB: Number.MAX_SAFE_INTEGER,
-      loadAverages: [0, 0, 0],
-      ioPressurePercent: null,
-      stateFreeBytes: 1e12,
-      hypervisorProblem: unexplained === null ? NOT_LISTED : null,
-      services: SERVICES,
-    },
+    host: healthyHost(daemon.slots, unexplained === null ? NOT_LISTED : null),
     machines,
     zombies: (unexplained ?? []).map(({ uuid, hostname, slot }) => ({
       uuid,

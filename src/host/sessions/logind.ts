@@ -1,7 +1,7 @@
 /** Who is logged in, where, and whether screens are locked, by systemd-logind. Events as well as looks now and then. */
 
 import type { Sensed } from '../../factory/overnight-types.js';
-import { known, NOT_YET, Repeated, type Sensor } from './sensor.js';
+import { AskingSensor, known, NOT_YET } from './sensor.js';
 import { isAbsent, type SystemBus } from './system-bus.js';
 
 /** Events come at once; this is for those that were lost. */
@@ -32,18 +32,16 @@ export interface Logins {
   readonly onMains: boolean | null;
 }
 
-export class LogindSensor implements Sensor<Sensed<Logins>> {
-  private seen: Sensed<Logins> = NOT_YET;
-  private changed = () => {};
+export class LogindSensor extends AskingSensor<Sensed<Logins>> {
   private endWatch = () => {};
   private gathering: NodeJS.Timeout | null = null;
-  private readonly looks = new Repeated(() => this.look(), LOOK_MS);
 
-  constructor(private readonly bus: SystemBus) {}
+  constructor(private readonly bus: SystemBus) {
+    super(NOT_YET, LOOK_MS);
+  }
 
-  start(changed: () => void): void {
-    this.changed = changed;
-    this.looks.start();
+  override start(changed: () => void): void {
+    super.start(changed);
     this.endWatch = this.bus.watch(SERVICE, () => {
       this.gathering ??= setTimeout(() => {
         this.gathering = null;
@@ -52,28 +50,23 @@ export class LogindSensor implements Sensor<Sensed<Logins>> {
     });
   }
 
-  read(): Sensed<Logins> {
-    return this.seen;
-  }
-
-  close(): void {
-    this.looks.close();
+  override close(): void {
+    super.close();
     this.endWatch();
     if (this.gathering !== null) clearTimeout(this.gathering);
   }
 
-  private async look(): Promise<void> {
-    const before = JSON.stringify(this.seen);
+  protected async ask(): Promise<Sensed<Logins>> {
     try {
-      this.seen = known(await this.ask());
+      return known(await this.logins());
     } catch (error) {
-      const why = isAbsent(error) ? 'this host has no systemd-logind' : `systemd-logind: ${(error as Error).message}`;
-      this.seen = { unknown: why };
+      return {
+        unknown: isAbsent(error) ? 'this host has no systemd-logind' : `systemd-logind: ${(error as Error).message}`,
+      };
     }
-    if (JSON.stringify(this.seen) !== before) this.changed();
   }
 
-  private async ask(): Promise<Logins> {
+  private async logins(): Promise<Logins> {
     const [listed] = (await this.bus.call(SERVICE, '/org/freedesktop/login1', MANAGER, 'ListSessions')) as [
       unknown[][],
     ];

@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import type { Sensed } from '../../factory/overnight-types.js';
-import { known, NOT_YET, Repeated, type Sensor } from './sensor.js';
+import { AskingSensor, known, NOT_YET } from './sensor.js';
 
 const LOOK_MS = 2_000;
 
@@ -11,31 +11,14 @@ export interface Power {
   readonly lidClosed: Sensed<boolean>;
 }
 
-export class PowerSensor implements Sensor<Power> {
-  private seen: Power = { onMains: NOT_YET, lidClosed: NOT_YET };
-  private changed = () => {};
-  private readonly looks = new Repeated(() => this.look(), LOOK_MS);
-
+export class PowerSensor extends AskingSensor<Power> {
   /** @param root in front of /sys and /proc */
-  constructor(private readonly root = '') {}
-
-  start(changed: () => void): void {
-    this.changed = changed;
-    this.looks.start();
+  constructor(private readonly root = '') {
+    super({ onMains: NOT_YET, lidClosed: NOT_YET }, LOOK_MS);
   }
 
-  read(): Power {
-    return this.seen;
-  }
-
-  close(): void {
-    this.looks.close();
-  }
-
-  private async look(): Promise<void> {
-    const before = JSON.stringify(this.seen);
-    this.seen = { onMains: await this.mains(), lidClosed: await this.lid() };
-    if (JSON.stringify(this.seen) !== before) this.changed();
+  protected async ask(): Promise<Power> {
+    return { onMains: await this.mains(), lidClosed: await this.lid() };
   }
 
   /** Without a battery a host that runs is on mains. With one it is where a supply is online, or no battery discharges. */

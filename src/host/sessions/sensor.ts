@@ -29,19 +29,13 @@ export class Repeated {
 
   constructor(
     private readonly look: () => Promise<void>,
-    private periodMs: number,
+    private readonly periodMs: number,
   ) {}
 
   /** The first look is made at once. */
   start(): void {
     void this.now();
-    this.setPeriod(this.periodMs);
-  }
-
-  setPeriod(periodMs: number): void {
-    this.periodMs = periodMs;
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = setInterval(() => void this.now(), periodMs);
+    this.timer = setInterval(() => void this.now(), this.periodMs);
   }
 
   async now(): Promise<void> {
@@ -57,5 +51,41 @@ export class Repeated {
   close(): void {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
+  }
+}
+
+/** A sensor that asks again and again, and has news where the answer is another one. */
+export abstract class AskingSensor<Seen> implements Sensor<Seen> {
+  protected readonly looks: Repeated;
+  private changed = () => {};
+
+  /** @param seen what it knows before the first answer */
+  constructor(
+    private seen: Seen,
+    periodMs: number,
+  ) {
+    this.looks = new Repeated(() => this.look(), periodMs);
+  }
+
+  start(changed: () => void): void {
+    this.changed = changed;
+    this.looks.start();
+  }
+
+  read(): Seen {
+    return this.seen;
+  }
+
+  close(): void {
+    this.looks.close();
+  }
+
+  /** Never rejects: what it cannot know is an answer too. */
+  protected abstract ask(): Promise<Seen>;
+
+  private async look(): Promise<void> {
+    const before = JSON.stringify(this.seen);
+    this.seen = await this.ask();
+    if (JSON.stringify(this.seen) !== before) this.changed();
   }
 }
