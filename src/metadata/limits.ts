@@ -29,12 +29,17 @@ export class ClientLimits {
     return this.clients.size;
   }
 
-  /** Counts a connection; false: it is one too many and must be closed. Each must be told of by `disconnected`. */
+  /** Counts a connection; false: they come too fast, and it must be closed. Each must be told of by `disconnected`. */
   connected(ip: string, nowMs: number): boolean {
     const client = this.clients.get(ip) ?? { connections: 0, pending: 0 };
     this.clients.set(ip, client);
     client.connections += 1;
-    return client.connections <= MAX_CONNECTIONS_PER_CLIENT && spend(this.openings, ip, CONNECTIONS, nowMs);
+    return spend(this.openings, ip, CONNECTIONS, nowMs);
+  }
+
+  /** It has more connections than it may have: the newest must be closed. */
+  isCrowded(ip: string): boolean {
+    return (this.clients.get(ip)?.connections ?? 0) > MAX_CONNECTIONS_PER_CLIENT;
   }
 
   disconnected(ip: string): void {

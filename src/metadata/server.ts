@@ -109,7 +109,18 @@ export class MetadataServer {
   private admit(socket: Socket): void {
     const client = socket.remoteAddress ?? '';
     socket.once('close', () => this.limits.disconnected(client));
-    if (!this.limits.connected(client, performance.now())) socket.destroy();
+    if (!this.limits.connected(client, performance.now())) {
+      socket.destroy();
+      return;
+    }
+    if (!this.limits.isCrowded(client)) return;
+    // The client may have closed others before it opened this one. The kernel tells of both in one turn of the event
+    // loop, in any order, and a connection counts until the end of the turn in which it was closed.
+    setImmediate(() =>
+      setImmediate(() => {
+        if (this.limits.isCrowded(client)) socket.destroy();
+      }),
+    );
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -23,8 +23,12 @@ describe('limits of a client', () => {
 
   it('let it have so many connections and open requests at a time', () => {
     const limits = new ClientLimits();
-    const connections = Array.from({ length: MAX_CONNECTIONS_PER_CLIENT + 2 }, () => limits.connected('a', 0));
-    expect(connections.filter(Boolean)).toHaveLength(MAX_CONNECTIONS_PER_CLIENT);
+    const crowded = Array.from({ length: MAX_CONNECTIONS_PER_CLIENT + 2 }, () => {
+      limits.connected('a', 0);
+      return limits.isCrowded('a');
+    });
+    expect(crowded.indexOf(true)).toBe(MAX_CONNECTIONS_PER_CLIENT);
+    expect(limits.isCrowded('b')).toBe(false);
     const requests = Array.from({ length: MAX_OPEN_PER_MACHINE + 2 }, () => limits.begin('a', 0));
     expect(requests.filter(Boolean)).toHaveLength(MAX_OPEN_PER_MACHINE);
     limits.answered('a');

@@ -229,6 +229,18 @@ describe('whatever a client does', () => {
     }
   });
 
+  it('connections that a client closed before it opened another do not count', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const closed: Socket[] = [];
+      for (let count = 0; count < MAX_CONNECTIONS_PER_CLIENT; count += 1) closed.push(await rawConnection());
+      const next = rawConnection();
+      for (const socket of closed) socket.destroy();
+      const answer = untilClosed(await next);
+      (await next).write('GET /jobfeatures/job_id HTTP/1.0\r\n\r\n');
+      expect(await answer).toMatch(/^HTTP\/1\.1 200 /);
+    }
+  });
+
   it('a fault of the host is told to the site, and to the client only that there is one', async () => {
     await rm(join(machine.directory, 'joboutputs'), { recursive: true });
     await symlink('joboutputs', join(machine.directory, 'joboutputs'));

@@ -111,8 +111,8 @@ asking http-traversal '/joboutputs/..%2f..%2f..%2fetc%2fshadow'
 asking http-others "/machinefeatures/../../$(basename "$victimExport")/user_data"
 attempt http-held attack hold $host 80 200 3 'GET /latest/'
 # The host takes what it would keep, and where it has much to do that takes a while.
-attempt http-large sh -c "{ printf 'PUT /joboutputs/large HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n'; cat /dev/zero; } | nc $gateway 80 > /run/large &
-  for i in \$(seq 100); do [ -s /run/large ] && break; sleep 0.2; done; kill \$(pidof nc)
+upload="{ printf 'PUT /joboutputs/large HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n'; cat /dev/zero; } | nc $gateway 80 > /run/large"
+attempt http-large sh -c "for i in \$(seq 100); do [ -s /run/large ] && break; pidof nc > /dev/null || { $upload; } & sleep 0.2; done; kill \$(pidof nc)
   [ -s /run/large ] && head -n 1 /run/large || echo not yet refused"
 attempt http-flood attack requests $host 80 1000 15 /latest/meta-data/instance-id
 attempt syslog-forged attack udp-flood $host 514 1 "$(printf '<13>Jan  1 00:00:00 innocent innocent: \033[2J\007 forged\nINNOCENT second line')"
