@@ -71,11 +71,13 @@ if [ -e "$destination/etc/systemd/system/vacd.service" ]; then
   say "note: $destination/etc/systemd/system/vacd.service goes before the unit that was installed now; remove it unless it is yours"
 fi
 
-# Whom vacd's child becomes that serves machines and the network. Without it that is nobody, as other programs may be.
-if [ -z "$destination" ] && ! getent passwd vac >/dev/null; then
-  useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin vac ||
-    say "note: no user vac could be made (above); the process that serves machines will run as nobody"
-fi
+# Whom vacd's children become that serve machines, VacQuery and /metrics. Without them that is nobody, as other programs may be.
+for user in vac vac-space vac-metrics; do
+  if [ -z "$destination" ] && ! getent passwd "$user" >/dev/null; then
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user" ||
+      say "note: no user $user could be made (above); the process that it is for will run as vac or nobody"
+  fi
+done
 
 if [ -z "$(ls "$destination"/etc/vac.d/*.conf "$destination/etc/vac.conf" 2>/dev/null)" ]; then
   cp etc/vac.conf.example "$destination/etc/vac.conf"

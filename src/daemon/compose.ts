@@ -65,14 +65,16 @@ export async function composeDaemon(
           warn: (message) => log.warn(message),
         })
       : null;
-  // A user of its own is best: what nobody may, other programs' nobody may as well.
+  // A user of its own is best: what nobody may, other programs' nobody may as well, and children of one user may end
+  // each other.
   const guardIdentity = await userIds('vac', 'nobody');
   // A child of its own: whoever takes over the one that machines talk to does not have the space's keys.
   const spaceProcess = new GuardedMember({
     mark: `${host.stateDir}/vacquery`,
-    identity: guardIdentity,
+    identity: await userIds('vac-space', 'vac', 'nobody'),
     onProblem: (line) => log.warn(line),
   });
+  const metricsIdentity = await userIds('vac-metrics', 'vac', 'nobody');
   const daemon = new Daemon({
     factory: host.factory,
     config,
@@ -90,7 +92,7 @@ export async function composeDaemon(
       const scrapes = new GuardedScrapes({
         page,
         mark: `${host.stateDir}/metrics`,
-        identity: guardIdentity,
+        identity: metricsIdentity,
         onProblem: (line) => log.warn(line),
       });
       daemon.trust.watchChild('metrics', () => scrapes.child());

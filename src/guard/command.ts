@@ -1,4 +1,7 @@
-/** The command line of the child: limits first, then Node as root with next to no capabilities, which loads and drops them. */
+/**
+ * The command line of the child: away from the network, limits, then Node as root with next to no capabilities, which
+ * loads and drops them.
+ */
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +11,8 @@ import type { Identity } from './confine.js';
 export interface Task extends Identity {
   /** Names of the parts that it has. */
   readonly parts: readonly string[];
+  /** It may open connections and sockets of its own. */
+  readonly network: boolean;
   readonly sockets: readonly { readonly part: string; readonly name: string; readonly descriptor: number }[];
 }
 
@@ -22,6 +27,9 @@ const MAX_DESCRIPTORS = 4096;
 /** All that it can write to, buffers beside the heap and stacks of threads included. */
 const MAX_DATA_BYTES = 512 * 2 ** 20;
 
+/** linux/capability.h */
+const CAP_SYS_ADMIN = 21n;
+
 /** Memory is dear on a host that sells it; the child keeps little, for a short time. */
 const NODE_FLAGS = ['--max-old-space-size=96', '--max-semi-space-size=1', '--v8-pool-size=1'];
 
@@ -31,6 +39,8 @@ const NODE_FLAGS = ['--max-old-space-size=96', '--max-semi-space-size=1', '--v8-
  * @returns program and arguments
  */
 export function guardCommand(task: Task, mark: string, entry = ENTRY): [string, string[]] {
+  // Sockets that it is given stay in the host's network; whatever it makes itself is in one of its own that leads nowhere.
+  const apart = task.network || !maySetApart() ? [] : ['unshare', '--net', '--ipc', '--'];
   const limits = [
     '--core=0',
     `--nofile=${MAX_DESCRIPTORS}`,
@@ -47,7 +57,18 @@ export function guardCommand(task: Task, mark: string, entry = ENTRY): [string, 
     '--bounding-set=-all,+dac_read_search,+setuid,+setgid',
   ];
   const node = [process.execPath, ...NODE_FLAGS, entry, `--of=${mark}`, JSON.stringify(task)];
-  return ['prlimit', [...limits, '--', 'setpriv', ...rights, '--', ...node]];
+  const [program = '', ...args] = [...apart, 'prlimit', ...limits, '--', 'setpriv', ...rights, '--', ...node];
+  return [program, args];
+}
+
+/** Whether vacd may make namespaces; as root in a container it may not always. */
+function maySetApart(): boolean {
+  try {
+    const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    return ((BigInt(`0x${effective}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
+  } catch {
+    return false;
+  }
 }
 
 /** In a container with users of its own, root counts as any user for the limit of processes: Node could not start. */

@@ -83,6 +83,7 @@ export class GuardProcess {
     const task: Task = {
       ...this.options.identity,
       parts: [...this.parts.keys()],
+      network: this.options.parts.some(({ opensConnections }) => opensConnections === true),
       sockets: sockets.map((socket, index) => ({ ...socket, descriptor: CHANNEL_DESCRIPTOR + 1 + index })),
     };
     let child: ChildProcess;

@@ -10,14 +10,15 @@ const TRIES = 100;
 const TRY_MS = 20;
 
 /**
- * Ends all children that have this mark; whoever calls holds the lock of the state directory, so they are nobody's.
+ * Ends all children that have this mark, whatever network they see; whoever calls holds the lock of the state directory,
+ * so they are nobody's.
  *
  * @returns how many there were
  */
 export async function endLeftovers(mark: string): Promise<number> {
   const seen = new Set<number>();
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const found = await findHelperProcess({ command: basename(process.execPath), mark });
+    const found = await findHelperProcess({ command: basename(process.execPath), mark, isApart: true });
     if (found === null) break;
     seen.add(found.pid);
     try {

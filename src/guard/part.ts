@@ -42,6 +42,8 @@ export interface Link {
 /** A part's side in vacd. */
 export interface ParentPart {
   readonly name: string;
+  /** It asks name servers and such. Other children have no network but the sockets that they are given. */
+  readonly opensConnections?: boolean;
   /** File descriptors by name; only of sockets that are bound. */
   sockets(): ReadonlyMap<string, number>;
   /** A child is being started; nothing comes of the one before it any more. */

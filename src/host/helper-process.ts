@@ -17,6 +17,8 @@ export interface HelperIdentity {
   readonly command: string;
   /** An argument that no other process of this program has: the absolute path of its configuration, as a rule. */
   readonly mark: string;
+  /** It has a network namespace of its own; others are in ours. */
+  readonly isApart?: boolean;
 }
 
 /** The process `pid` if it lives and is this helper, else null. */
@@ -25,7 +27,8 @@ export async function readHelperProcess(pid: number, identity: HelperIdentity): 
     const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
     if (!isCommandLineOf(argv, identity)) return null;
     // Two hypervisors on one host, each in a network namespace, may use the same path for different files.
-    if ((await readlink(`/proc/${pid}/ns/net`)) !== (await readlink('/proc/self/ns/net'))) return null;
+    if (!identity.isApart && (await readlink(`/proc/${pid}/ns/net`)) !== (await readlink('/proc/self/ns/net')))
+      return null;
     const startTicks = parseStartTicks(await readFile(`/proc/${pid}/stat`, 'utf8'));
     return startTicks === null ? null : { pid, startTicks };
   } catch (error) {

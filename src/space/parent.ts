@@ -20,6 +20,8 @@ export interface GuardedMemberOptions extends Omit<GuardOptions, 'parts' | 'what
 
 export class GuardedMember implements MemberProcess, ParentPart {
   readonly name = SPACE_PART;
+  /** It asks for the other factories' addresses. */
+  readonly opensConnections = true;
   private readonly bound = new Map<'udp4' | 'udp6', BoundSocket>();
   private readonly guard: Guard;
   private readonly addresses: NonNullable<GuardedMemberOptions['addresses']>;

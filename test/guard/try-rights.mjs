@@ -1,8 +1,10 @@
 // What a child tries that has been taken over: it says for each whether it could; and what it must be able to do. Arguments as of vacd-guard.js.
-// Environment: TEST_DIR, where anybody may make files, and which holds one that only root may read.
+// Environment: TEST_DIR, where anybody may make files, and which holds one that only root may read; TEST_ADDRESS and
+// TEST_PORT, where the host listens.
 import { spawnSync } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { runChild } from '../../dist/guard/child.js';
 
@@ -31,6 +33,9 @@ const part = {
         problem(`could not ${name}: ${error.code}`);
       }
     }
+    connect(Number(process.env.TEST_PORT), process.env.TEST_ADDRESS)
+      .on('connect', () => problem('could open a connection'))
+      .on('error', ({ code }) => problem(`could not open a connection: ${code}`));
     lookup('localhost').then(
       () => problem('could look up a name'),
       (error) => problem(`could not look up a name: ${error.code}`),
