@@ -1,9 +1,9 @@
 /** `vac overnight`: what overnight mode does on this desktop, and the owner's word to it. */
 
-import { userInfo } from 'node:os';
 import { askDaemon, type ControlRequest } from '../daemon/control.js';
 import type { OvernightReport } from '../daemon/overnight-report.js';
 import { VacError } from '../errors.js';
+import { callerName } from './caller.js';
 import type { Io } from './io.js';
 import { jsonText } from './json.js';
 import type { CommandLine } from './parse.js';
@@ -25,7 +25,7 @@ export async function overnightCommand(line: CommandLine, io: Io): Promise<numbe
         throw new VacError('usage', 'for how long? For instance vac overnight pause 2h, or vac overnight pause 18:00');
       }
       const untilSeconds = parseTime(/^(\d+[dhms])+$/.test(text) ? `+${text}` : text, nowSeconds);
-      const report = await ask(line, { command: 'overnightPause', who: userName(), untilSeconds });
+      const report = await ask(line, { command: 'overnightPause', who: callerName(), untilSeconds });
       if (line.has('json')) return show(report, line, io);
       io.print([
         `This host is yours until ${sayDeadline(untilSeconds, nowSeconds)}; nothing new starts until then`,
@@ -36,7 +36,7 @@ export async function overnightCommand(line: CommandLine, io: Io): Promise<numbe
     }
     case 'resume': {
       if (rest.length > 0) throw new VacError('usage', `resume takes nothing more; there are: ${ACTIONS}`);
-      const report = await ask(line, { command: 'overnightPause', who: userName(), untilSeconds: null });
+      const report = await ask(line, { command: 'overnightPause', who: callerName(), untilSeconds: null });
       return show(report, line, io);
     }
     default:
@@ -64,11 +64,4 @@ async function ask(line: CommandLine, request: Extract<ControlRequest, { command
   });
   if (!reply.ok) throw new VacError('daemon-refused', reply.error);
   return reply.overnight;
-}
-
-/** As the reason will name it; a claim, which decides nothing. */
-function userName(): string {
-  const { username } = userInfo();
-  const sudoer = process.env.SUDO_USER;
-  return username === 'root' && sudoer !== undefined && sudoer !== '' ? sudoer : username;
 }

@@ -1,10 +1,10 @@
 /** `vac quarantine` and `vac release`: they say what vacd made of the order, not only what was asked for. */
 
-import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askDaemon, type ControlRequest } from '../daemon/control.js';
 import type { QuarantineStatus } from '../daemon/status.js';
 import { VacError } from '../errors.js';
+import { callerName } from './caller.js';
 import type { Io } from './io.js';
 import { jsonText } from './json.js';
 import type { CommandLine } from './parse.js';
@@ -95,7 +95,7 @@ async function statusUntil(
 }
 
 function whoOf(line: CommandLine): string {
-  return line.text('by') ?? process.env.SUDO_USER ?? userInfo().username;
+  return line.text('by') ?? callerName();
 }
 
 /** @throws VacError `daemon-not-running`, `daemon-refused` */

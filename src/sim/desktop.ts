@@ -22,6 +22,7 @@ import { noFigures } from './desktop-figures.js';
 import { type Guest, resumedFrom, startingMachine, suspendedBy } from './desktop-guest.js';
 import { type OwnerWeek, type Span, SpanCursor } from './desktop-owner.js';
 import { healthyHost } from './healthy-host.js';
+import { SUPPORTED_MODELS } from './models.js';
 import { draw, type Rng } from './random.js';
 
 /** From a key that is pressed to the loop that knows; evdev wakes it. */
@@ -54,8 +55,6 @@ export interface DesktopParts {
   readonly seconds: number;
   readonly rng: Rng;
 }
-
-const MODELS = new Set(['vm-raw', 'cernvm3', 'cernvm4', 'cloud', 'docker', 'singularity']);
 
 export class Desktop {
   readonly figures = noFigures();
@@ -173,8 +172,8 @@ export class Desktop {
     });
     [this.state, this.verdict] = [state, verdict];
     const facts = this.factoryState(machines, nowSeconds, verdict);
-    const plan = decide(facts, config, rng, MODELS);
-    for (const problem of checkInvariants(facts, plan, config, MODELS)) {
+    const plan = decide(facts, config, rng, SUPPORTED_MODELS);
+    for (const problem of checkInvariants(facts, plan, config, SUPPORTED_MODELS)) {
       if (this.problems.length < 10) this.problems.push(`${this.parts.name}, ${nowSeconds}: ${problem}`);
     }
     for (const action of plan.actions) this.perform(action, nowSeconds);
