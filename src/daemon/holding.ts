@@ -4,7 +4,7 @@ import { chmod, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isVacError } from '../errors.js';
 import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
-import { quarantineSuspension } from '../factory/quarantine.js';
+import { quarantineFiles, quarantineSuspension } from '../factory/quarantine.js';
 import { hashFile } from '../host/file-hash.js';
 import type { MachineMemory, Memory } from './memory.js';
 import type { PerformerParts } from './perform.js';
@@ -47,10 +47,11 @@ async function cutOrRestore({ services, log }: PerformerParts): Promise<void> {
 
 /** Its memory as an ELF file, with its digest. What cannot be kept is told, and not tried again. */
 export async function keepMemory(machine: MachineMemory, parts: PerformerParts): Promise<void> {
-  const { tools, log } = parts;
+  const { memory, tools, log } = parts;
   const { record } = machine.entry;
-  const directory = tools.layout.quarantine(record.id);
-  const path = join(directory, 'memory.elf');
+  const order = memory.quarantines.get(record.id);
+  if (order === undefined) return;
+  const path = join(tools.layout.quarantine(record.id), quarantineFiles(order).memory);
   const words = await dump(parts, record.uuid, record.memoryMiB * MIB, path).catch((error: Error) => {
     if (isVacError(error, 'hypervisor-unreachable')) throw error;
     return `its memory could NOT be kept: ${error.message}`;

@@ -1,14 +1,14 @@
 /**
  * Which machines are held in quarantine, by whose wish, and what was kept of each: in memory for the decisions, and in
  * `quarantine/<machine>/order.json`, written before anything is done, for the vacd of tomorrow. When a machine was released
- * the file is called `released.json`, and what was kept stays beside it until somebody removes it.
+ * the file is called `released-<time of the order>.json`, and what was kept stays beside it until somebody removes it.
  */
 
 import { link, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VacError } from '../errors.js';
 import { utcTime } from '../factory/orders.js';
-import { quarantineSuspension } from '../factory/quarantine.js';
+import { quarantineFiles, quarantineSuspension } from '../factory/quarantine.js';
 import type { MachineRecord, Quarantine } from '../factory/types.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
 import { Serial } from '../host/helper-daemon.js';
@@ -38,7 +38,6 @@ export interface Held {
 }
 
 const ORDER = 'order.json';
-const RELEASED = 'released.json';
 const VERSION = 1;
 
 export class QuarantineBook {
@@ -159,8 +158,8 @@ export class QuarantineBook {
   private async close(id: string): Promise<void> {
     const { memory, layout, log } = this.parts;
     const directory = layout.quarantine(id);
-    await rename(join(directory, ORDER), join(directory, RELEASED));
     const left = new Map(memory.quarantines);
+    await rename(join(directory, ORDER), join(directory, quarantineFiles(left.get(id)!).released));
     left.delete(id);
     memory.quarantines = left;
     log.info(

@@ -16,6 +16,17 @@ export function quarantineSuspension({ sinceSeconds, reason, who }: Quarantine):
 }
 
 /**
+ * What an order leaves in the machine's directory of quarantine, by name: another one, later, overwrites nothing of it.
+ */
+export function quarantineFiles({ sinceSeconds }: Pick<Quarantine, 'sinceSeconds'>): {
+  memory: string;
+  released: string;
+} {
+  const time = `${new Date(sinceSeconds * 1000).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+  return { memory: `memory-${time}.elf`, released: `released-${time}.json` };
+}
+
+/**
  * What is due for a machine in quarantine, if it is neither busy nor waiting.
  *
  * @returns undefined where the ordinary rules hold: it is in none, it has not begun, it is to be cleared, it went by itself

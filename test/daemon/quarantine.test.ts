@@ -1,12 +1,13 @@
 /** Quarantine as the daemon's inner parts carry it out: order, passes, restarts, release; with a hypervisor in memory. */
 
 import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { archivedRecords } from '../../src/accounting/archive.js';
 import type { MachineMemory } from '../../src/daemon/memory.js';
 import { QuarantineBook } from '../../src/daemon/quarantine-book.js';
 import { recoverMachines } from '../../src/daemon/recover.js';
 import { VacError } from '../../src/errors.js';
+import { quarantineFiles } from '../../src/factory/quarantine.js';
 import { diskPaths } from '../../src/machines/layout.js';
 import { readTrail } from '../../src/trail/read.js';
 import { NULL_LOGS, nowSeconds, TestFactory, testTrail, until } from './test-factory.js';
@@ -22,7 +23,10 @@ beforeEach(async () => {
   await writeFile(diskPaths(factory.layout, machine.entry.record).root, 'disk');
   await factory.observer.listDomains();
 });
-afterEach(() => factory.dispose());
+afterEach(async () => {
+  vi.useRealTimers();
+  await factory.dispose();
+});
 
 function bookOf(of: TestFactory): QuarantineBook {
   const { memory, layout, log } = of;
@@ -40,6 +44,9 @@ const there = (path: string) =>
   );
 const disks = () => there(diskPaths(factory.layout, machine.entry.record).root);
 const hold = () => book.hold({ machine: '0', who: 'ann', reason: 'it scans' });
+
+/** What was left of the quarantine that was ordered at this time. */
+const kept = (sinceSeconds: number) => Object.values(quarantineFiles({ sinceSeconds }));
 
 async function drive(): Promise<string[]> {
   const kinds = await factory.drive();
@@ -71,8 +78,11 @@ describe('a machine in quarantine', () => {
     expect(factory.hypervisor.domains.get(uuid())?.state).toBe('paused');
     expect(machine.entry.suspension).toMatchObject({ by: 'quarantine', who: 'ann', reason: 'it scans' });
     const directory = factory.layout.quarantine(id());
-    expect(await readFile(`${directory}/memory.elf`, 'utf8')).toBe(`memory of ${uuid()}`);
-    expect(factory.memory.quarantines.get(id())?.memory).toMatch(/memory\.elf \(46 bytes, sha256 [0-9a-f]{64}\)$/);
+    const { memory } = quarantineFiles(factory.memory.quarantines.get(id())!);
+    expect(await readFile(`${directory}/${memory}`, 'utf8')).toBe(`memory of ${uuid()}`);
+    expect(factory.memory.quarantines.get(id())?.memory).toMatch(
+      /memory-\d{8}T\d{6}Z\.elf \(46 bytes, sha256 [0-9a-f]{64}\)$/,
+    );
     expect(JSON.parse(await readFile(`${directory}/order.json`, 'utf8'))).toMatchObject({ who: 'ann', release: null });
   });
 
@@ -258,15 +268,29 @@ describe('a release', () => {
 
   test('lets it go on under the rules that hold for all', async () => {
     await hold();
+    const { sinceSeconds } = factory.memory.quarantines.get(id())!;
     await drive();
     await book.release('0', 'bob', false);
     expect(await drive()).toEqual(['releaseMachine']);
     await until('its quarantine is closed', () => factory.memory.quarantines.size === 0);
     expect(machine.entry.suspension).toBeNull();
     expect(machine.entry.pastSuspensions.count).toBe(1);
-    expect(await readdir(factory.layout.quarantine(id()))).toEqual(['memory.elf', 'released.json']);
+    expect(await readdir(factory.layout.quarantine(id()))).toEqual(kept(sinceSeconds));
     expect(factory.pass(40 * 86_400).actions.map(({ kind }) => kind)).toEqual(['requestStop']);
     await factory.settle();
+  });
+
+  test('keeps what was kept of it when it is held again', async () => {
+    const times = [nowSeconds(), nowSeconds() + 3600];
+    for (const time of times) {
+      vi.useFakeTimers({ toFake: ['Date'], now: time * 1000 });
+      await hold();
+      await drive();
+      await book.release('0', 'bob', false);
+      await drive();
+      await until('its quarantine is closed', () => factory.memory.quarantines.size === 0);
+    }
+    expect(await readdir(factory.layout.quarantine(id()))).toEqual(times.flatMap(kept).sort());
   });
 
   test('of what is not held says what is', async () => {

@@ -34,7 +34,8 @@ test(
       const said = await vac('quarantine', '0', '--by', 'ann', 'it', 'scans');
       expect(said).toContain(`${id} is halted, and its network is cut`);
       expect(said).toContain('This holds, over restarts of vacd too, until: vac release');
-      const memory = `${layout.quarantine(id)}/memory.elf`;
+      const [dump] = (await readdir(layout.quarantine(id))).filter((name) => /^memory-\d{8}T\d{6}Z\.elf$/.test(name));
+      const memory = `${layout.quarantine(id)}/${dump}`;
       expect((await readFile(memory)).subarray(0, 4).toString('latin1')).toBe('\x7fELF');
       expect((await stat(memory)).size).toBeGreaterThan(256 * 2 ** 20);
       expect((await site.host.virsh('domstate', uuid)).trim()).toBe('paused');
