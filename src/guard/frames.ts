@@ -12,6 +12,11 @@ export interface Message {
   readonly bytes: Uint8Array;
 }
 
+export interface ReceivedMessage extends Message {
+  /** How long its JSON was, which is what it cost to read. */
+  readonly jsonBytes: number;
+}
+
 export const MAX_BODY_BYTES = 256 * 1024;
 export const MAX_BYTES = 256 * 1024;
 
@@ -40,7 +45,7 @@ export class FrameReader {
   private neededBytes = HEAD_BYTES;
 
   /** @throws BadMessage the stream is no sequence of frames; nothing after it can be read */
-  *push(chunk: Buffer): Generator<Message> {
+  *push(chunk: Buffer): Generator<ReceivedMessage> {
     this.pieces.push(chunk);
     this.length += chunk.length;
     while (this.length >= this.neededBytes) {
@@ -58,7 +63,7 @@ export class FrameReader {
   }
 }
 
-function decode(content: Buffer, jsonBytes: number): Message {
+function decode(content: Buffer, jsonBytes: number): ReceivedMessage {
   let head: unknown;
   try {
     head = JSON.parse(content.toString('utf8', 0, jsonBytes));
@@ -69,5 +74,6 @@ function decode(content: Buffer, jsonBytes: number): Message {
     throw new BadMessage('a frame holds no message');
   }
   // A copy: what is kept of a message must not keep the whole chunk that it came in.
-  return { part: head[0], type: head[1], body: head[2] as unknown, bytes: Buffer.from(content.subarray(jsonBytes)) };
+  const bytes = Buffer.from(content.subarray(jsonBytes));
+  return { part: head[0], type: head[1], body: head[2] as unknown, bytes, jsonBytes };
 }

@@ -10,7 +10,7 @@ export interface ChannelOptions {
   readonly onEnd: (error: Error | null) => void;
   /**
    * How many messages are taken in a second, on average; more wait where they are. Each `BYTES_PER_MESSAGE` count as one
-   * too. Default: any number.
+   * too, and so do each `JSON_BYTES_PER_MESSAGE` of JSON, which take vacd far longer. Default: any number.
    */
   readonly messagesPerSecond?: number;
   /** More than this unsent: the other side does not read, and the channel ends. Default: any amount. */
@@ -18,6 +18,7 @@ export interface ChannelOptions {
 }
 
 const BYTES_PER_MESSAGE = 8192;
+const JSON_BYTES_PER_MESSAGE = 1024;
 /** What may come at once without being slowed down, in seconds of the rate. */
 const BURST_SECONDS = 1;
 
@@ -80,7 +81,7 @@ export class Channel {
     this.allowance -= chunk.length / BYTES_PER_MESSAGE;
     try {
       for (const message of this.reader.push(chunk)) {
-        this.allowance -= 1;
+        this.allowance -= 1 + message.jsonBytes / JSON_BYTES_PER_MESSAGE;
         this.options.onMessage(message);
         if (this.ended) return;
       }

@@ -27,6 +27,7 @@ describe('frames', () => {
           type,
           body: JSON.parse(JSON.stringify(body)) as unknown,
           bytes: Buffer.from(bytes),
+          jsonBytes: Buffer.byteLength(JSON.stringify([part, type, body])),
         }));
         expect(read(stream, ends)).toEqual(expected);
       }),

@@ -80,6 +80,17 @@ describe('a channel', () => {
     expect(ends).toEqual([]);
   });
 
+  it('takes less of what takes longer to read', async () => {
+    const { channel, other, messages, ends } = channelTo({ messagesPerSecond: 1000 });
+    channel.begin();
+    const began = performance.now();
+    const body = 'x'.repeat(100 * 1024);
+    for (let count = 0; count < 15; count += 1) other.write(encodeFrame('http', 'x', body));
+    await expect.poll(() => messages.length, { timeout: 5000 }).toBe(15);
+    expect(performance.now() - began).toBeGreaterThan(400);
+    expect(ends).toEqual([]);
+  });
+
   it('ends when the other side does not take what it is sent', () => {
     const { channel, ends } = channelTo({ maxUnsentBytes: 300_000 });
     while (ends.length === 0) channel.send('http', 'x', null, new Uint8Array(100_000));
