@@ -13,7 +13,7 @@ import { NOTHING_KNOWN } from './overnight.js';
 
 /** Idle times grow by themselves; no news of sensors is older than this. */
 const LOOK_MS = 1_000;
-/** Input while the owner works is no news: the loop is woken once in so long, and at once by the first after a pause. */
+/** Input while the owner works and machines are down is no news: then the loop is woken once in so long. */
 const WAKE_MS = 1_000;
 const HOLIDAYS_MS = 60_000;
 
@@ -64,7 +64,9 @@ export class OwnerWatch {
   private changed(): void {
     this.look();
     const nowMs = performance.now();
-    if (nowMs - this.wokenMs < WAKE_MS) return;
+    // While machines may run each piece of news may be the owner's return, whatever another sensor said a moment ago.
+    const mayRun = this.parts.memory.overnight.latest?.machines === 'run';
+    if (!mayRun && nowMs - this.wokenMs < WAKE_MS) return;
     this.wokenMs = nowMs;
     this.parts.wake();
   }

@@ -74,6 +74,19 @@ describe('the owner', () => {
     expect(sensing).toBe(0);
   });
 
+  test('wakes the loop at once, also right after other news, as long as machines may run', async () => {
+    await start(idle());
+    const woken = () => {
+      const before = factory.wakes;
+      changed();
+      return factory.wakes > before;
+    };
+    expect([woken(), judge().overnight?.state]).toEqual([true, 'open']);
+    facts = owner({}, 0);
+    expect([woken(), judge().overnight?.state]).toEqual([true, 'waiting']);
+    expect(woken()).toBe(false);
+  });
+
   test('wakes the loop at once on coming back, and then no more than once a second', async () => {
     await start(idle());
     facts = owner({}, 0);
