@@ -3,7 +3,7 @@
 import { archivedRecords } from '../accounting/archive.js';
 import { recordFileName } from '../accounting/record.js';
 import type { ComposedDaemon } from '../daemon/compose.js';
-import type { MachineMemory } from '../daemon/memory.js';
+import type { MachineMemory } from '../daemon/machine-memory.js';
 import { isVacError } from '../errors.js';
 import { outcomeCode } from '../factory/outcome.js';
 import type { StateLayout } from '../machines/layout.js';

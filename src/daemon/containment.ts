@@ -18,7 +18,8 @@ import {
 import type { ContainmentWish, SyslogContainment } from '../machines/containment-wish.js';
 import { egressOf } from '../machines/egress.js';
 import { slotDevice } from '../machines/layout.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Memory } from './memory.js';
 import type { Service } from './services.js';
 
 export interface ContainmentParts {

@@ -6,7 +6,8 @@ import { isVacError } from '../errors.js';
 import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
 import { quarantineFiles, quarantineSuspension } from '../factory/quarantine.js';
 import { hashFile } from '../host/file-hash.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Memory } from './memory.js';
 import type { PerformerParts } from './perform.js';
 
 const MIB = 2 ** 20;

@@ -7,7 +7,8 @@ import { clockStep, looked, redated, type TwoClocks } from '../accounting/use.js
 import { writeUse } from '../accounting/use-file.js';
 import type { Journal } from '../machines/journal.js';
 import type { Logger } from './log.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Memory } from './memory.js';
 
 export interface MachineUseParts {
   readonly memory: Memory;

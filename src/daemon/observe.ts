@@ -13,8 +13,9 @@ import type { DomainFact, DomainListing, Hypervisor, HypervisorEvent } from '../
 import type { NfsServer } from '../host/nfs.js';
 import type { Journal } from '../machines/journal.js';
 import type { Logger } from './log.js';
+import type { MachineMemory } from './machine-memory.js';
 import { keepUse, noteUse, redate } from './machine-use.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { Memory } from './memory.js';
 import type { Service } from './services.js';
 
 /** Between two listings of domains when no event asks for one sooner. */

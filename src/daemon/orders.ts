@@ -11,7 +11,8 @@ import type { DrainOrder } from '../factory/types.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
 import { slotNamed } from '../machines/layout.js';
 import type { Logger } from './log.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Memory } from './memory.js';
 
 export interface OrderBookParts {
   readonly memory: Memory;

@@ -17,8 +17,9 @@ import { newRecord } from '../machines/record.js';
 import { type MachineTools, runSteps, StepError, type StepListener } from '../machines/tools.js';
 import { holdMachine, isHeldMachine, keepMemory, releaseMachine } from './holding.js';
 import type { Logger } from './log.js';
+import type { MachineMemory } from './machine-memory.js';
 import { keepUse } from './machine-use.js';
-import { type MachineMemory, type Memory, retryDelayMs } from './memory.js';
+import { type Memory, retryDelayMs } from './memory.js';
 import type { Service } from './services.js';
 import { resumeMachine, suspendMachine, throttleMachine } from './suspending.js';
 

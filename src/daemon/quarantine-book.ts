@@ -15,7 +15,8 @@ import { Serial } from '../host/helper-daemon.js';
 import { type StateLayout, slotNamed } from '../machines/layout.js';
 import type { Trail } from '../trail/trail.js';
 import type { Logger } from './log.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Memory } from './memory.js';
 
 export interface QuarantineBookParts {
   readonly memory: Memory;

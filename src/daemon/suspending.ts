@@ -8,7 +8,8 @@ import { writeFeatures } from '../machines/features.js';
 import { type Gentleness, gentleness } from '../machines/gentle.js';
 import type { MachineTools } from '../machines/tools.js';
 import type { Logger } from './log.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Memory } from './memory.js';
 
 /** Of a processor, what a machine may use while its owner works beside it. */
 const THROTTLED_PART = 0.05;

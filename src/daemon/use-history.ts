@@ -13,7 +13,8 @@ import { type KeptUse, pastUse, UseTally } from '../factory/use.js';
 import { readTextIfThere, writeFileAtomic } from '../host/files.js';
 import type { Instant } from '../vacquery/index.js';
 import type { Logger } from './log.js';
-import type { MachineMemory, Memory } from './memory.js';
+import type { MachineMemory } from './machine-memory.js';
+import type { Memory } from './memory.js';
 
 export interface UseHistoryParts {
   readonly memory: Memory;

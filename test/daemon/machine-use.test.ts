@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { recordsOfMonth } from '../../src/accounting/archive.js';
 import type { ParsedRecord } from '../../src/accounting/parse-record.js';
-import type { MachineMemory } from '../../src/daemon/memory.js';
+import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { monthName } from '../../src/factory/months.js';
 import { nowSeconds, TestFactory, until } from './test-factory.js';
 

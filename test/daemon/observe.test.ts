@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { MachineMemory } from '../../src/daemon/memory.js';
+import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { VacError } from '../../src/errors.js';
 import type { DomainListing } from '../../src/host/hypervisor.js';
 import { NoNfs } from '../../src/host/nfs.js';

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { archivedRecords } from '../../src/accounting/archive.js';
-import type { MachineMemory } from '../../src/daemon/memory.js';
+import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { type ErrorCode, VacError } from '../../src/errors.js';
 import type { Action } from '../../src/factory/types.js';
 import { CommandError } from '../../src/host/exec.js';

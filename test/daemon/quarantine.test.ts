@@ -3,7 +3,7 @@
 import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { archivedRecords } from '../../src/accounting/archive.js';
-import type { MachineMemory } from '../../src/daemon/memory.js';
+import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { QuarantineBook } from '../../src/daemon/quarantine-book.js';
 import { recoverMachines } from '../../src/daemon/recover.js';
 import { VacError } from '../../src/errors.js';

@@ -3,7 +3,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { returnSteps } from '../../src/config/windows.js';
-import type { MachineMemory } from '../../src/daemon/memory.js';
+import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { recoverMachines } from '../../src/daemon/recover.js';
 import { VacError } from '../../src/errors.js';
 import type { OwnerFacts } from '../../src/factory/overnight-types.js';

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, MachinetypeConfig, Settings } from '../../src/config/types.js';
 import { createLogger, type Logger } from '../../src/daemon/log.js';
-import { type MachineMemory, Memory } from '../../src/daemon/memory.js';
+import type { MachineMemory } from '../../src/daemon/machine-memory.js';
+import { Memory } from '../../src/daemon/memory.js';
 import { Observer } from '../../src/daemon/observe.js';
 import { Performer, type PerformerParts } from '../../src/daemon/perform.js';
 import type { Service } from '../../src/daemon/services.js';
@@ -78,9 +79,12 @@ export class TestLog {
 
 export const NULL_LOGS: MachineLogs = { async assign() {}, async release() {}, async restore() {} };
 
+/** By state directory. */
+const trails = new Map<string, Trail[]>();
+
 /** A trail in the state directory, as a daemon has it; it begins anew without looking at what is there. */
 export function testTrail(layout: StateLayout): Trail {
-  return new Trail({
+  const trail = new Trail({
     layout,
     store: new TrailStore(layout.trail(), { info() {}, error() {} }),
     digests: new FileDigests(`${layout.root}/image-digests.json`),
@@ -88,6 +92,8 @@ export function testTrail(layout: StateLayout): Trail {
     pipeUrl: () => null,
     warn() {},
   });
+  trails.set(layout.root, [...(trails.get(layout.root) ?? []), trail]);
+  return trail;
 }
 
 /** Parts that making and ending a machine needs, on a state directory whose directories are there. */
@@ -133,6 +139,13 @@ export async function makeStateDirectory(): Promise<StateLayout> {
   const layout = new StateLayout(await mkdtemp(join(tmpdir(), 'vac-daemon-')));
   for (const directory of layout.directories()) await mkdir(directory, { recursive: true });
   return layout;
+}
+
+/** Removes it when nothing more is written there: digests of images come into it from the background. */
+export async function removeStateDirectory(layout: StateLayout): Promise<void> {
+  await Promise.all((trails.get(layout.root) ?? []).map((trail) => trail.close()));
+  trails.delete(layout.root);
+  await rm(layout.root, { recursive: true, force: true });
 }
 
 export interface TestFactoryOptions {
@@ -239,7 +252,7 @@ export class TestFactory {
     this.observer.stop();
     await this.performer.settled();
     await this.observer.settled();
-    await rm(this.layout.root, { recursive: true, force: true });
+    await removeStateDirectory(this.layout);
   }
 
   /** One pass of the loop at this moment, or as it would be so many seconds later on both clocks. */

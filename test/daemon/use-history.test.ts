@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type MachineMemory, Memory } from '../../src/daemon/memory.js';
+import type { MachineMemory } from '../../src/daemon/machine-memory.js';
+import { Memory } from '../../src/daemon/memory.js';
 import { UseHistory } from '../../src/daemon/use-history.js';
 import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import { pastUse } from '../../src/factory/use.js';

@@ -1,6 +1,6 @@
 /** user_data and context as steps of a creation: what lies in the machine's directory, and what its domain is told. */
 
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MachinetypeConfig } from '../../src/config/types.js';
@@ -9,7 +9,7 @@ import { CLEAR_STEPS } from '../../src/machines/finish.js';
 import type { StateLayout } from '../../src/machines/layout.js';
 import { newRecord } from '../../src/machines/record.js';
 import { runSteps, StepError } from '../../src/machines/tools.js';
-import { machineTools, makeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
+import { machineTools, makeStateDirectory, removeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
 import { FACTORY, machinetype, settings as someSettings } from '../factory/builders.js';
 import { FakeHypervisor } from '../host/fake-hypervisor.js';
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
   await writeRawImage(join(files, 'root.img'));
   await writeFile(join(files, 'user_data'), '#!/bin/sh\n# ##user_data_machinefeatures_url## ##user_data_uuid##\n');
 });
-afterEach(() => rm(layout.root, { recursive: true }));
+afterEach(() => removeStateDirectory(layout));
 
 function creationOf(changes: Partial<MachinetypeConfig>, rootPublicKey: string | null = null) {
   const settings = someSettings({ syslog: { host: '169.254.169.254', port: 514 } });

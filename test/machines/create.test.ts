@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { MachinetypeConfig, Settings } from '../../src/config/types.js';
@@ -7,7 +7,7 @@ import { CREATE_STEPS, exportsOf, newCreation } from '../../src/machines/create.
 import { diskPaths, type StateLayout } from '../../src/machines/layout.js';
 import { newRecord } from '../../src/machines/record.js';
 import { type MachineTools, runSteps, StepError } from '../../src/machines/tools.js';
-import { machineTools, makeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
+import { machineTools, makeStateDirectory, removeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
 import { FACTORY, machinetype, settings as someSettings } from '../factory/builders.js';
 import { FakeHypervisor } from '../host/fake-hypervisor.js';
 
@@ -28,7 +28,7 @@ beforeEach(async () => {
   await writeRawImage(join(files, 'root.img'));
 });
 
-afterEach(() => rm(layout.root, { recursive: true }));
+afterEach(() => removeStateDirectory(layout));
 
 function tools(changes: Partial<MachineTools> = {}): MachineTools {
   return machineTools(layout, hypervisor, () => settings, changes);

@@ -10,7 +10,7 @@ import type { StateLayout } from '../../src/machines/layout.js';
 import { credentialFiles, MachineProxy } from '../../src/machines/proxy.js';
 import { newRecord } from '../../src/machines/record.js';
 import { runSteps } from '../../src/machines/tools.js';
-import { machineTools, makeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
+import { machineTools, makeStateDirectory, removeStateDirectory, writeRawImage } from '../daemon/test-factory.js';
 import { FACTORY, machinetype, settings } from '../factory/builders.js';
 import { FakeHypervisor } from '../host/fake-hypervisor.js';
 import { type Issued, TestAuthority } from '../host/test-authority.js';
@@ -37,7 +37,7 @@ beforeEach(async () => {
   await writeRawImage(join(files, 'root.img'));
   await writeFile(join(files, 'user_data'), 'proxy:\n##user_data_option_x509_proxy##end');
 });
-afterEach(() => rm(layout.root, { recursive: true }));
+afterEach(() => removeStateDirectory(layout));
 
 async function install(directoryName = 'prod'): Promise<Issued> {
   const files = credentialFiles(layout, directoryName);
