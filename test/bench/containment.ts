@@ -1,6 +1,7 @@
 /**
  * What it costs to contain a machine's network: libvirt's own filter clean-traffic, which makes rules for each port as it
- * is plugged in, beside one table for all slots, which stands before. On a host of its own; guests do not run (paused).
+ * is plugged in, beside one table for all slots, which stands before. On a host of its own; guests do not run (paused). What
+ * each of them stops is in containment-attacks.ts.
  */
 
 import { execFile } from 'node:child_process';
@@ -12,6 +13,7 @@ import { domainXml } from '../../src/machines/domain-xml.js';
 import { NETWORK_NAME, networkXml } from '../../src/machines/network-xml.js';
 import { TestHost } from '../live/test-host.js';
 import { testRecord } from '../machines/record.js';
+import { attackFigures } from './containment-attacks.js';
 import { type Figure, figure } from './figure.js';
 
 const ROUNDS = 7;
@@ -20,6 +22,10 @@ const FACTORY = 'bench.localdomain';
 const TICKS_PER_SECOND = 100;
 
 export async function containmentFigures(): Promise<Figure[]> {
+  return [...(await costFigures()), ...(await attackFigures())];
+}
+
+async function costFigures(): Promise<Figure[]> {
   const host = await TestHost.create();
   try {
     const command = host.inside('nft', []).flat();

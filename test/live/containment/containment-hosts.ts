@@ -27,8 +27,11 @@ export class ContainmentHosts {
   private readonly namespaces: string[] = [];
   private factoryPid = 0;
 
-  static async create(): Promise<ContainmentHosts> {
-    const hosts = new ContainmentHosts();
+  private constructor(private readonly factoryNamespace: string | null) {}
+
+  /** @param factoryNamespace one that is there, and stays, for a factory with more in it; default: of its own */
+  static async create(factoryNamespace: string | null = null): Promise<ContainmentHosts> {
+    const hosts = new ContainmentHosts(factoryNamespace);
     try {
       await hosts.build();
     } catch (error) {
@@ -40,8 +43,10 @@ export class ContainmentHosts {
 
   private async build(): Promise<void> {
     for (const where of ['factory', 'outside', 0, 1] as const) {
-      await run('ip', ['netns', 'add', this.name(where)]);
-      this.namespaces.push(this.name(where));
+      if (where !== 'factory' || this.factoryNamespace === null) {
+        await run('ip', ['netns', 'add', this.name(where)]);
+        this.namespaces.push(this.name(where));
+      }
       await this.ip(where, 'link', 'set', 'lo', 'up');
     }
     await this.ip('factory', 'link', 'add', BRIDGE_NAME, 'type', 'bridge');
@@ -140,7 +145,7 @@ export class ContainmentHosts {
   }
 
   private name(where: Where): string {
-    return `${this.prefix}-${where}`;
+    return (where === 'factory' ? this.factoryNamespace : null) ?? `${this.prefix}-${where}`;
   }
 
   private ip(where: Where, ...args: string[]): Promise<unknown> {
