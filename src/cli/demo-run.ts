@@ -163,11 +163,14 @@ export class DemoRun {
 }
 
 /** The demo leaves the host as it found it: only its state directory stays. */
-async function leaveHost({ daemon, nfs, syslog, hypervisor }: ComposedDaemon): Promise<void> {
+async function leaveHost({ daemon, firewall, nfs, syslog, hypervisor }: ComposedDaemon): Promise<void> {
   await daemon.stop();
   await nfs.stop();
   await syslog?.stop();
-  // With machines left (after an error) the network stays: the next run finds them.
-  if (daemon.unclearedMachines().length === 0) await hypervisor.removeNetwork(NETWORK_NAME).catch(() => {});
+  // With machines left (after an error) the network and what contains them stay: the next run finds them.
+  if (daemon.unclearedMachines().length === 0) {
+    await hypervisor.removeNetwork(NETWORK_NAME).catch(() => {});
+    await firewall?.remove().catch(() => {});
+  }
   await hypervisor.close();
 }

@@ -22,6 +22,8 @@ export interface HostOptions {
 
 export interface ComposedDaemon {
   readonly daemon: Daemon;
+  /** Null where no machine is real. */
+  readonly firewall: Firewall | null;
   readonly nfs: NfsServer;
   readonly syslog: SyslogRelay | null;
   readonly hypervisor: LibvirtHypervisor;
@@ -102,7 +104,7 @@ export async function composeDaemon(
   });
   daemon.trust.watchChild('vacquery', () => spaceProcess.child());
   hypervisor.onCall((...call) => daemon.metrics.libvirtCalled(...call));
-  return { daemon, nfs, syslog, hypervisor };
+  return { daemon, firewall, nfs, syslog, hypervisor };
 }
 
 /** The uid and gid of the first of these users that the host's own user table has. */

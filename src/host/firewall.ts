@@ -9,11 +9,11 @@ import {
   type ContainmentWish,
   DROP_REASONS,
   type DropReason,
-  SYSLOG_COUNTS,
   slotOfCounter,
   TABLE,
 } from '../machines/containment-wish.js';
 import { changingRules, FILLED_BY_PACKETS, standingRules } from '../machines/network-rules.js';
+import { COUNTS_TABLE, SYSLOG_COUNTS } from '../machines/syslog-counts.js';
 import { run } from './exec.js';
 import { Serial } from './helper-daemon.js';
 
@@ -66,7 +66,7 @@ export class Firewall {
       // Should it fail, nothing is known of what is there, and the next call makes all anew.
       this.applied = null;
       await this.nft(isWhole ? standing + changing : changingRules(wish, before.egressSlots));
-      const fingerprint = fingerprintOf(await this.list('table', ['-s']));
+      const fingerprint = fingerprintOf(await this.list('table', tablesOf(wish), ['-s']));
       this.applied = { standing, changing, egressSlots: [...wish.egress.keys()], fingerprint };
     });
   }
@@ -83,7 +83,7 @@ export class Firewall {
       if (applied?.standing !== standingRules(wish) || applied.changing !== changingRules(wish)) {
         throw new VacError('firewall-wrong', 'the rules that contain machines are not yet made for what is configured');
       }
-      const listing = await this.list('table', ['-s']).catch((error: Error) => {
+      const listing = await this.list('table', tablesOf(wish), ['-s']).catch((error: Error) => {
         this.applied = null;
         throw error;
       });
@@ -91,19 +91,29 @@ export class Firewall {
       this.applied = null;
       throw new VacError(
         'firewall-wrong',
-        `the rules that contain machines (nft tables bridge ${TABLE} and inet ${TABLE}) were altered by another program`,
+        `the rules that contain machines (nft tables ${tablesOf(wish).join(', ')}) were altered by another program`,
       );
+    });
+  }
+
+  /** Takes all of it away: for a host that is left, without machines. */
+  remove(): Promise<void> {
+    return this.serial.run(async () => {
+      this.applied = null;
+      // Made first where it is not there: one that is missing would refuse the whole.
+      const tables = [...TABLES, `inet ${COUNTS_TABLE}`];
+      await this.nft(tables.map((table) => `table ${table} {}\ndelete table ${table}\n`).join(''));
     });
   }
 
   /** What was dropped. @throws VacError `firewall-wrong` where the rules are not there */
   async counters(): Promise<DropCounts> {
-    return parseCounters(await this.list('counters table'));
+    return parseCounters(await this.list('counters table', TABLES));
   }
 
-  /** Datagrams of syslog that each address sent so far, taken or not; null while nobody counts them. */
+  /** Datagrams of syslog that each address sent since the host has counted, taken or not; null while nobody counts them. */
   async syslogDatagrams(): Promise<ReadonlyMap<string, number> | null> {
-    const listing = await this.nft(`list set inet ${TABLE} ${SYSLOG_COUNTS}\n`).catch(() => null);
+    const listing = await this.nft(`list set inet ${COUNTS_TABLE} ${SYSLOG_COUNTS}\n`).catch(() => null);
     if (listing === null) return null;
     const counts = listing.matchAll(/([\d.]+) counter packets (\d+)/g);
     return new Map([...counts].map(([, address = '', packets]) => [address, Number(packets)]));
@@ -114,8 +124,8 @@ export class Firewall {
    *
    * @param options `-s`: without the state of counters
    */
-  private async list(what: string, options: readonly string[] = []): Promise<string> {
-    return (await Promise.all(TABLES.map((table) => this.nft(`list ${what} ${table}\n`, options)))).join('');
+  private async list(what: string, tables: readonly string[], options: readonly string[] = []): Promise<string> {
+    return (await Promise.all(tables.map((table) => this.nft(`list ${what} ${table}\n`, options)))).join('');
   }
 
   private async nft(script: string, options: readonly string[] = []): Promise<string> {
@@ -148,6 +158,11 @@ export function parseCounters(text: string): DropCounts {
 
 function sum(a: DropCount, b: DropCount): DropCount {
   return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes };
+}
+
+/** Those that must be there. */
+function tablesOf({ syslog }: ContainmentWish): string[] {
+  return [...TABLES, ...(syslog === null ? [] : [`inet ${COUNTS_TABLE}`])];
 }
 
 /** Of a listing, without what packets put into sets. */

@@ -140,7 +140,9 @@ export class SyslogRelay {
    *
    * @throws VacError `syslog-unavailable` when rsyslogd does not confirm it
    */
-  setMachines(machines: ReadonlyMap<string, LoggedMachine>): Promise<void> {
+  setMachines(holders: ReadonlyMap<string, LoggedMachine>): Promise<void> {
+    // As it is now: whoever else is taken out of it meanwhile loses its address in a turn of its own.
+    const machines = new Map(holders);
     this.wanted = machines;
     return this.serial.run(() => this.apply(machines));
   }
@@ -152,9 +154,10 @@ export class SyslogRelay {
    */
   keep(): Promise<void> {
     return this.serial.run(async () => {
-      const machines = this.wanted ?? (await this.readTable()).machines;
+      // Of those that have addresses by now: what is missing of one that is to lose its own is said when it does.
+      const { machines } = await this.readTable();
       await this.keeper.look(machines);
-      await this.apply(machines);
+      await this.apply(this.wanted ?? machines);
     });
   }
 
@@ -180,19 +183,23 @@ export class SyslogRelay {
   private async apply(machines: ReadonlyMap<string, LoggedMachine>): Promise<void> {
     const before = await this.readTable();
     const wanted = this.render({ machines, full: this.keeper.full });
+    const given = [...before.machines].filter(([address, { id }]) => machines.get(address)?.id !== id);
+    const taken = [...machines].filter(([address, { id }]) => before.machines.get(address)?.id !== id);
+    const leaving = given.map(([address]) => address);
+    const gone = given.map(([, { id }]) => id);
     const isOurs = async () => (await readTextIfThere(this.config)) === (await this.wantedConfig());
     if ((await this.rsyslogd.status()) === null || !(await isOurs())) {
       // One with another configuration is about to be replaced; what is started then reads the file.
+      if (gone.length > 0) await this.keeper.close(gone);
       await this.write(wanted.text);
+      await this.keeper.open(taken);
       this.confirmed = wanted.name;
       return;
     }
     if (wanted.name === this.confirmed) return;
-    const given = [...before.machines].filter(([address, { id }]) => machines.get(address)?.id !== id);
-    const leaving = given.map(([address]) => address);
     if (leaving.length > 0) {
       await this.drain(leaving);
-      await this.keeper.close(given.map(([, { id }]) => id));
+      await this.keeper.close(gone);
       const without = new Map([...before.machines].filter(([address]) => !leaving.includes(address)));
       await this.install({ machines: without, full: this.keeper.full });
     } else if (this.confirmed === null) {
@@ -200,7 +207,7 @@ export class SyslogRelay {
       await this.install(before);
     }
     await this.install({ machines, full: this.keeper.full });
-    await this.keeper.open([...machines].filter(([address, { id }]) => before.machines.get(address)?.id !== id));
+    await this.keeper.open(taken);
   }
 
   /** Sees through what these addresses have sent, then ends their connections. */

@@ -90,9 +90,6 @@ export const DROP_REASONS = {
 
 export type DropReason = keyof typeof DROP_REASONS;
 
-/** Set of table inet that counts datagrams of syslog by address. */
-export const SYSLOG_COUNTS = 'syslog_datagrams';
-
 /** Name of the counter of all that was dropped of one slot. */
 export function slotCounter(slot: number): string {
   return `slot_${slot}`;

@@ -9,7 +9,6 @@ import {
   type DropReason,
   RATES,
   SERVICE_CONNECTIONS,
-  SYSLOG_COUNTS,
   type SyslogContainment,
   slotCounter,
   TABLE,
@@ -42,7 +41,7 @@ const INET_REASONS: readonly DropReason[] = [
 
 const INET_RATES = ['dns_rate', 'icmp_rate', 'syslog_rate', 'syslog_tcp_rate', 'connection_rate'] as const;
 
-const COUNT_SETS = ['connections', 'dns_connections', 'nfs_connections', 'syslog_connections', SYSLOG_COUNTS] as const;
+const COUNT_SETS = ['connections', 'dns_connections', 'nfs_connections', 'syslog_connections'] as const;
 
 /** Sets of it that packets fill. */
 export const INET_FILLED: readonly string[] = [...INET_RATES, ...COUNT_SETS];
@@ -140,8 +139,6 @@ function syslogLimits({ udpPort, tcpPorts, datagrams, bytes, maxConnections }: S
   const tcp = `tcp dport { ${tcpPorts.join(', ')} }`;
   const drop = 'counter name flood_syslog_tcp goto dropped';
   return [
-    // What was sent, taken or not: the relay tells from it how much was lost.
-    `ip daddr ${METADATA_IP} udp dport ${udpPort} update @${SYSLOG_COUNTS} { ip saddr counter }`,
     `udp dport ${udpPort} ${rateRule('syslog_rate', 'ip saddr', datagrams, 'flood_syslog')}`,
     `${tcp} update @syslog_tcp_rate { ip saddr limit rate over ${bytes.perSecond} bytes/second burst ${bytes.burst} bytes } ${drop}`,
     `${tcp} ct state new ${countRule('syslog_connections', maxConnections, 'flood_syslog_tcp')}`,

@@ -16,16 +16,21 @@ import { type ContainmentWish, TABLE } from './containment-wish.js';
 import { egressChain } from './egress.js';
 import { INET_FILLED, inetTable } from './inet-rules.js';
 import { slotDevice, slotIp } from './layout.js';
+import { countsTable, SYSLOG_COUNTS } from './syslog-counts.js';
 
 /** Sets that packets fill: what is in them is none of our doing. */
-export const FILLED_BY_PACKETS: readonly string[] = [...BRIDGE_FILLED, ...INET_FILLED];
+export const FILLED_BY_PACKETS: readonly string[] = [...BRIDGE_FILLED, ...INET_FILLED, SYSLOG_COUNTS];
 
-/** Both tables as they are before any machine runs, for one transaction that replaces what is there. */
+/**
+ * Both tables as they are before any machine runs, for one transaction that replaces what is there; and the one of
+ * syslog-counts.ts, which is kept.
+ */
 export function standingRules(wish: ContainmentWish): string {
   return [
     ...['bridge', 'inet'].flatMap((family) => [`table ${family} ${TABLE} {}`, `delete table ${family} ${TABLE}`]),
     ...bridgeTable(wish),
     ...inetTable(wish),
+    ...countsTable(wish.syslog),
     '',
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -21,9 +21,16 @@ test('a bound address is found in the kernel’s table, and one bound to all add
 describe('without a running receiver', () => {
   let stateDir: string;
   let relay: SyslogRelay;
+  let datagramsSent: number;
+  const ip = '169.254.169.1';
+  const machine: LoggedMachine = { id: '1_prod_h', uuid: 'u', machinetype: 'prod', hostname: 'h' };
+  const table = async () =>
+    parseMachineTable(await readFile(join(stateDir, 'syslog', 'machines.json'), 'utf8')).machines;
 
   beforeEach(async () => {
     stateDir = await mkdtemp(join(tmpdir(), 'vac-syslog-'));
+    await mkdir(join(stateDir, 'logs'));
+    datagramsSent = 0;
     relay = new SyslogRelay({
       stateDir,
       address: '127.0.0.1',
@@ -34,6 +41,7 @@ describe('without a running receiver', () => {
       space: 'vac01.example.com',
       days: 90,
       maxMegabytes: 50,
+      datagramsSent: async () => new Map([[ip, datagramsSent]]),
       info: () => {},
       warn: () => {},
     });
@@ -45,14 +53,30 @@ describe('without a running receiver', () => {
 
   test('the table is written for its start, and left alone while nothing changes', async () => {
     const path = join(stateDir, 'syslog', 'machines.json');
-    const machine: LoggedMachine = { id: '1_prod_h', uuid: 'u', machinetype: 'prod', hostname: 'h' };
-    const machines = new Map([['169.254.169.1', machine]]);
+    const machines = new Map([[ip, machine]]);
     await relay.setMachines(machines);
-    expect(parseMachineTable(await readFile(path, 'utf8')).machines).toEqual(machines);
+    expect(await table()).toEqual(machines);
     const before = await stat(path);
     await relay.setMachines(new Map(machines));
     expect((await stat(path)).ino).toBe(before.ino);
     await relay.setMachines(new Map());
-    expect(parseMachineTable(await readFile(path, 'utf8')).machines).toEqual(new Map());
+    expect(await table()).toEqual(new Map());
+  });
+
+  test('the table is that of the moment when it was asked for', async () => {
+    const machines = new Map([[ip, machine]]);
+    const told = relay.setMachines(machines);
+    machines.delete(ip);
+    await told;
+    expect([...(await table()).keys()]).toEqual([ip]);
+  });
+
+  test('lines that a machine lost by UDP are said when it ends, also when all is looked at just then', async () => {
+    const log = () => readFile(join(stateDir, 'logs', `${machine.id}.log`), 'utf8');
+    await relay.setMachines(new Map([[ip, machine]]));
+    datagramsSent = 5;
+    await Promise.all([relay.keep(), relay.setMachines(new Map())]);
+    expect(await log()).toContain('vacd: 5 lines lost that were sent by UDP');
+    expect(relay.lostLines().udp).toBe(5);
   });
 });

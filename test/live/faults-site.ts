@@ -10,7 +10,7 @@ import type { FactoryStatus, MachineStatus } from '../../src/daemon/status.js';
 import { TestHost } from './test-host.js';
 import { Worker, type WorkerOptions } from './worker.js';
 
-const FACTORY = 'f.example.com';
+export const FACTORY = 'f.example.com';
 const DEMO = fileURLToPath(new URL('../../etc/demo', import.meta.url));
 
 type Options = Readonly<Record<string, string | number>>;

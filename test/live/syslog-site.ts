@@ -1,13 +1,19 @@
 /** A site's collector of syslog, a real rsyslogd in the factory's namespace, and what it has received. */
 
 import type { ChildProcess } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../src/host/exec.js';
 import { waitUntil } from '../../src/host/helper-daemon.js';
-import type { LiveHosts } from './nfs-hosts.js';
 
 export const COLLECTOR_PORT = 6514;
+
+/** Where it runs: LiveHosts, or a host with a vacd. */
+export interface CollectorHost {
+  /** For its files; not of vacd's names. */
+  readonly stateDir: string;
+  spawnInFactory(command: string, ...args: string[]): ChildProcess;
+}
 
 /** What stands before the text of a line at the collector. */
 export interface Tags {
@@ -25,12 +31,12 @@ export class Collector {
   private readonly conf: string;
   private readonly file: string;
 
-  private constructor(private readonly hosts: LiveHosts) {
+  private constructor(private readonly hosts: CollectorHost) {
     this.conf = join(hosts.stateDir, 'collector.conf');
     this.file = join(hosts.stateDir, 'collector.log');
   }
 
-  static async create(hosts: LiveHosts, protocol: 'tcp' | 'tls' | 'relp' | 'relps'): Promise<Collector> {
+  static async create(hosts: CollectorHost, protocol: 'tcp' | 'tls' | 'relp' | 'relps'): Promise<Collector> {
     const collector = new Collector(hosts);
     const path = (name: string) => join(hosts.stateDir, name);
     const isTls = protocol === 'tls' || protocol === 'relps';
@@ -69,11 +75,28 @@ ${input}
     return (await readFile(this.file, 'utf8').catch(() => '')).split('\n').filter(Boolean);
   }
 
+  /** How much it has received. */
+  async bytes(): Promise<number> {
+    return (await stat(this.file).catch(() => null))?.size ?? 0;
+  }
+
+  /** What it has received after the first so many bytes. */
+  async since(bytes: number): Promise<string> {
+    const file = await open(this.file).catch(() => null);
+    if (file === null) return '';
+    const chunks = await file.createReadStream({ start: bytes, encoding: 'utf8' }).toArray();
+    return chunks.join('');
+  }
+
+  async linesWith(part: string): Promise<Tags[]> {
+    return (await this.lines()).filter((line) => line.includes(part)).map(parseTags);
+  }
+
   /** Waits until that many different texts arrived that hold `part`. */
   async has(part: string, count: number, seconds: number): Promise<Tags[]> {
     let tags: Tags[] = [];
     await waitUntil(async () => {
-      tags = (await this.lines()).filter((line) => line.includes(part)).map(parseTags);
+      tags = await this.linesWith(part);
       return new Set(tags.map(({ text }) => text)).size >= count;
     }, seconds);
     return tags;

@@ -228,7 +228,7 @@ test('a log that is as large as it may be takes no more lines, says so once, and
 
 test('datagrams that were sent and not received are counted, and said in the log', async () => {
   await assign(FIRST, OTHER);
-  const table = `table inet vac {
+  const table = `table inet vac_counts {
     set syslog_datagrams { type ipv4_addr; flags dynamic; counter; size 64; }
     chain input { type filter hook input priority 0; udp dport 514 update @syslog_datagrams { ip saddr counter }; }
   }`;
@@ -249,7 +249,7 @@ test('datagrams that were sent and not received are counted, and said in the log
     / - vacd syslog\.warning \S+ factory1\.example\.com vacd: 40 lines lost that were sent by UDP/,
   );
   expect(await vacd.call('lostLines')).toMatchObject({ udp: 40 });
-  await hosts.factory('nft', 'delete table inet vac');
+  await hosts.factory('nft', 'delete table inet vac_counts');
 });
 
 test('another program on the port is named as the reason', async () => {

@@ -322,6 +322,15 @@ describe('check and ensure', () => {
     await expect(firewall.check(wish({ slots: 3 }))).rejects.toMatchObject({ code: 'firewall-wrong' });
   });
 
+  it('leave nothing when they are taken away, whatever of it is there, and are made again', async () => {
+    await firewall.ensure(wish());
+    await hosts.nft('delete table bridge vac');
+    for (let times = 0; times < 2; times += 1) await firewall.remove();
+    expect(await hosts.in('factory', 'nft', 'list', 'tables')).not.toContain(' vac');
+    await firewall.ensure(wish());
+    await firewall.check(wish());
+  });
+
   it('says in one line what is wrong where nft is missing', async () => {
     const without = new Firewall(['/nonexistent/nft']);
     await expect(without.ensure(wish())).rejects.toMatchObject({

@@ -1,20 +1,14 @@
 /** The hostile and the innocent machine's user_data, and what the hostile one said came of its attacks. */
 
-import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { gzipSync } from 'node:zlib';
+import { writeUserDataWith } from '../guest-program.js';
 
-const exec = promisify(execFile);
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Writes the hostile machine's user_data, its tools within, to a file. */
 export async function writeHostileUserData(path: string): Promise<void> {
-  const program = `${path}.attack`;
-  await exec('gcc', ['-Wall', '-O2', '-static', '-s', '-o', program, here('attack.c')]);
-  const kit = gzipSync(await readFile(program), { level: 9 }).toString('base64');
-  await writeFile(path, `${await readFile(here('hostile.sh'), 'utf8')}${kit}\n`);
+  await writeUserDataWith(path, here('hostile.sh'), here('attack.c'));
 }
 
 export async function writeInnocentUserData(path: string): Promise<void> {
