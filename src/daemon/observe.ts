@@ -20,7 +20,7 @@ import type { Service } from './services.js';
 
 /** Between two listings of domains when no event asks for one sooner. */
 const LISTING_SECONDS = 5;
-/** Between two looks at load, pressure, free space and guests' heartbeat files. */
+/** Between two looks at load, pressure, free space, guests' heartbeat files, and whether servers have ended. */
 const HOST_SECONDS = 2;
 /** Between two looks at whether network, NFS, metadata and syslog still work. */
 const SERVICES_SECONDS = 10;
@@ -70,6 +70,7 @@ export class Observer {
     this.every(HOST_SECONDS, () => this.lookAtHost());
     this.every(HOST_SECONDS, () => this.lookAtHeartbeatFiles());
     this.every(SERVICES_SECONDS, () => this.lookAtServices());
+    this.every(HOST_SECONDS, () => this.lookAtEnds());
   }
 
   stop(): void {
@@ -271,6 +272,16 @@ export class Observer {
     await Promise.all(Object.values(services).map((service) => this.lookAtService(service)));
     if (memory.services.nfs.readySinceMs !== null) await this.lookAtExports();
     this.parts.wake();
+  }
+
+  /** Machines that mount and log wait for a server that has ended, or lose lines: it is not left to the next look. */
+  private async lookAtEnds(): Promise<void> {
+    for (const service of Object.values(this.parts.services)) {
+      if (!(await service.hasEnded?.())) continue;
+      this.parts.log.warn(`${service.name}: its server has ended by itself`);
+      await this.lookAtService(service);
+      this.parts.wake();
+    }
   }
 
   private async lookAtService(service: Service): Promise<void> {

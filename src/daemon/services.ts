@@ -16,6 +16,8 @@ export interface Service {
   ensure(): Promise<void>;
   /** Throws one clear line when it does not work. */
   check(): Promise<void>;
+  /** Whether a process that it needs has ended by itself; true once for each end. Cheap. */
+  hasEnded?(): Promise<boolean>;
 }
 
 /** @param bridge null on libvirt's test driver, whose networks have none */
@@ -63,6 +65,7 @@ export function nfsService(nfs: NfsServer): Service {
     check: async () => {
       await nfs.list();
     },
+    hasEnded: async () => (await nfs.hasEnded?.()) ?? false,
   };
 }
 
@@ -77,6 +80,7 @@ export function syslogService(relay: SyslogRelay | null): Service {
       await relay?.ensureRunning();
       await relay?.keep();
     },
+    hasEnded: async () => (await relay?.hasEnded()) ?? false,
   };
 }
 

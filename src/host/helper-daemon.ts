@@ -37,6 +37,8 @@ export interface HelperOptions {
 
 export class HelperDaemon {
   private readonly serial = new Serial();
+  /** The one that ran when it was last to run; null: none, or its end is known. */
+  private last: HelperProcess | null = null;
 
   constructor(private readonly options: HelperOptions) {}
 
@@ -85,6 +87,14 @@ export class HelperDaemon {
     });
   }
 
+  /** Whether it has ended by itself since it was last to run; true once for each end. Costs two reads below /proc. */
+  async hasEnded(): Promise<boolean> {
+    const { last } = this;
+    if (last === null || (await this.isAlive(last)) || this.last !== last) return false;
+    this.last = null;
+    return true;
+  }
+
   /** Sends a signal to the running helper. Returns whether there was one. */
   async signal(signal: NodeJS.Signals): Promise<boolean> {
     const running = await this.status();
@@ -116,6 +126,7 @@ export class HelperDaemon {
 
   private async end(process: HelperProcess): Promise<void> {
     const gone = async () => !(await this.isAlive(process));
+    this.last = null;
     kill(process.pid, 'SIGTERM');
     if (await waitUntil(gone, this.options.stopSeconds ?? 10)) return;
     kill(process.pid, 'SIGKILL');
@@ -177,7 +188,9 @@ export class HelperDaemon {
     }
   }
 
-  private async notePid({ pid, startTicks }: HelperProcess): Promise<void> {
+  private async notePid(process: HelperProcess): Promise<void> {
+    this.last = process;
+    const { pid, startTicks } = process;
     const text = `${pid} ${startTicks}\n`;
     if ((await readFile(this.pidFile, 'utf8').catch(() => '')) === text) return;
     await writeFileAtomic(this.pidFile, text, { durable: false });

@@ -70,6 +70,8 @@ export interface NfsServer {
    * too. Throws VacError `nfs-unavailable` when the server does not answer.
    */
   list(): Promise<Set<string>>;
+  /** Whether a server that we started has ended by itself since it was last to run; true once for each end. */
+  hasEnded?(): Promise<boolean>;
   addressOf(exports: MachineExports): MountAddresses;
   /** For tests and the demo: ends what ensureRunning started. */
   stop(): Promise<void>;

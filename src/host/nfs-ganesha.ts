@@ -138,6 +138,10 @@ export class GaneshaNfs implements NfsServer {
     return new Set(files.filter((file) => isComplete(file, shown)).map(({ exports }) => exports.machineId));
   }
 
+  hasEnded(): Promise<boolean> {
+    return this.ganesha.hasEnded();
+  }
+
   addressOf(exports: MachineExports): MountAddresses {
     return mountAddresses(this.options.address, exports.directory);
   }

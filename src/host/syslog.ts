@@ -106,6 +106,11 @@ export class SyslogRelay {
     return join(this.logs, `${machineId}.log`);
   }
 
+  /** Whether the receiver has ended by itself since it was last to run; true once for each end. */
+  hasEnded(): Promise<boolean> {
+    return this.rsyslogd.hasEnded();
+  }
+
   /**
    * Starts the receiver if it does not run, and again if its configuration changed.
    *

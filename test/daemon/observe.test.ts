@@ -493,6 +493,20 @@ describe('services', () => {
     expect(factory.log.with('syslog no longer works')).toHaveLength(1);
   });
 
+  test('whose server has ended are looked at before it is their turn', async () => {
+    await factory.observer.start();
+    const syslog = vi.spyOn(factory.serviceWork, 'syslog');
+    const others = vi.spyOn(factory.serviceWork, 'metadata');
+    factory.ended.add('syslog');
+    const { wakes } = factory;
+    vi.advanceTimersByTime(2_000);
+    await until('it was looked at', () => syslog.mock.calls.length > 0 && factory.wakes > wakes);
+    vi.advanceTimersByTime(2_000);
+    await turn();
+    expect([syslog.mock.calls.length, others.mock.calls.length]).toEqual([1, 0]);
+    expect(factory.log.with('syslog: its server has ended')).toHaveLength(1);
+  });
+
   test('the network is not judged while libvirt is away', async () => {
     const check = vi.fn().mockRejectedValue(AWAY);
     factory.serviceWork.network = check;

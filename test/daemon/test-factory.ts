@@ -165,6 +165,8 @@ export class TestFactory {
   readonly cleared: string[] = [];
   /** What each service does when it is looked at or brought up; throw to have it down. */
   readonly serviceWork: Record<ServiceName, () => Promise<void>>;
+  /** Services whose server has ended by itself, which is told once. */
+  readonly ended = new Set<ServiceName>();
   wakes = 0;
   /** How far the calendar's clock was set, against the host's own. */
   clockSetSeconds = 0;
@@ -184,7 +186,8 @@ export class TestFactory {
     const services = Object.fromEntries(
       SERVICES.map((name) => {
         const work = () => this.serviceWork[name]();
-        return [name, { name, ensure: work, check: work } satisfies Service];
+        const hasEnded = async () => this.ended.delete(name);
+        return [name, { name, ensure: work, check: work, hasEnded } satisfies Service];
       }),
     ) as unknown as Record<ServiceName, Service>;
     const tools = machineTools(layout, hypervisor, () => this.memory.config.settings, {

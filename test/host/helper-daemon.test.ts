@@ -105,11 +105,15 @@ describe('a helper', () => {
   test('that was killed is started again', async () => {
     const helper = daemon();
     const { process: first } = await helper.ensureRunning();
+    expect(await helper.hasEnded()).toBe(false);
     process.kill(first.pid, 'SIGKILL');
     await waitUntil(async () => (await helper.status()) === null, 10);
+    expect([await helper.hasEnded(), await helper.hasEnded()]).toEqual([true, false]);
     const { process: second, started } = await helper.ensureRunning();
     expect(started).toBe(true);
     expect(second.pid).not.toBe(first.pid);
+    await helper.stop();
+    expect(await helper.hasEnded()).toBe(false);
   });
 
   test('that fails at its start is reported with its last words', async () => {
