@@ -91,8 +91,19 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
   let said: Record<keyof typeof COMMANDS, Said>;
 
   beforeAll(async () => {
-    const all = await runVac({ shape: SHAPE, files: FILES }, Object.values(COMMANDS));
-    said = Object.fromEntries(Object.keys(COMMANDS).map((name, index) => [name, all[index]!])) as typeof said;
+    // By turns on two hosts: many of these commands wait for factories that are not there.
+    const names = Object.keys(COMMANDS) as (keyof typeof COMMANDS)[];
+    const halves = [names.filter((_, index) => index % 2 === 0), names.filter((_, index) => index % 2 === 1)];
+    const all = await Promise.all(
+      halves.map(async (half) => {
+        const each = await runVac(
+          { shape: SHAPE, files: FILES },
+          half.map((name) => COMMANDS[name]),
+        );
+        return half.map((name, index) => [name, each[index]!] as const);
+      }),
+    );
+    said = Object.fromEntries(all.flat()) as typeof said;
   });
 
   it.each([
@@ -362,7 +373,7 @@ describe('vac on a host whose configuration has a mistake in a machinetype', () 
   });
 });
 
-describe('vac on a host whose vacd can be asked', () => {
+describe.concurrent('vac on a host whose vacd can be asked', () => {
   it('takes the space from there when its state directory is named', async () => {
     const space = reportOf(SHAPE, { factories: ['wn00.example.com', 'wn01.example.com'] });
     const [machines, both] = await runVac({ shape: SHAPE, files: FILES, space }, [

@@ -195,7 +195,8 @@ function makeDisks(): string[] {
 }
 
 function startGuest(): void {
-  const args = ['-machine', `${options.machine},accel=tcg`, '-cpu', 'max', '-m', '256', '-display', 'none'];
+  // The largest processor that QEMU emulates takes a fifth more time.
+  const args = ['-machine', `${options.machine},accel=tcg`, '-cpu', 'qemu64', '-m', '256', '-display', 'none'];
   args.push('-no-reboot', '-uuid', options.uuid, '-serial', `file:${join(directory, 'console.log')}`);
   args.push('-qmp', `unix:${join(directory, 'qmp.sock')},server=on,wait=off`);
   args.push('-netdev', 'tap,id=net,ifname=tap0,script=no,downscript=no');

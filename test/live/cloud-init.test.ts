@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import type { MachineStatus } from '../../src/daemon/status.js';
 import { FaultSite } from './faults-site.js';
+import { GUEST_PROCESSOR } from './guest-processor.js';
 
 const GUEST = fileURLToPath(new URL('cloud-guest', import.meta.url));
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhvc3Rjb250ZXh0dGVzdGtleW5vdHVzZWRmb3JsaXZl root@factory';
@@ -47,6 +48,7 @@ async function runGuests(site: FaultSite): Promise<Map<string, MachineStatus>> {
     user_data_option_word: 'substituted',
     early_syslog: 'yes',
     fizzle_seconds: 0,
+    ...GUEST_PROCESSOR,
     context,
   });
   await site.configure(Object.fromEntries(NAMES.map((name) => [name, machinetype(WAYS[name].context)])), {

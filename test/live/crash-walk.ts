@@ -1,7 +1,7 @@
 /**
  * A walk through kill -9 of vacd at every step. A bystander, a real guest at work, runs from the beginning to the end
  * of the walk. At each point a machine of another type, the subject, is created or ended by a vacd that dies there; the
- * next vacd must clean up after it or know it, and the bystander must not notice.
+ * next vacd must clean up after it or know it, and the bystander must not notice. It is also the one that dies next.
  */
 
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -15,6 +15,7 @@ import type { MachineRecord } from '../../src/factory/types.js';
 import { ganeshaPaths, parseExportFile, parseShowExports } from '../../src/host/nfs-ganesha-files.js';
 import { parseMachineTable } from '../../src/host/syslog-table.js';
 import { diskPaths, JOURNAL, StateLayout } from '../../src/machines/layout.js';
+import { GUEST_PROCESSOR } from './guest-processor.js';
 import { TestHost, until } from './test-host.js';
 import { Worker } from './worker.js';
 
@@ -24,8 +25,16 @@ const DEMO_USER_DATA = fileURLToPath(new URL('../../etc/demo/user_data', import.
 /** The bystander and the subject need two; what a failed point leaves behind must not keep the next ones waiting. */
 const SLOTS = 8;
 const IMAGE_BYTES = 2 ** 20;
-/** Longer than any walk. */
-const WORK_SECONDS = 3600;
+/** Of the bystander, as cheap as can be: each step waits for its next sign of life. */
+const BYSTANDER_USER_DATA = `#!/bin/sh
+while echo alive > "$JOBOUTPUTS/heartbeat"; do sleep 0.5; done
+`;
+
+/** As many walk beside each other as a file's tests do: what takes the time of one is mostly waiting. */
+export const WALKS = 2;
+
+/** The only type of machine that a vacd may start. */
+type Starts = 'bystander' | 'subject' | 'nothing';
 
 /** A machine that a vacd died over, as its directory and libvirt tell of it right afterwards. */
 export interface Subject {
@@ -35,6 +44,8 @@ export interface Subject {
 
 export class CrashWalk {
   private readonly workers: Worker[] = [];
+  /** Has recovered what the one before it left, and may start a subject once it is told to. */
+  private next: Worker | null = null;
   /** Every subject that ran, by uuid: each must have one accounting record in the end. */
   private readonly accountable = new Set<string>();
   /** Uuids of the records that the sender has taken. */
@@ -69,7 +80,7 @@ export class CrashWalk {
   }
 
   /** A vacd in the host; its type of machine is the only one that it may start. */
-  start(starts: 'bystander' | 'subject', how: { startsLimit: number; killAt?: string }): Worker {
+  start(starts: Starts, how: { startsLimit: number; killAt?: string }): Worker {
     const worker = Worker.start(this.host, {
       stateDir: this.layout.root,
       configPath: this.configPath(starts),
@@ -81,20 +92,20 @@ export class CrashWalk {
     return worker;
   }
 
-  configPath(starts: 'bystander' | 'subject'): string {
+  configPath(starts: Starts): string {
     return `${this.host.directory}/${starts}.conf`;
   }
 
-  /** Ends what a test that failed left running. */
+  /** Leaves the host without a vacd, as a step that failed must. */
   async endWorkers(): Promise<void> {
+    this.next = null;
     for (const worker of this.workers.splice(0)) await worker.kill();
   }
 
   /** Lets a vacd die at a point of a creation. @returns null when not even the subject's directory is there */
   async crashCreating(point: string): Promise<Subject | null> {
     const known = new Set(await readdir(this.layout.machines()));
-    const worker = this.start('subject', { startsLimit: 1, killAt: point });
-    await this.expectKilled(worker, point);
+    await this.expectKilled(this.startSubject(point), point);
     const id = (await readdir(this.layout.machines())).find((name) => !known.has(name));
     if (id === undefined) return null;
     const record = await this.record(id);
@@ -103,7 +114,7 @@ export class CrashWalk {
 
   /** Creates a subject, ends it as if it had powered off, and lets vacd die at a point of what is then owed to it. */
   async crashFinishing(point: string): Promise<Subject> {
-    const worker = this.start('subject', { startsLimit: 1, killAt: point });
+    const worker = this.startSubject(point);
     const machine = await this.runningSubject(worker);
     this.accountable.add(machine.uuid);
     await this.powerOff(machine.uuid);
@@ -126,9 +137,18 @@ export class CrashWalk {
     return find((await worker.until('the subject runs', ({ machines }) => find(machines) !== undefined)).machines)!;
   }
 
+  /** By the vacd that has recovered what the one before it left, or by a new one. */
+  private startSubject(killAt: string): Worker {
+    const worker = this.next ?? this.start('nothing', { startsLimit: 1 });
+    this.next = null;
+    worker.tell({ configPath: this.configPath('subject'), killAt });
+    return worker;
+  }
+
   /** The next vacd: ready when it has found the bystander and decided about what it found of the subject. */
   async recover(subject: Subject | null): Promise<{ worker: Worker; found: MachineStatus | null }> {
-    const worker = this.start('subject', { startsLimit: 0 });
+    const worker = this.start('nothing', { startsLimit: 1 });
+    this.next = worker;
     const find = (machines: readonly MachineStatus[]) => machines.find(({ id }) => id === subject?.record.id) ?? null;
     const { machines } = await worker.until('the machines are found again', (status) => {
       const machine = find(status.machines);
@@ -199,12 +219,14 @@ export class CrashWalk {
     Buffer.from([0xba, 0xf8, 0x03, 0xb0, 0x78, 0xee, 0xfa, 0xf4, 0xeb, 0xfd]).copy(image);
     image.writeUInt16LE(0xaa55, 510);
     await writeFile(`${this.host.directory}/subject.img`, image);
-    for (const starts of ['bystander', 'subject'] as const)
+    await writeFile(`${this.host.directory}/bystander.sh`, BYSTANDER_USER_DATA);
+    for (const starts of ['bystander', 'subject', 'nothing'] as const)
       await writeFile(this.configPath(starts), this.config(starts));
   }
 
-  private config(starts: 'bystander' | 'subject'): string {
-    const share = (type: string) => (type === starts ? 1 : 0);
+  private config(starts: Starts): string {
+    const processor = Object.entries(GUEST_PROCESSOR).map(([option, value]) => `${option} = ${value}`);
+    const share = (type: Starts) => (type === starts ? 1 : 0);
     return `[settings]
 vac_space = vac01.example.com
 gocdb_sitename = UKI-EXAMPLE
@@ -220,9 +242,9 @@ nfs = ganesha
 target_share = ${share('bystander')}
 machine_model = vm-raw
 root_image = ${DEMO_IMAGE}
-user_data = ${DEMO_USER_DATA}
-user_data_option_work_seconds = ${WORK_SECONDS}
+user_data = ${this.host.directory}/bystander.sh
 heartbeat_file = heartbeat
+${processor.join('\n')}
 
 [machinetype subject]
 target_share = ${share('subject')}
@@ -304,6 +326,42 @@ fizzle_seconds = 0
       }
     }
     expect([...this.sent, ...outgoing].sort()).toEqual([...this.accountable].sort());
+  }
+}
+
+/** Walks on hosts of their own, which take the steps by turns: each has its bystander, and all that it accounts for. */
+export class CrashWalks {
+  private readonly free: CrashWalk[];
+
+  private constructor(private readonly walks: readonly CrashWalk[]) {
+    this.free = [...walks];
+  }
+
+  static async create(): Promise<CrashWalks> {
+    const made = await Promise.allSettled(Array.from({ length: WALKS }, () => CrashWalk.create()));
+    const walks = new CrashWalks(made.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
+    const failed = made.find((each) => each.status === 'rejected');
+    if (failed === undefined) return walks;
+    await walks.destroy();
+    throw failed.reason;
+  }
+
+  /** Takes a step on a walk on which nothing else happens meanwhile. At most {@link WALKS} at a time. */
+  async use(step: (walk: CrashWalk) => Promise<void>): Promise<void> {
+    const walk = this.free.shift();
+    if (walk === undefined) throw new Error(`more than ${WALKS} steps at a time; set maxConcurrency`);
+    try {
+      await step(walk);
+    } catch (error) {
+      await walk.endWorkers();
+      throw error;
+    } finally {
+      this.free.push(walk);
+    }
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all(this.walks.map((walk) => walk.destroy()));
   }
 }
 

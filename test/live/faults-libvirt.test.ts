@@ -4,8 +4,6 @@ import { rm } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { FaultSite, machineOf, running, slotVerdict, typeVerdict } from './faults-site.js';
 
-const { concurrent } = test;
-
 /** Guests boot under emulation on a host that other tests load too. */
 vi.setConfig({ testTimeout: 240_000 });
 
@@ -14,8 +12,8 @@ const MAX_ANSWER_SECONDS = 5;
 /** Longer than the daemon takes to see that libvirt hangs: 5 s between listings, 10 s for one that gets no answer. */
 const BACKOFF_SECONDS = 18;
 
-describe('libvirtd killed and started again', () => {
-  concurrent('machines go on, the trouble is told, and one that ended meanwhile is accounted once', () =>
+describe.concurrent('libvirtd killed and started again', () => {
+  test('machines go on, the trouble is told, and one that ended meanwhile is accounted once', () =>
     FaultSite.use(async (site) => {
       const { host } = site;
       await site.configure({ guest: await site.demo(), halt: site.halting() });
@@ -58,12 +56,11 @@ describe('libvirtd killed and started again', () => {
       expect(await site.accountedUuids()).toEqual([doomed!.uuid]);
       await site.untilBeats(guest!.id, 'after the return of libvirtd');
       await host.until('factory-error is gone', async () => (await site.state('factory-error')) === null);
-    }),
-  );
+    }));
 });
 
-describe('libvirtd hung', () => {
-  concurrent('the daemon answers all the time, starts and judges nothing, and goes on afterwards', () =>
+describe.concurrent('libvirtd hung', () => {
+  test('the daemon answers all the time, starts and judges nothing, and goes on afterwards', () =>
     FaultSite.use(async (site) => {
       const { host } = site;
       const late = site.file('late.img');
@@ -109,10 +106,9 @@ describe('libvirtd hung', () => {
       const after = await daemon.until('the free slot is filled', (s) => running(s).length === 2);
       expect(machineOf(after, kept!.uuid)).toMatchObject({ phase: 'running', domain: 'running' });
       expect(await host.pidsOf('qemu-system-x86')).toHaveLength(2);
-    }),
-  );
+    }));
 
-  concurrent('a creation that the hang caught leaves one machine in the slot', () =>
+  test('a creation that the hang caught leaves one machine in the slot', () =>
     FaultSite.use(async (site) => {
       const { host } = site;
       await site.configure({ halt: site.halting() });
@@ -137,12 +133,11 @@ describe('libvirtd hung', () => {
         return known.length === 2 && domains.join() === known.sort().join();
       });
       expect(await host.pidsOf('qemu-system-x86')).toHaveLength(2);
-    }),
-  );
+    }));
 });
 
-describe('domains that the factory has not made', () => {
-  concurrent('one with the name of a slot is destroyed and reported, another is left alone', () =>
+describe.concurrent('domains that the factory has not made', () => {
+  test('one with the name of a slot is destroyed and reported, another is left alone', () =>
     FaultSite.use(async (site) => {
       const { host } = site;
       await site.configure({ halt: site.halting() });
@@ -153,10 +148,8 @@ describe('domains that the factory has not made', () => {
       // One zero too few, and of another host: no slot has these names.
       const others = ['f-1.example.com', 'f-01.example.org', 'database'];
       for (const name of others) await site.createForeignDomain(name);
-      // It may be destroyed before virsh is done with creating it.
-      await site.createForeignDomain(`f-0${free}.example.com`).catch((error: Error) => {
-        expect(error.message).toContain('process exited while connecting to monitor');
-      });
+      // It may be destroyed before virsh is done with creating it, at any point of that; that it was there is told by vacd.
+      await site.createForeignDomain(`f-0${free}.example.com`).catch(() => {});
 
       await host.until('the domain in the slot is destroyed', async () => {
         return !(await host.domains()).includes(`f-0${free}.example.com`);
@@ -171,6 +164,5 @@ describe('domains that the factory has not made', () => {
       const after = await daemon.until('the slot is free again', (s) => slotVerdict(s, free)?.code === 'starts-limit');
       expect(machineOf(after, machine!.uuid)).toMatchObject({ phase: 'running', domain: 'running' });
       expect((await host.domains()).sort()).toEqual([...others, machine!.hostname].sort());
-    }),
-  );
+    }));
 });

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll } from 'vitest';
 import type { FactoryStatus, MachineStatus } from '../../src/daemon/status.js';
+import { GUEST_PROCESSOR } from './guest-processor.js';
 import { TestHost } from './test-host.js';
 import { Worker, type WorkerOptions } from './worker.js';
 
@@ -91,6 +92,7 @@ export class FaultSite {
       user_data: `${DEMO}/user_data`,
       fizzle_seconds: 0,
       user_data_option_work_seconds: 3600,
+      ...GUEST_PROCESSOR,
       ...options,
     };
   }

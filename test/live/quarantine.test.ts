@@ -10,7 +10,8 @@ import { StateLayout } from '../../src/machines/layout.js';
 import { FaultSite, machineOf, running } from './faults-site.js';
 
 const VAC = fileURLToPath(new URL('../../dist/vac.js', import.meta.url));
-const LIFE_SECONDS = 60;
+/** Time for a busy host to start it and to take the order. */
+const LIFE_SECONDS = 40;
 
 afterAll(() => FaultSite.destroyAll());
 

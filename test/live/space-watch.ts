@@ -1,6 +1,6 @@
 /** What a whole space runs, looked at again and again while a test waits for something. */
 
-import type { MachineStatus } from '../../src/daemon/status.js';
+import type { FactoryStatus, MachineStatus } from '../../src/daemon/status.js';
 import type { TestFactory } from './test-space.js';
 
 /** Each look asks every vacd; more of them would take the guests' time. */
@@ -19,9 +19,25 @@ export interface SpaceLook {
   readonly freeSlots: number;
 }
 
+/** A factory said that it sends no scout of a machinetype: to its knowledge one is out since this abort. */
+export interface HeldBack {
+  readonly factory: string;
+  readonly machinetype: string;
+  /** When it said so, and when it says the abort was; Unix seconds. */
+  readonly timeSeconds: number;
+  readonly abortTimeSeconds: number;
+  /** When its vacd was seen to be gone, and with it what it knew. */
+  forgottenSeconds: number;
+}
+
+/** What is said of a machinetype whose next scout waits for another one (factory/eligibility.ts). */
+const SCOUT_IS_OUT = /^a scout is out .*, (\d+) s ago;/;
+
 export type Condition = (look: SpaceLook) => boolean | Promise<boolean>;
 
 export class SpaceWatch {
+  /** Each time that it was seen. */
+  readonly heldBack: HeldBack[] = [];
   private readonly told: string[] = [];
   private readonly startMs = performance.now();
 
@@ -31,7 +47,14 @@ export class SpaceWatch {
   ) {}
 
   async look(): Promise<SpaceLook> {
-    const answers = await Promise.all(this.factories.map(async (each) => [each.name, await each.machines()] as const));
+    const answers = await Promise.all(
+      this.factories.map(async (each) => {
+        const status = await each.status();
+        if (status === null) this.noteGone(each.name);
+        else this.noteHeldBack(status);
+        return [each.name, status?.machines.filter(hasSlot) ?? null] as const;
+      }),
+    );
     const machines = answers.flatMap(([, each]) => each ?? []);
     const line = answers.map(([, each]) => each?.map(letter).sort().join('') ?? '?').join(' | ');
     if (!this.told.at(-1)?.endsWith(`: ${line}`)) {
@@ -42,6 +65,23 @@ export class SpaceWatch {
       machines,
       freeSlots: this.factories.length * this.slotsPerFactory - machines.length,
     };
+  }
+
+  private noteHeldBack({ factory, machinetypeDecisions }: FactoryStatus): void {
+    for (const { machinetype, reason, timeSeconds } of machinetypeDecisions) {
+      const agoSeconds = SCOUT_IS_OUT.exec(reason)?.[1];
+      if (machinetype === null || agoSeconds === undefined) continue;
+      const abortTimeSeconds = timeSeconds - Number(agoSeconds);
+      const forgottenSeconds = Number.POSITIVE_INFINITY;
+      this.heldBack.push({ factory, machinetype, timeSeconds, abortTimeSeconds, forgottenSeconds });
+    }
+  }
+
+  private noteGone(name: string): void {
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    for (const each of this.heldBack) {
+      if (each.factory === name) each.forgottenSeconds = Math.min(each.forgottenSeconds, nowSeconds);
+    }
   }
 
   /** @throws after `seconds`, with what the space ran and the factories said */
@@ -81,6 +121,10 @@ export class SpaceWatch {
     const logs = this.factories.map(({ name, vacd }) => `${name}:\n${vacd.output.slice(-TOLD_LOG_CHARACTERS)}`);
     return [...this.told.slice(-TOLD_LOOKS), ...logs].join('\n');
   }
+}
+
+function hasSlot({ phase }: MachineStatus): boolean {
+  return phase === 'starting' || phase === 'running';
 }
 
 function letter({ machinetype, phase }: MachineStatus): string {

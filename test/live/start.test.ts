@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archivedRecords } from '../../src/accounting/archive.js';
 import { askDaemon } from '../../src/daemon/control.js';
 import type { MachineStatus } from '../../src/daemon/status.js';
@@ -21,6 +21,9 @@ const HELPERS = ['qemu-system-x86', 'ganesha.nfsd', 'rsyslogd', 'dbus-daemon', '
 const FIZZLE_SECONDS = 12;
 /** How long the demo's machines work once they are up. */
 const WORK_SECONDS = 15;
+
+/** Guests boot under emulation on a host that other tests load too. */
+const TIMEOUT_MS = 300_000;
 
 interface Summary {
   readonly machines: readonly {
@@ -84,17 +87,18 @@ class Run {
   }
 }
 
-let host: TestHost;
+/** Two factories run beside each other, and mostly wait. */
+let hosts: [TestHost, TestHost];
 let networksBefore: readonly string[];
 
 beforeAll(async () => {
-  host = await TestHost.create();
-  networksBefore = await host.networks();
+  hosts = await Promise.all([TestHost.create(), TestHost.create()]);
+  networksBefore = await hosts[0].networks();
 });
-afterEach(async () => {
-  for (const run of runs.splice(0)) await run.kill();
+afterAll(async () => {
+  for (const run of runs) await run.kill();
+  for (const host of hosts ?? []) await host.destroy();
 });
-afterAll(() => host?.destroy());
 
 /** The machines that the demo factory has now; none while it does not answer. */
 async function machinesOf(stateDir: string): Promise<readonly MachineStatus[]> {
@@ -125,20 +129,23 @@ async function reportOf(stateDir: string, id: string): Promise<Record<string, st
   return Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key, value]) => [key, value]));
 }
 
-async function expectHostAsFound(): Promise<void> {
+async function expectAsFound(host: TestHost): Promise<void> {
   expect(await host.domains()).toEqual([]);
   expect(await host.networks()).toEqual(networksBefore);
+  expect(await host.run('nft', ['list', 'tables'])).not.toContain(' vac');
   const left = await Promise.all(HELPERS.map(async (name) => [name, await host.pidsOf(name)] as const));
   expect(left.filter(([, pids]) => pids.length > 0)).toEqual([]);
 }
 
-describe('npm start -- --machines 6 --json', () => {
+describe.concurrent('npm start -- --machines 6 --json', () => {
+  let host: TestHost;
   let stateDir: string;
   let run: Run;
   let summary: Summary;
   let records: readonly MachineRecord[];
 
   beforeAll(async () => {
+    host = hosts[0];
     stateDir = `${host.directory}/six`;
     run = Run.inside(host, 'start', '--machines', '6', '--json', '--state-dir', stateDir);
     // The code is what the first test looks at; a run that was no run has no summary for the others.
@@ -146,11 +153,11 @@ describe('npm start -- --machines 6 --json', () => {
     expect(run.stderr).toBe('');
     summary = run.summary();
     records = await recordsIn(stateDir);
-  });
+  }, TIMEOUT_MS);
 
   it('ends by itself, and well', async () => {
     expect(await run.ended).toBe(0);
-    await expectHostAsFound();
+    await expectAsFound(host);
   });
 
   it('sums up in its last line: six machines that did their work, two of one type for each of the other', () => {
@@ -206,8 +213,9 @@ describe('npm start -- --machines 6 --json', () => {
   });
 });
 
-describe('Ctrl-C', () => {
+describe.concurrent('Ctrl-C', { timeout: TIMEOUT_MS }, () => {
   it('twice ends at once; once asks the machines to stop, those found again too, and ends well', async () => {
+    const host = hosts[1];
     const stateDir = `${host.directory}/ctrl-c`;
     const first = Run.inside(host, 'start', '--json', '--state-dir', stateDir);
     let worker: MachineStatus | undefined;
@@ -242,11 +250,15 @@ describe('Ctrl-C', () => {
     expect(await archivedRecords(layout, await readdir(layout.apelArchive()))).toEqual(
       new Map(accountable.map(([uuid]) => [uuid, 1])),
     );
-    await expectHostAsFound();
+    await expectAsFound(host);
   });
 });
 
 describe('what stands in the way is said in one line', () => {
+  let host: TestHost;
+  beforeAll(() => {
+    host = hosts[0];
+  });
   const config = async (name: string, settings: string): Promise<string[]> => {
     const path = `${host.directory}/${name}.conf`;
     await writeFile(path, `[settings]\nvac_space = vac01.example.com\n${settings}\n`);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { MachineStatus } from '../../src/daemon/status.js';
+import type { FactoryStatus } from '../../src/daemon/status.js';
 import { Journal, type JournalEntry } from '../../src/machines/journal.js';
 import { StateLayout } from '../../src/machines/layout.js';
 import { TestHost } from './test-host.js';
@@ -68,10 +68,9 @@ export class TestFactory {
     );
   }
 
-  /** Machines that have their slots now; null: vacd does not answer. */
-  async machines(): Promise<MachineStatus[] | null> {
-    const status = await this.current?.status();
-    return status?.machines.filter(({ phase }) => phase === 'starting' || phase === 'running') ?? null;
+  /** Null: vacd does not answer. */
+  async status(): Promise<FactoryStatus | null> {
+    return (await this.current?.status()) ?? null;
   }
 
   /** Everything that its machines' directories tell, in the order of their creation. */

@@ -1,15 +1,18 @@
 // The built daemon as `vacd` runs it, and ends by SIGKILL at a named point if asked to. For crash tests.
-// Argument: JSON {stateDir, configPath, factory, processors, startsLimit, killAt, desktop}; see worker.ts.
+// Argument: JSON {stateDir, configPath, factory, processors, startsLimit, killAt, desktop}; see worker.ts. Each line of the
+// standard input is JSON {configPath, killAt}, which replace those.
 import { statSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
 import { composeDaemon } from '../../dist/daemon/compose.js';
 import { loadForDaemon } from '../../dist/daemon/configuration.js';
 import { createLogger } from '../../dist/daemon/log.js';
 import { OwnerSensors } from '../../dist/host/sessions/index.js';
 
-const { stateDir, configPath, factory, processors, startsLimit, killAt, desktop } = JSON.parse(process.argv[2]);
+const { stateDir, configPath, factory, processors, startsLimit, desktop, ...given } = JSON.parse(process.argv[2]);
+let { killAt } = given;
 
 const die = () => process.kill(process.pid, 'SIGKILL');
 
@@ -50,6 +53,12 @@ const { daemon, hypervisor } = await composeDaemon(
   { hostProcessors: processors, startsLimit, listen, ...(desktop === undefined ? {} : { ownerSensors }) },
 );
 await daemon.start();
+createInterface({ input: process.stdin }).on('line', async (line) => {
+  const order = JSON.parse(line);
+  killAt = order.killAt;
+  const { config: changed } = await loadForDaemon([order.configPath], factory, processors);
+  daemon.reconfigure(changed);
+});
 process.on('SIGTERM', async () => {
   await daemon.stop();
   await hypervisor.close();

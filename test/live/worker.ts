@@ -45,19 +45,26 @@ export class Worker {
   }
 
   static start(host: TestHost, options: WorkerOptions): Worker {
-    return Worker.spawn(host, options.stateDir, [WORKER, JSON.stringify(options)]);
+    return Worker.spawn(host, options.stateDir, [WORKER, JSON.stringify(options)], 'pipe');
   }
 
   /** The program `vacd` itself, which watches its configuration; on all processors that this host has. */
   static startVacd(host: TestHost, options: Pick<WorkerOptions, 'stateDir' | 'configPath' | 'factory'>): Worker {
     const { stateDir, configPath, factory } = options;
     const args = ['--state-dir', stateDir, '--config', configPath, '--factory', factory];
-    return Worker.spawn(host, stateDir, [VACD, ...args]);
+    return Worker.spawn(host, stateDir, [VACD, ...args], 'ignore');
   }
 
-  private static spawn(host: TestHost, stateDir: string, programAndArgs: readonly string[]): Worker {
+  private static spawn(
+    host: TestHost,
+    stateDir: string,
+    programAndArgs: readonly string[],
+    stdin: 'pipe' | 'ignore',
+  ): Worker {
     const [command, args] = host.inside(process.execPath, programAndArgs);
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { stdio: [stdin, 'pipe', 'pipe'] });
+    // It may be gone before it has read what it is told; how it ended is told by its exit.
+    child.stdin?.on('error', () => {});
     return new Worker(child, host.seenInside(`${stateDir}/vacd.sock`));
   }
 
@@ -70,6 +77,11 @@ export class Worker {
   async why(about: { slot: number } | { machinetype: string }): Promise<readonly LoggedDecision[]> {
     const reply = await askDaemon(this.socketPath, { command: 'why', ...about }).catch(() => null);
     return reply?.ok ? reply.decisions : [];
+  }
+
+  /** From now on it has another configuration, and kills itself at another point. */
+  tell(order: Required<Pick<WorkerOptions, 'configPath' | 'killAt'>>): void {
+    this.child.stdin?.write(`${JSON.stringify(order)}\n`);
   }
 
   /** As Ctrl-C of a foreground run: every machine is asked to stop, and nothing more starts. */
