@@ -6,7 +6,6 @@
  * disturbing others. Ganesha, its private message bus and (for NFS version 3) rpcbind are helpers that outlive vacd.
  */
 
-import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -37,6 +36,7 @@ import {
   renderGaneshaConfig,
   type ShownExport,
 } from './nfs-ganesha-files.js';
+import { addressProblem } from './own-address.js';
 
 export class GaneshaNfs implements NfsServer {
   readonly name = 'ganesha';
@@ -156,12 +156,8 @@ export class GaneshaNfs implements NfsServer {
 
   private async bringUp(): Promise<void> {
     const { address } = this.options;
-    if (!(await isOwnAddress(address))) {
-      throw new VacError(
-        'nfs-unavailable',
-        `nfs-ganesha cannot listen on ${address}: no interface of this host has that address; is the machines' network up?`,
-      );
-    }
+    const problem = await addressProblem(address);
+    if (problem !== null) throw new VacError('nfs-unavailable', `nfs-ganesha cannot listen on ${problem}`);
     const { directory, exports, recovery, busConfig, config } = this.paths;
     for (const path of [directory, exports, recovery]) await mkdir(path, { recursive: true, mode: 0o755 });
     await this.writeIfNew(busConfig, renderBusConfig(this.paths));
@@ -350,15 +346,6 @@ function answers(path: string): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', () => resolve(false));
-  });
-}
-
-/** Whether a socket can be bound to the address. (A list of interfaces leaves out a bridge that has no machine yet.) */
-function isOwnAddress(address: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-    socket.once('error', () => resolve(false));
-    socket.bind({ address, port: 0 }, () => socket.close(() => resolve(true)));
   });
 }
 

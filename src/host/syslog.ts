@@ -16,6 +16,7 @@ import { type CommandError, run } from './exec.js';
 import { readTextIfThere, writeFileAtomic } from './files.js';
 import { HelperDaemon, Serial, waitUntil } from './helper-daemon.js';
 import type { HelperProcess } from './helper-process.js';
+import { addressProblem } from './own-address.js';
 import { renderRelayConfig } from './syslog-config.js';
 import { type ForwardingFacts, SyslogForwarder } from './syslog-forwarder.js';
 import { LogKeeper, type LostLines } from './syslog-keeper.js';
@@ -129,7 +130,7 @@ export class SyslogRelay {
         await this.rsyslogd.stop();
         await writeFileAtomic(this.config, wanted);
       }
-      if ((await this.rsyslogd.status()) === null) await this.refuseSquatters();
+      if ((await this.rsyslogd.status()) === null) await this.refuseInVain();
       try {
         await this.rsyslogd.ensureRunning();
       } catch (cause) {
@@ -340,8 +341,10 @@ export class SyslogRelay {
     return !bound.includes(false);
   }
 
-  private async refuseSquatters(): Promise<void> {
+  private async refuseInVain(): Promise<void> {
     const { address } = this.options;
+    const problem = await addressProblem(address);
+    if (problem !== null) throw new VacError('syslog-unavailable', `rsyslogd cannot listen on ${problem}`);
     for (const { table, port } of this.sockets()) {
       if (!(await listens(table, address, port))) continue;
       throw new VacError(

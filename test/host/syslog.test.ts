@@ -31,9 +31,13 @@ describe('without a running receiver', () => {
     stateDir = await mkdtemp(join(tmpdir(), 'vac-syslog-'));
     await mkdir(join(stateDir, 'logs'));
     datagramsSent = 0;
-    relay = new SyslogRelay({
+    relay = relayAt('127.0.0.1');
+  });
+
+  const relayAt = (address: string) =>
+    new SyslogRelay({
       stateDir,
-      address: '127.0.0.1',
+      address,
       port: 5514,
       relp: 'no',
       forwarding: null,
@@ -45,10 +49,16 @@ describe('without a running receiver', () => {
       info: () => {},
       warn: () => {},
     });
-  });
 
   afterEach(async () => {
     await rm(stateDir, { recursive: true });
+  });
+
+  test('none is started that could only wait for an address that the host does not have', async () => {
+    await expect(relayAt('192.0.2.1').ensureRunning()).rejects.toMatchObject({
+      code: 'syslog-unavailable',
+      message: expect.stringMatching(/^rsyslogd cannot listen on 192\.0\.2\.1: no interface .* network up\?$/),
+    });
   });
 
   test('the table is written for its start, and left alone while nothing changes', async () => {
