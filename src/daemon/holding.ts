@@ -1,11 +1,11 @@
 /** What quarantine does to a machine: halting it, cutting its network, keeping its memory, letting it go on. */
 
-import { chmod, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isVacError } from '../errors.js';
 import { MIN_STATE_FREE_BYTES } from '../factory/limits.js';
 import { quarantineFiles, quarantineSuspension } from '../factory/quarantine.js';
-import { hashFile } from '../host/file-hash.js';
+import { hashFileAt } from '../host/file-hash.js';
 import type { MachineMemory } from './machine-memory.js';
 import type { Memory } from './memory.js';
 import type { PerformerParts } from './perform.js';
@@ -80,8 +80,7 @@ async function dump(parts: PerformerParts, uuid: string, bytes: number, path: st
     throw error;
   }
   await chmod(part, 0o600);
-  const handle = await open(part);
-  const kept = await hashFile(handle).finally(() => handle.close());
+  const kept = await hashFileAt(part);
   await rename(part, path);
   return `its memory is kept in ${path} (${kept!.bytes} bytes, sha256 ${kept!.sha256})`;
 }

@@ -1,7 +1,7 @@
 /** SHA-256 of files that may be large, through one buffer: read as a stream they would leave their whole size as garbage. */
 
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 
 /** Hashing this much takes the daemon some milliseconds, in which it does nothing else. */
 const PIECE_BYTES = 2 ** 20;
@@ -34,4 +34,14 @@ export async function hashFile(
     bytes += bytesRead;
   }
   return { sha256: hash.digest('hex'), bytes };
+}
+
+/** The same of a whole file by its path, whose links are followed. */
+export async function hashFileAt(path: string, goesOn?: () => boolean): Promise<FileHash | null> {
+  const handle = await open(path);
+  try {
+    return await hashFile(handle, Number.POSITIVE_INFINITY, goesOn);
+  } finally {
+    await handle.close();
+  }
 }

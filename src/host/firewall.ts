@@ -13,6 +13,7 @@ import {
   TABLE,
 } from '../machines/containment-wish.js';
 import { changingRules, FILLED_BY_PACKETS, standingRules } from '../machines/network-rules.js';
+import { withoutTable } from '../machines/nft-text.js';
 import { COUNTS_TABLE, SYSLOG_COUNTS } from '../machines/syslog-counts.js';
 import { run } from './exec.js';
 import { Serial } from './helper-daemon.js';
@@ -42,6 +43,7 @@ interface Applied {
 /** nft answers in milliseconds. */
 const NFT_TIMEOUT_SECONDS = 20;
 const TABLES = [`bridge ${TABLE}`, `inet ${TABLE}`] as const;
+const COUNTS = `inet ${COUNTS_TABLE}`;
 
 export class Firewall {
   private applied: Applied | null = null;
@@ -100,9 +102,7 @@ export class Firewall {
   remove(): Promise<void> {
     return this.serial.run(async () => {
       this.applied = null;
-      // Made first where it is not there: one that is missing would refuse the whole.
-      const tables = [...TABLES, `inet ${COUNTS_TABLE}`];
-      await this.nft(tables.map((table) => `table ${table} {}\ndelete table ${table}\n`).join(''));
+      await this.nft(`${[...TABLES, COUNTS].flatMap(withoutTable).join('\n')}\n`);
     });
   }
 
@@ -113,7 +113,7 @@ export class Firewall {
 
   /** Datagrams of syslog that each address sent since the host has counted, taken or not; null while nobody counts them. */
   async syslogDatagrams(): Promise<ReadonlyMap<string, number> | null> {
-    const listing = await this.nft(`list set inet ${COUNTS_TABLE} ${SYSLOG_COUNTS}\n`).catch(() => null);
+    const listing = await this.nft(`list set ${COUNTS} ${SYSLOG_COUNTS}\n`).catch(() => null);
     if (listing === null) return null;
     const counts = listing.matchAll(/([\d.]+) counter packets (\d+)/g);
     return new Map([...counts].map(([, address = '', packets]) => [address, Number(packets)]));
@@ -162,7 +162,7 @@ function sum(a: DropCount, b: DropCount): DropCount {
 
 /** Those that must be there. */
 function tablesOf({ syslog }: ContainmentWish): string[] {
-  return [...TABLES, ...(syslog === null ? [] : [`inet ${COUNTS_TABLE}`])];
+  return [...TABLES, ...(syslog === null ? [] : [COUNTS])];
 }
 
 /** Of a listing, without what packets put into sets. */

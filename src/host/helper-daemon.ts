@@ -87,7 +87,7 @@ export class HelperDaemon {
     });
   }
 
-  /** Whether it has ended by itself since it was last to run; true once for each end. Costs two reads below /proc. */
+  /** Whether it has ended by itself since it was last to run; true once for each end. Costs a few reads below /proc. */
   async hasEnded(): Promise<boolean> {
     const { last } = this;
     if (last === null || (await this.isAlive(last)) || this.last !== last) return false;

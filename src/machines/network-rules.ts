@@ -16,6 +16,7 @@ import { type ContainmentWish, TABLE } from './containment-wish.js';
 import { egressChain } from './egress.js';
 import { INET_FILLED, inetTable } from './inet-rules.js';
 import { slotDevice, slotIp } from './layout.js';
+import { withoutTable } from './nft-text.js';
 import { countsTable, SYSLOG_COUNTS } from './syslog-counts.js';
 
 /** Sets that packets fill: what is in them is none of our doing. */
@@ -27,7 +28,7 @@ export const FILLED_BY_PACKETS: readonly string[] = [...BRIDGE_FILLED, ...INET_F
  */
 export function standingRules(wish: ContainmentWish): string {
   return [
-    ...['bridge', 'inet'].flatMap((family) => [`table ${family} ${TABLE} {}`, `delete table ${family} ${TABLE}`]),
+    ...['bridge', 'inet'].flatMap((family) => withoutTable(`${family} ${TABLE}`)),
     ...bridgeTable(wish),
     ...inetTable(wish),
     ...countsTable(wish.syslog),

@@ -3,6 +3,11 @@
 import type { ContainmentWish, DropReason, Rate } from './containment-wish.js';
 import { SLOT_DEVICE_PREFIX } from './layout.js';
 
+/** A table, by family and name, is taken away if it is there: made first, since one that is missing would refuse the whole. */
+export function withoutTable(table: string): string[] {
+  return [`table ${table} {}`, `delete table ${table}`];
+}
+
 /** The hooks see every device of the host: ours are told by their names. */
 export function ours({ formerPorts }: ContainmentWish, key: 'iifname' | 'oifname', verdict: string): string[] {
   const former = formerPorts.map(({ device }) => `"${device}"`);

@@ -7,7 +7,7 @@
 import type { SyslogContainment } from './containment-wish.js';
 import { METADATA_IP } from './layout.js';
 import { BRIDGE_NAME } from './network-xml.js';
-import { chain, hook } from './nft-text.js';
+import { chain, hook, withoutTable } from './nft-text.js';
 
 export const COUNTS_TABLE = 'vac_counts';
 /** Its set, a counter for each address. */
@@ -18,7 +18,7 @@ const ADDRESSES = 65_536;
 
 /** For a transaction of nft: made if it is not there, else kept with what was counted. */
 export function countsTable(syslog: SyslogContainment | null): string[] {
-  if (syslog === null) return [`table inet ${COUNTS_TABLE} {}`, `delete table inet ${COUNTS_TABLE}`];
+  if (syslog === null) return withoutTable(`inet ${COUNTS_TABLE}`);
   return [
     `table inet ${COUNTS_TABLE} {`,
     // Another definition by this name would be refused where there is this one.

@@ -8,10 +8,10 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Firewall } from '../../src/host/firewall.js';
-import type { ContainmentWish } from '../../src/machines/containment-wish.js';
 import { domainXml } from '../../src/machines/domain-xml.js';
 import { NETWORK_NAME, networkXml } from '../../src/machines/network-xml.js';
 import { TestHost } from '../live/test-host.js';
+import { testWish } from '../machines/containment-wish.js';
 import { testRecord } from '../machines/record.js';
 import { attackFigures } from './containment-attacks.js';
 import { type Figure, figure } from './figure.js';
@@ -34,7 +34,7 @@ async function costFigures(): Promise<Figure[]> {
     writeFileSync(networkPath, networkXml(FACTORY, SLOTS, null));
     await host.virsh('net-define', networkPath);
     await host.virsh('net-start', NETWORK_NAME);
-    const wish = benchWish();
+    const wish = testWish({ slots: SLOTS });
     const { bare, filtered, table } = await starts(host, () => new Firewall(command).ensure(wish));
     const whole = await timed(() => new Firewall(command).ensure(wish));
     await firewall.ensure(wish);
@@ -60,18 +60,6 @@ async function costFigures(): Promise<Figure[]> {
   } finally {
     await host.destroy();
   }
-}
-
-function benchWish(): ContainmentWish {
-  return {
-    slots: SLOTS,
-    formerPorts: [],
-    isolatedSlots: [],
-    egress: new Map(),
-    hasNfs: true,
-    syslog: null,
-    maxConnections: 4096,
-  };
 }
 
 interface Starts {

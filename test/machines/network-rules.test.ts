@@ -3,24 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { type ContainmentWish, DROP_REASONS, slotCounter, slotOfCounter } from '../../src/machines/containment-wish.js';
 import { slotDevice, slotIp, slotMac } from '../../src/machines/layout.js';
 import { changingRules, standingRules } from '../../src/machines/network-rules.js';
+import { testWish } from './containment-wish.js';
 
 function wish(changes: Partial<ContainmentWish> = {}): ContainmentWish {
-  return {
-    slots: 2,
-    formerPorts: [],
-    isolatedSlots: [],
-    egress: new Map(),
-    hasNfs: true,
-    syslog: {
-      udpPort: 514,
-      tcpPorts: [514, 20514],
-      datagrams: { perSecond: 200, burst: 5000 },
-      bytes: { perSecond: 262_144, burst: 1_048_576 },
-      maxConnections: 8,
-    },
-    maxConnections: 4096,
-    ...changes,
+  const syslog = {
+    udpPort: 514,
+    tcpPorts: [514, 20514],
+    datagrams: { perSecond: 200, burst: 5000 },
+    bytes: { perSecond: 262_144, burst: 1_048_576 },
+    maxConnections: 8,
   };
+  return testWish({ syslog, ...changes });
 }
 
 /** Members of a set or map, by name. */

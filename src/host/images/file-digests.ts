@@ -3,8 +3,8 @@
  * other in the background. Nobody waits for it; until it is there, it is not known.
  */
 
-import { open, stat } from 'node:fs/promises';
-import { type FileHash, hashFile } from '../file-hash.js';
+import { stat } from 'node:fs/promises';
+import { hashFileAt } from '../file-hash.js';
 import { readTextIfThere, writeFileAtomic } from '../files.js';
 
 /** Files that are remembered. */
@@ -71,23 +71,14 @@ export class FileDigests {
       this.#wanted.delete(key);
       if ((await this.lookUp(key)) !== null) continue;
       try {
-        const found = await this.#hash(path);
+        const found = await hashFileAt(path, () => !this.#closed);
+        // vacd ends.
         if (found === null) return;
         // Changed meanwhile: what was read is neither the one nor the other.
         if ((await FileDigests.key(path)).key === key) await this.note(key, found.sha256);
       } catch (error) {
         this.warn(`the SHA-256 of ${path} is not known to the trail: ${(error as Error).message}`);
       }
-    }
-  }
-
-  /** Null: vacd ends. */
-  async #hash(path: string): Promise<FileHash | null> {
-    const handle = await open(path);
-    try {
-      return await hashFile(handle, Number.POSITIVE_INFINITY, () => !this.#closed);
-    } finally {
-      await handle.close();
     }
   }
 

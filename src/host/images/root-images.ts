@@ -3,11 +3,11 @@
  * machinetype asks, and theirs for as long as the machine lives.
  */
 
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { VacError } from '../../errors.js';
 import type { ImageState } from '../../factory/types.js';
 import { readCernvmSignature, whyNotSignedBy } from '../cernvm-signature.js';
-import { hashFile } from '../file-hash.js';
+import { hashFileAt } from '../file-hash.js';
 import { ImageCache, type ImageCacheParts } from './cache.js';
 import { FileDigests } from './file-digests.js';
 import { imageFile, imageWish, type RootImage } from './source.js';
@@ -135,8 +135,7 @@ async function look(
   caDirectory: string | undefined,
 ): Promise<Fitness> {
   if (sha256 !== null) {
-    const handle = await open(path);
-    const { sha256: found } = (await hashFile(handle).finally(() => handle.close()))!;
+    const { sha256: found } = (await hashFileAt(path))!;
     if (found !== sha256) {
       return { problem: `it has the SHA-256 ${found}, and not that of root_image_sha256`, signer: null };
     }

@@ -1,7 +1,7 @@
 /**
  * CPU that the host spends on others than us: all that it is busy with, less our machines (their QEMU processes), vacd
- * and what vacd has run. Its servers (NFS, logs, the processes without root) count as others: they hardly show. By /proc alone, so it is the same under either version of cgroups, or none; the machines' own load
- * never counts as somebody's.
+ * and what vacd has run. Its servers (NFS, logs, the processes without root) count as others: they hardly show. By /proc
+ * alone, so it is the same under either version of cgroups, or none; the machines' own load never counts as somebody's.
  */
 
 import { readFile } from 'node:fs/promises';

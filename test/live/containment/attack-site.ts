@@ -6,6 +6,7 @@
 import type { ContainmentWish } from '../../../src/machines/containment-wish.js';
 import { GATEWAY_IP, slotDevice } from '../../../src/machines/layout.js';
 import { BRIDGE_NAME } from '../../../src/machines/network-xml.js';
+import { testWish } from '../../machines/containment-wish.js';
 import { until } from '../test-host.js';
 import { type Attack, discover, IP, MAC, NEIGHBOUR_IP, SERVICES, searchOfGateway } from './attacks.js';
 import { ContainmentHosts } from './containment-hosts.js';
@@ -18,22 +19,14 @@ const MACHINE_PORT = 22;
 
 /** Rules for these hosts. */
 export function wish(changes: Partial<ContainmentWish> = {}): ContainmentWish {
-  return {
-    slots: 2,
-    formerPorts: [],
-    isolatedSlots: [],
-    egress: new Map(),
-    hasNfs: true,
-    syslog: {
-      udpPort: 514,
-      tcpPorts: [514],
-      datagrams: { perSecond: 100, burst: 500 },
-      bytes: { perSecond: 262_144, burst: 1_048_576 },
-      maxConnections: 8,
-    },
-    maxConnections: 4096,
-    ...changes,
+  const syslog = {
+    udpPort: 514,
+    tcpPorts: [514],
+    datagrams: { perSecond: 100, burst: 500 },
+    bytes: { perSecond: 262_144, burst: 1_048_576 },
+    maxConnections: 8,
   };
+  return testWish({ syslog, ...changes });
 }
 
 type Witness = Attack['seenBy'];
