@@ -21,6 +21,15 @@ export interface DomainListing {
   readonly domains: readonly DomainFact[];
 }
 
+/** A virtual network that the hypervisor has. */
+export interface FoundNetwork {
+  /** As it runs; as it is stored where it does not run. */
+  readonly xml: string;
+  readonly active: boolean;
+  /** Whether it is stored; one that is not is gone when it ends. */
+  readonly persistent: boolean;
+}
+
 export interface HypervisorEvent {
   readonly uuid: string;
   readonly name: string;
@@ -72,10 +81,12 @@ export interface Hypervisor {
   capDomain(uuid: string, part: number): Promise<void>;
   /** The device names of its network interfaces on this host (vnet3). */
   domainInterfaces(uuid: string): Promise<string[]>;
-  network(name: string): Promise<{ readonly xml: string; readonly active: boolean } | null>;
+  network(name: string): Promise<FoundNetwork | null>;
   /** Defines and starts it, and makes it start with libvirtd. */
   createNetwork(xml: string): Promise<void>;
   startNetwork(name: string): Promise<void>;
+  /** Stores one that runs but is not stored, as it runs, and makes it start with libvirtd. */
+  storeNetwork(name: string): Promise<void>;
   /** Stops and undefines it; fine if there is none. */
   removeNetwork(name: string): Promise<void>;
   /** Adds or deletes one DHCP host element while the network runs. */

@@ -9,6 +9,7 @@ import type {
   CreateOptions,
   DomainFact,
   DomainListing,
+  FoundNetwork,
   Hypervisor,
   HypervisorEvent,
   HypervisorFacts,
@@ -129,11 +130,12 @@ export class LibvirtHypervisor implements Hypervisor {
     return interfaceDevices(xml);
   }
 
-  async network(name: string): Promise<{ xml: string; active: boolean } | null> {
+  async network(name: string): Promise<FoundNetwork | null> {
     const networks = await this.call('listNetworks', (c) => c.listNetworks());
     const network = networks.find((candidate) => candidate.name === name);
     if (network === undefined) return null;
-    return { xml: await this.call('networkXml', (c) => c.networkXml(name)), active: network.active };
+    const { active, persistent } = network;
+    return { xml: await this.call('networkXml', (c) => c.networkXml(name)), active, persistent };
   }
 
   async createNetwork(xml: string): Promise<void> {
@@ -144,6 +146,12 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async startNetwork(name: string): Promise<void> {
     await this.call('startNetwork', (c) => c.startNetwork(name));
+  }
+
+  async storeNetwork(name: string): Promise<void> {
+    const xml = await this.call('networkXml', (c) => c.networkXml(name));
+    await this.call('defineNetwork', (c) => c.defineNetwork(xml));
+    await this.call('setNetworkAutostart', (c) => c.setNetworkAutostart(name, true));
   }
 
   async removeNetwork(name: string): Promise<void> {

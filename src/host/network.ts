@@ -18,8 +18,9 @@ export interface NetworkWish {
 }
 
 /**
- * Brings the network to what it must be: defines and starts it where it is missing, adds leases while it runs, and
- * makes it anew where it was altered.
+ * Brings the network to what it must be: defines and starts it where it is missing, stores it where somebody undefined it
+ * while it runs (libvirt changes no stored lease of such a one), adds leases while it runs, and makes it anew where it was
+ * altered.
  *
  * @throws VacError `network-wrong` where it may not be repaired; hypervisor errors
  */
@@ -42,6 +43,7 @@ export async function ensureNetwork(hypervisor: Hypervisor, wish: NetworkWish): 
     return;
   }
   if (!found.active) await hypervisor.startNetwork(NETWORK_NAME);
+  if (!found.persistent) await hypervisor.storeNetwork(NETWORK_NAME);
   for (const host of difference.staleHosts) await hypervisor.changeDhcpHost(NETWORK_NAME, 'delete', dhcpHostXml(host));
   for (const host of difference.missingHosts) await hypervisor.changeDhcpHost(NETWORK_NAME, 'add', dhcpHostXml(host));
   await plugInAgain(hypervisor, wish.machineUuids);
@@ -52,6 +54,9 @@ export async function checkNetwork(hypervisor: Hypervisor, wish: NetworkWish): P
   const found = await hypervisor.network(NETWORK_NAME);
   if (found === null) throw new VacError('network-wrong', `libvirt network ${NETWORK_NAME} is missing`);
   if (!found.active) throw new VacError('network-wrong', `libvirt network ${NETWORK_NAME} is not active`);
+  if (!found.persistent) {
+    throw new VacError('network-wrong', `libvirt network ${NETWORK_NAME} is transient: it would be gone when it ends`);
+  }
   const { wrong, missingHosts } = compareNetwork(found.xml, wish.factory, wish.slots, wish.forwardDev);
   if (wrong.length > 0)
     throw new VacError('network-wrong', `libvirt network ${NETWORK_NAME} was altered: ${wrong.join('; ')}`);

@@ -7,6 +7,7 @@ import type {
   CreateOptions,
   DomainFact,
   DomainListing,
+  FoundNetwork,
   Hypervisor,
   HypervisorEvent,
   HypervisorFacts,
@@ -23,6 +24,7 @@ interface FakeNetwork {
   readonly document: string;
   hosts: DhcpHost[];
   active: boolean;
+  persistent: boolean;
 }
 
 const parser = new XMLParser({
@@ -144,10 +146,12 @@ export class FakeHypervisor implements Hypervisor {
     return this.call('domainInterfaces', uuid, () => this.interfaces.get(uuid) ?? []);
   }
 
-  network(name: string): Promise<{ xml: string; active: boolean } | null> {
+  network(name: string): Promise<FoundNetwork | null> {
     return this.call('network', name, () => {
       const network = this.networks.get(name);
-      return network === undefined ? null : { xml: networkDocument(network), active: network.active };
+      if (network === undefined) return null;
+      const { active, persistent } = network;
+      return { xml: networkDocument(network), active, persistent };
     });
   }
 
@@ -158,7 +162,7 @@ export class FakeHypervisor implements Hypervisor {
     return this.call('createNetwork', network?.name ?? '', () => {
       if (!network?.name) throw refused('the network has no name');
       const hosts = (network.ip ?? []).flatMap(({ dhcp }) => dhcp?.host ?? []);
-      this.networks.set(network.name, { document, hosts, active: true });
+      this.networks.set(network.name, { document, hosts, active: true, persistent: true });
     });
   }
 
@@ -168,6 +172,14 @@ export class FakeHypervisor implements Hypervisor {
       if (network === undefined) throw refused(`no network ${name}`);
       if (network.active) throw refused(`network ${name} is active already`);
       network.active = true;
+    });
+  }
+
+  storeNetwork(name: string): Promise<void> {
+    return this.call('storeNetwork', name, () => {
+      const network = this.networks.get(name);
+      if (network === undefined) throw refused(`no network ${name}`);
+      network.persistent = true;
     });
   }
 

@@ -172,9 +172,11 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
   describe('networks', () => {
     const found = async () => {
       const network = await hypervisor.network(NETWORK_NAME);
-      return network === null ? null : { ...compareNetwork(network.xml, FACTORY, 2, null), active: network.active };
+      if (network === null) return null;
+      const { xml, active, persistent } = network;
+      return { ...compareNetwork(xml, FACTORY, 2, null), active, persistent };
     };
-    const whole = { wrong: [], missingHosts: [], staleHosts: [], active: true };
+    const whole = { wrong: [], missingHosts: [], staleHosts: [], active: true, persistent: true };
     const [first, second] = dhcpHosts(FACTORY, 2);
 
     it('are null when there is none', async () => expect(await found()).toBeNull());
@@ -187,6 +189,16 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
     it('are refused a second start', async () => {
       await hypervisor.createNetwork(networkXml(FACTORY, 2, null));
       await expect(hypervisor.startNetwork(NETWORK_NAME)).rejects.toMatchObject(refused);
+    });
+
+    it('may be stored when they are, and stay as they run', async () => {
+      await hypervisor.createNetwork(networkXml(FACTORY, 2, null));
+      await hypervisor.storeNetwork(NETWORK_NAME);
+      expect(await found()).toEqual(whole);
+    });
+
+    it('are not stored when there is none', async () => {
+      await expect(hypervisor.storeNetwork(NETWORK_NAME)).rejects.toMatchObject(refused);
     });
 
     it('are refused a start when there is none', async () => {

@@ -36,7 +36,7 @@ describe('ensureNetwork', () => {
   it('changes nothing about one that is as it should be', async () => {
     await given(networkXml(FACTORY, 2, null));
     await ensureNetwork(hypervisor, wish());
-    for (const method of ['createNetwork', 'removeNetwork', 'startNetwork', 'changeDhcpHost']) {
+    for (const method of ['createNetwork', 'removeNetwork', 'startNetwork', 'storeNetwork', 'changeDhcpHost']) {
       expect(calls(method)).toEqual([]);
     }
   });
@@ -47,6 +47,15 @@ describe('ensureNetwork', () => {
     await ensureNetwork(hypervisor, wish({ machineUuids: MACHINES }));
     expect(calls('startNetwork')).toHaveLength(1);
     expect(calls('domainInterfaces')).toEqual(MACHINES.map((uuid) => `domainInterfaces ${uuid}`));
+    await checkNetwork(hypervisor, wish());
+  });
+
+  it('stores one that somebody undefined while it runs, and leaves it up', async () => {
+    await given(networkXml(FACTORY, 2, null));
+    hypervisor.networks.get(NETWORK_NAME)!.persistent = false;
+    await ensureNetwork(hypervisor, wish());
+    expect(calls('storeNetwork')).toHaveLength(1);
+    expect(calls('removeNetwork')).toEqual([]);
     await checkNetwork(hypervisor, wish());
   });
 
@@ -109,6 +118,14 @@ describe('checkNetwork', () => {
         hypervisor.networks.get(NETWORK_NAME)!.active = false;
       },
       'is not active',
+    ],
+    [
+      'transient',
+      async () => {
+        await given(networkXml(FACTORY, 2, null));
+        hypervisor.networks.get(NETWORK_NAME)!.persistent = false;
+      },
+      'is transient',
     ],
     ['altered', () => given(altered()), 'was altered: its forward mode is route'],
     ['too small', () => given(networkXml(FACTORY, 1, null)), 'lacks 1 of its DHCP leases'],

@@ -43,14 +43,37 @@ concurrent('taken away under running machines, it is made again, and they are pl
       (await host.run('ip', ['-o', 'link', 'show', 'master', 'vac0'])).split('\n').length - 1;
     expect(await pluggedIn()).toBe(2);
 
-    await host.virsh('net-destroy', NETWORK_NAME);
-    await host.virsh('net-undefine', NETWORK_NAME);
+    await daemon.whileFrozen(async () => {
+      await host.virsh('net-destroy', NETWORK_NAME);
+      await host.virsh('net-undefine', NETWORK_NAME);
+    });
     await host.until('vacd notices', () => daemon.output.includes(`libvirt network ${NETWORK_NAME} is missing`));
     const after = await daemon.until('the network works again', (s) => s.services.network.ready);
     expect(await pluggedIn()).toBe(2);
     for (const { uuid } of running(before)) {
       expect(machineOf(after, uuid)).toMatchObject({ phase: 'running', domain: 'running', stopping: null });
     }
+  }),
+);
+
+concurrent('undefined under running machines, it is stored again without being stopped, and takes new leases', () =>
+  FaultSite.use(async (site) => {
+    const { host } = site;
+    await site.configure({ halt: site.halting() });
+    const daemon = site.start(1);
+    await daemon.until('a machine runs', (s) => running(s).length === 1);
+    const bridgeIndex = async () => (await host.run('ip', ['-o', 'link', 'show', 'dev', 'vac0'])).split(':')[0];
+    const before = await bridgeIndex();
+
+    await host.virsh('net-undefine', NETWORK_NAME);
+    await host.until('vacd notices', () => daemon.output.includes(`libvirt network ${NETWORK_NAME} is transient`));
+    await daemon.until('the network is as it must be', (s) => s.services.network.ready);
+    expect(await host.virsh('net-list', '--persistent', '--autostart', '--name')).toContain(NETWORK_NAME);
+    expect(await bridgeIndex()).toBe(before);
+
+    await daemon.stop();
+    const larger = site.start(2);
+    await larger.until('a second slot has a machine', (s) => running(s).length === 2);
   }),
 );
 

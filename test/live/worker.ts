@@ -89,6 +89,16 @@ export class Worker {
     this.child.kill('SIGUSR2');
   }
 
+  /** Does something in steps between which the daemon sees and does nothing, however slow this host is. */
+  async whileFrozen<T>(steps: () => Promise<T>): Promise<T> {
+    this.child.kill('SIGSTOP');
+    try {
+      return await steps();
+    } finally {
+      this.child.kill('SIGCONT');
+    }
+  }
+
   /** Waits until the status shows what is wanted; fails at once when the worker has ended instead. */
   async until(what: string, condition: (status: FactoryStatus) => boolean, seconds = 90): Promise<FactoryStatus> {
     let last: FactoryStatus | null = null;
