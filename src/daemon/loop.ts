@@ -6,7 +6,8 @@
 import { decide } from '../factory/decide.js';
 import type { DecisionLog } from '../factory/decision-log.js';
 import { blackHole, blackHoleText } from '../factory/early-deaths.js';
-import type { FactoryState, Plan, Standstill } from '../factory/types.js';
+import type { Plan, Standstill } from '../factory/plan.js';
+import type { FactoryState } from '../factory/types.js';
 import { MODELS } from '../machines/models/index.js';
 import type { Logger } from './log.js';
 import type { Memory } from './memory.js';

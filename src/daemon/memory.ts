@@ -9,6 +9,7 @@ import { isCredibleTime } from '../factory/credible-time.js';
 import { withEnd, withoutFuture } from '../factory/early-deaths.js';
 import { lastEndFrom } from '../factory/news.js';
 import { NO_ORDERS } from '../factory/orders.js';
+import type { Standstill } from '../factory/plan.js';
 import type {
   CreationFailure,
   EarlyDeaths,
@@ -22,7 +23,6 @@ import type {
   Quarantine,
   RunOrders,
   ServiceName,
-  Standstill,
 } from '../factory/types.js';
 import { sumUses, type Uses } from '../factory/use.js';
 import type { DomainListing } from '../host/hypervisor.js';

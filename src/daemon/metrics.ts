@@ -9,7 +9,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { outcomeCode } from '../factory/outcome.js';
-import type { Decision, Plan } from '../factory/types.js';
+import type { Decision, Plan } from '../factory/plan.js';
 import type { CallOutcome } from '../host/libvirt.js';
 import type { JournalEntry } from '../machines/journal.js';
 import type { StepListener } from '../machines/tools.js';

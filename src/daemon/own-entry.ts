@@ -2,7 +2,8 @@
 
 import { refuseAllStarts } from '../factory/limits.js';
 import { holdsProcessors, ownNews } from '../factory/news.js';
-import type { DecisionCode, FactoryState } from '../factory/types.js';
+import type { DecisionCode } from '../factory/plan.js';
+import type { FactoryState } from '../factory/types.js';
 import type { OwnEntry } from '../vacquery/index.js';
 import type { Memory } from './memory.js';
 

@@ -4,7 +4,8 @@ import type { Config } from '../config/types.js';
 import { blackHole, blackHoleText } from '../factory/early-deaths.js';
 import { refuseAllStarts, unheardReason } from '../factory/limits.js';
 import { NOT_LOOKED_AT_YET } from '../factory/overnight-owner.js';
-import type { DecisionCode, FactoryState, ServiceName } from '../factory/types.js';
+import type { DecisionCode } from '../factory/plan.js';
+import type { FactoryState, ServiceName } from '../factory/types.js';
 
 /**
  * Why nothing starts that is somebody's wish, or comes and goes with the work of the host; and what is told here in words

@@ -3,7 +3,8 @@
  * that a restarted vacd neither forgets such a machine, nor resumes it, nor ends it as "paused without reason".
  */
 
-import type { Action, MachineRecord, MachineSuspension } from '../factory/types.js';
+import type { Action } from '../factory/plan.js';
+import type { MachineRecord, MachineSuspension } from '../factory/types.js';
 import { writeFeatures } from '../machines/features.js';
 import { type Gentleness, gentleness } from '../machines/gentle.js';
 import type { MachineTools } from '../machines/tools.js';

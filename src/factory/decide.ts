@@ -6,8 +6,9 @@
 import type { Config } from '../config/types.js';
 import type { SupportedModels } from './eligibility.js';
 import { machineAction } from './lifecycle.js';
+import type { Action, Decision, Plan } from './plan.js';
 import { planStarts } from './starts.js';
-import type { Action, Decision, FactoryState, Plan, ServiceName } from './types.js';
+import type { FactoryState, ServiceName } from './types.js';
 
 /**
  * @param rng uniform in [0, 1); breaks ties between equally starved machinetypes

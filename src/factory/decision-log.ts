@@ -3,7 +3,7 @@
  * last time, so that an hour of "all processors are taken" does not push the interesting ones out.
  */
 
-import type { Decision } from './types.js';
+import type { Decision } from './plan.js';
 
 export interface LoggedDecision extends Decision {
   /** When this verdict was first given; `timeSeconds` is the last time. */

@@ -6,8 +6,9 @@ import { type BlackHole, blackHole, blackHoleText } from './early-deaths.js';
 import { isLater } from './news.js';
 import { type ShutdownLimit, shutdownLimit } from './orders.js';
 import { isAbort } from './outcome.js';
+import type { DecisionCode } from './plan.js';
 import { type ScoutTurn, scoutTurn } from './scouts.js';
-import type { CreationFailure, DecisionCode, FactoryState, MachinetypeNews } from './types.js';
+import type { CreationFailure, FactoryState, MachinetypeNews } from './types.js';
 
 export type Verdict =
   | { readonly eligible: true; readonly reason: string }

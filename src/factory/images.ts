@@ -4,7 +4,8 @@
  * the very moment of its turn.
  */
 
-import type { DecisionCode, ImageState } from './types.js';
+import type { DecisionCode } from './plan.js';
+import type { ImageState } from './types.js';
 
 export interface ImageRefusal {
   readonly eligible: false;

@@ -9,7 +9,8 @@ import { evidenceFor, judgeMachinetype, type SupportedModels } from './eligibili
 import { holdsProcessors, ownNews } from './news.js';
 import { drainInForce, effectiveShutdownTime } from './orders.js';
 import { checkOvernight } from './overnight-invariants.js';
-import type { Action, FactoryState, Machine, MachinetypeNews, Plan } from './types.js';
+import type { Action, Plan } from './plan.js';
+import type { FactoryState, Machine, MachinetypeNews } from './types.js';
 
 type Creation = Extract<Action, { kind: 'createMachine' }>;
 

@@ -10,8 +10,9 @@ import { monthName, monthStart } from './months.js';
 import { shutdownLimit, utcTime } from './orders.js';
 import { endMessage, stoppedReason } from './outcome.js';
 import { overnightAction } from './overnight-machines.js';
+import type { Action } from './plan.js';
 import { quarantineAction } from './quarantine.js';
-import type { Action, FactoryState, Machine, MachineEnd, StopRequest } from './types.js';
+import type { FactoryState, Machine, MachineEnd, StopRequest } from './types.js';
 
 /** A machine asked to stop by ACPI has this long before it is destroyed (SPEC 5). */
 export const STOP_SECONDS = 30;

@@ -4,7 +4,8 @@ import type { Settings } from '../config/types.js';
 import { isCredibleTime } from './credible-time.js';
 import { holdsProcessors } from './news.js';
 import { drainInForce, shutdownLimit, utcTime } from './orders.js';
-import type { FactoryState, ServiceName, Standstill } from './types.js';
+import type { Standstill } from './plan.js';
+import type { FactoryState, ServiceName } from './types.js';
 
 /** No new machine with less than this free in the state directory (SPEC 4: 1 GB). */
 export const MIN_STATE_FREE_BYTES = 1_000_000_000;

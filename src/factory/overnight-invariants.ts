@@ -1,7 +1,8 @@
 /** What must hold of every plan on a host in overnight mode, and of machines that are held in quarantine (invariants.ts). */
 
 import type { Config } from '../config/types.js';
-import type { Action, FactoryState, Machine, Plan } from './types.js';
+import type { Action, Plan } from './plan.js';
+import type { FactoryState, Machine } from './types.js';
 
 /** @returns what is violated, one line each */
 export function checkOvernight(state: FactoryState, plan: Plan, config: Config): string[] {

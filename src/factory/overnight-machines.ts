@@ -4,7 +4,8 @@
  */
 
 import type { OvernightVerdict } from './overnight-types.js';
-import type { Action, FactoryState, Machine, StopRequest } from './types.js';
+import type { Action } from './plan.js';
+import type { FactoryState, Machine, StopRequest } from './types.js';
 
 /**
  * So many machines at once are destroyed after the owner's return, the youngest first: what is lost is the least, and the

@@ -3,7 +3,8 @@
  * rule of lifecycle.ts touches them.
  */
 
-import type { Action, Machine, MachineSuspension, Quarantine, StopRequest } from './types.js';
+import type { Action } from './plan.js';
+import type { Machine, MachineSuspension, Quarantine, StopRequest } from './types.js';
 
 /** Halted, with nothing removed of it: from the order until the release. */
 export function isHeld(machine: Pick<Machine, 'quarantine'>): boolean {

@@ -19,10 +19,11 @@ import { refuseAllStarts } from './limits.js';
 import { freeMemoryMiB } from './memory-limit.js';
 import { foldNews, holdsProcessors, ownNews } from './news.js';
 import { effectiveShutdownTime } from './orders.js';
+import type { Action, Decision, DecisionCode, Plan } from './plan.js';
 import { type Score, scoreMachinetypes } from './shares.js';
 import { type Eligible, startReason } from './start-reason.js';
 import { type GroupMember, groupMembers, incompleteGroups } from './superslots.js';
-import type { Action, Decision, DecisionCode, FactoryState, MachinetypeNews, Plan } from './types.js';
+import type { FactoryState, MachinetypeNews } from './types.js';
 import { meanPowers } from './use.js';
 
 /** A slot in which libvirt refused a machine is tried again after this, doubled each time. */

@@ -6,6 +6,7 @@
 
 import type { Config } from '../config/types.js';
 import { ownNews } from '../factory/news.js';
+import type { Plan } from '../factory/plan.js';
 import type {
   CreationFailure,
   EarlyDeaths,
@@ -13,7 +14,6 @@ import type {
   LastEnd,
   MachineRecord,
   MachinetypeNews,
-  Plan,
 } from '../factory/types.js';
 import { sumUses, type Uses } from '../factory/use.js';
 import type { SimHost } from './host.js';

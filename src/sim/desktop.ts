@@ -16,7 +16,8 @@ import type {
   OwnerFacts,
   OwnerSource,
 } from '../factory/overnight-types.js';
-import type { Action, FactoryState, Machine } from '../factory/types.js';
+import type { Action } from '../factory/plan.js';
+import type { FactoryState, Machine } from '../factory/types.js';
 import { newRecord } from '../machines/record.js';
 import { noFigures } from './desktop-figures.js';
 import { type Guest, resumedFrom, startingMachine, suspendedBy } from './desktop-guest.js';

@@ -5,7 +5,8 @@
 
 import { withEnd } from '../factory/early-deaths.js';
 import { lastEndFrom } from '../factory/news.js';
-import type { Action, CreationFailure, StopRequest } from '../factory/types.js';
+import type { Action } from '../factory/plan.js';
+import type { CreationFailure, StopRequest } from '../factory/types.js';
 import type { SimDaemon } from './daemon.js';
 import { newDirectory, SimMachine } from './machine.js';
 import { draw } from './random.js';

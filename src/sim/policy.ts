@@ -4,7 +4,8 @@
  */
 
 import type { Config } from '../config/types.js';
-import type { FactoryState, MachinetypeNews, Plan } from '../factory/types.js';
+import type { Plan } from '../factory/plan.js';
+import type { FactoryState, MachinetypeNews } from '../factory/types.js';
 import type { Uses } from '../factory/use.js';
 import type { Rng } from './random.js';
 

@@ -5,9 +5,10 @@
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
 import { isAbort } from '../factory/outcome.js';
+import type { Action } from '../factory/plan.js';
 import { freeSlots } from '../factory/starts.js';
 import { groupMembers, incompleteGroups } from '../factory/superslots.js';
-import type { Action, FactoryState, MachinetypeNews } from '../factory/types.js';
+import type { FactoryState, MachinetypeNews } from '../factory/types.js';
 import type { Rng } from './random.js';
 
 type Creation = Extract<Action, { kind: 'createMachine' }>;

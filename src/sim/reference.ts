@@ -9,7 +9,8 @@
 
 import type { Config } from '../config/types.js';
 import { decide } from '../factory/decide.js';
-import type { FactoryState, MachinetypeNews, Plan } from '../factory/types.js';
+import type { Plan } from '../factory/plan.js';
+import type { FactoryState, MachinetypeNews } from '../factory/types.js';
 import type { Uses } from '../factory/use.js';
 import { encode } from '../vacquery/codec.js';
 import { makeQuery } from '../vacquery/messages.js';

@@ -1,7 +1,8 @@
 /** What the parts of a simulation share: time, the scenario, and those who look on. */
 
 import type { Config } from '../config/types.js';
-import type { FactoryState, MachineRecord, MachinetypeNews, Plan } from '../factory/types.js';
+import type { Plan } from '../factory/plan.js';
+import type { FactoryState, MachineRecord, MachinetypeNews } from '../factory/types.js';
 import type { VirtualClock } from '../vacquery/virtual-clock.js';
 import type { SpacePolicy } from './policy.js';
 import type { Scenario } from './scenario.js';

@@ -10,7 +10,7 @@ import type { SpaceReport } from '../../src/daemon/space-report.js';
 import { factoryStatus } from '../../src/daemon/status.js';
 import { DecisionLog } from '../../src/factory/decision-log.js';
 import { NO_ORDERS } from '../../src/factory/orders.js';
-import type { Decision } from '../../src/factory/types.js';
+import type { Decision } from '../../src/factory/plan.js';
 import { controlHandlers } from './control-handlers.js';
 import { TestFactory } from './test-factory.js';
 

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Metrics } from '../../src/daemon/metrics.js';
 import type { SpaceFacts } from '../../src/daemon/metrics-gauges.js';
-import type { Plan } from '../../src/factory/types.js';
+import type { Plan } from '../../src/factory/plan.js';
 import { config, end, FACTORY, machinetype, news, record } from '../factory/builders.js';
 import { type Family, parseExposition, valuesOf } from './exposition.js';
 import { TestFactory } from './test-factory.js';

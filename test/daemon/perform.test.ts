@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { archivedRecords } from '../../src/accounting/archive.js';
 import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { type ErrorCode, VacError } from '../../src/errors.js';
-import type { Action } from '../../src/factory/types.js';
+import type { Action } from '../../src/factory/plan.js';
 import { CommandError } from '../../src/host/exec.js';
 import { CREATE_STEPS } from '../../src/machines/create.js';
 import { JOURNAL, slotHostname } from '../../src/machines/layout.js';

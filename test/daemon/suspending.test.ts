@@ -1,13 +1,13 @@
 /** Suspended machines of a factory whose owner comes and goes, through the real loop, journal and performer. */
 
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { returnSteps } from '../../src/config/windows.js';
 import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { recoverMachines } from '../../src/daemon/recover.js';
 import { VacError } from '../../src/errors.js';
 import type { OwnerFacts } from '../../src/factory/overnight-types.js';
-import type { Plan } from '../../src/factory/types.js';
+import type { Plan } from '../../src/factory/plan.js';
 import { JOURNAL } from '../../src/machines/layout.js';
 import { overnightConfig, owner } from '../factory/desk.js';
 import { NULL_LOGS, TestFactory } from './test-factory.js';
@@ -152,7 +152,7 @@ describe('a machine that goes on', () => {
     const told = await readFile(factory.layout.inMachine(record.id, 'jobfeatures/suspended_secs'), 'utf8');
     expect(Number(told)).toBeGreaterThanOrEqual(130);
     expect(Number(told)).toBeLessThan(140);
-    await vi.waitFor(() => expect(clocks()).toHaveLength(1));
+    await expect.poll(clocks).toHaveLength(1);
     const seconds = Number(clocks()[0]?.split(' ').at(-1));
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(10);
   });
@@ -172,11 +172,11 @@ describe('a machine that goes on', () => {
     factory.memory.overnight.owner = seen(400);
     await factory.drive();
     expect(states()).toEqual(['running', 'running', 'running']);
-    await vi.waitFor(() => expect(asked).toBe(1));
+    await expect.poll(() => asked).toBe(1);
     answer();
-    await vi.waitFor(() => expect(asked).toBe(2));
+    await expect.poll(() => asked).toBe(2);
     answer();
-    await vi.waitFor(() => expect(asked).toBe(3));
+    await expect.poll(() => asked).toBe(3);
     answer();
   });
 });

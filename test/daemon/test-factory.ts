@@ -15,8 +15,9 @@ import { Performer, type PerformerParts } from '../../src/daemon/perform.js';
 import type { Service } from '../../src/daemon/services.js';
 import { heldFromStart } from '../../src/daemon/suspending.js';
 import { decide } from '../../src/factory/decide.js';
+import type { Plan } from '../../src/factory/plan.js';
 import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
-import type { MachineRecord, Plan, ServiceName } from '../../src/factory/types.js';
+import type { MachineRecord, ServiceName } from '../../src/factory/types.js';
 import { FileDigests } from '../../src/host/images/file-digests.js';
 import { RootImages } from '../../src/host/images/root-images.js';
 import { Lvm } from '../../src/host/lvm.js';
@@ -41,9 +42,12 @@ export function nowSeconds(): number {
 
 /** Turns of the event loop until a condition holds; its clock is one that tests do not fake. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = process.hrtime.bigint() + 20_000_000_000n;
-  while (!(await condition())) {
-    if (process.hrtime.bigint() > deadline) throw new Error(`this never came: ${what}`);
+  const deadline = process.hrtime.bigint() + 60_000_000_000n;
+  for (;;) {
+    // Taken before the last question: a process that was held up in between has not waited yet.
+    const isLate = process.hrtime.bigint() > deadline;
+    if (await condition()) return;
+    if (isLate) throw new Error(`this never came: ${what}`);
     await turn();
   }
 }

@@ -4,10 +4,9 @@ import type { Config, MachinetypeConfig, Settings } from '../../src/config/types
 import { decide } from '../../src/factory/decide.js';
 import { NO_ORDERS } from '../../src/factory/orders.js';
 import type { OvernightVerdict } from '../../src/factory/overnight-types.js';
+import type { Action, Decision, Plan } from '../../src/factory/plan.js';
 import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type {
-  Action,
-  Decision,
   DrainOrder,
   EarlyDeaths,
   FactoryState,
@@ -16,7 +15,6 @@ import type {
   MachineEnd,
   MachineRecord,
   MachinetypeNews,
-  Plan,
   RunOrders,
   ServiceName,
   ServiceState,

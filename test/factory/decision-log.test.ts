@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DecisionLog } from '../../src/factory/decision-log.js';
-import type { Decision } from '../../src/factory/types.js';
+import type { Decision } from '../../src/factory/plan.js';
 
 function decision(changes: Partial<Decision>): Decision {
   return { timeSeconds: 100, slot: 0, machinetype: null, machine: null, code: 'all-taken', reason: 'full', ...changes };

@@ -5,9 +5,9 @@
  */
 
 import type { Config } from '../../src/config/types.js';
+import type { Action } from '../../src/factory/plan.js';
 import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type {
-  Action,
   DomainState,
   DrainOrder,
   FactoryState,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkInvariants } from '../../src/factory/invariants.js';
-import type { Action, Plan } from '../../src/factory/types.js';
+import type { Action, Plan } from '../../src/factory/plan.js';
 import {
   type ActionOf,
   config,

@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkInvariants } from '../../src/factory/invariants.js';
 import type { OvernightVerdict } from '../../src/factory/overnight-types.js';
-import type { Machine, MachineSuspension, Plan } from '../../src/factory/types.js';
+import type { Plan } from '../../src/factory/plan.js';
+import type { Machine, MachineSuspension } from '../../src/factory/types.js';
 import {
   actionsOf,
   config,

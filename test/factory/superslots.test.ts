@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Action } from '../../src/factory/plan.js';
 import { incompleteGroups } from '../../src/factory/superslots.js';
-import type { Action, FactoryState, Machine } from '../../src/factory/types.js';
+import type { FactoryState, Machine } from '../../src/factory/types.js';
 import { actionsOf, config, machine, machinetype, NOW, news, plan, seededRng, state } from './builders.js';
 
 const single = machinetype('single', { targetShare: 1, maxWallclockSeconds: 10_000, minWallclockSeconds: 1000 });
