@@ -14,7 +14,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long what is just ending may take. */
-const ENDING_SECONDS = 10;
+const ENDING_SECONDS = 60;
 /** Tables of iptables and libvirt, which come with their first use and stay. */
 const HOSTS_TABLE = /^table \w+ (filter|nat|mangle|raw|security|broute|libvirt_network)$/;
 
@@ -107,7 +107,7 @@ function virsh(...args: string[]): string[] {
 /** A command's lines; none where it cannot be asked, and so could not be used by tests either. */
 function lines(command: string, ...args: string[]): string[] {
   try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 30_000 })
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 120_000 })
       .split('\n')
       .filter((line) => line.trim() !== '');
   } catch {

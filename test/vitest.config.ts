@@ -10,6 +10,8 @@ export default defineConfig({
     // Live tests boot guests under software emulation on small, shared hosts.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // A condition that comes later comes all the same: `expect.poll` would give up after a second.
+    expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     globalSetup: ['test/clean-host.ts'],

@@ -205,7 +205,9 @@ export abstract class Caller extends EventEmitter<ConnectionEvents> {
     const seconds = timeoutSeconds === undefined ? this.#timeoutSeconds : checkedTimeout(timeoutSeconds);
     const callId = ++lastId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#giveUp(callId, seconds), Math.min(seconds * 1000, LONGEST_TIMER_MS));
+      // In a process that was held up timers come first: the immediate lets it take an answer that came in time.
+      const late = () => setImmediate(() => this.#giveUp(callId, seconds));
+      const timer = setTimeout(late, Math.min(seconds * 1000, LONGEST_TIMER_MS));
       pendingCalls.set(callId, { operation, timer, resolve, reject });
       try {
         begin(callId);

@@ -21,7 +21,7 @@ import {
   unknown,
 } from './views/check.js';
 
-const DAEMON_MS = 2_000;
+const DAEMON_MS = 5_000;
 
 /** What was found, and for programs the facts that it was made from. */
 interface Checked {

@@ -65,7 +65,7 @@ export interface FactoryNews {
 /** udp_timeout_seconds where nobody says (SPEC 2). */
 const DEFAULT_TIMEOUT_SECONDS = 10;
 /** The daemon answers in milliseconds, or hangs: then the configuration has to do. */
-const DAEMON_MS = 1_000;
+const DAEMON_MS = 5_000;
 
 /** Of the vacd with this state directory. */
 export function socketPath(stateDir: string): string {

@@ -81,6 +81,8 @@ export interface ControlHandlers {
 /** A question is one short line; who sends more is not `vac`. */
 const MAX_REQUEST_BYTES = 4096;
 const REQUEST_SECONDS = 10;
+/** What a request has vacd wait for: a machine in the middle of a step, libvirt, the firewall; or a host that is busy. */
+const ANSWER_SECONDS = 60;
 
 export class ControlServer {
   private server: Server | null = null;
@@ -128,6 +130,7 @@ export class ControlServer {
       if (text.length > MAX_REQUEST_BYTES) socket.destroy();
       else if (text.includes('\n')) {
         answered = true;
+        socket.setTimeout(ANSWER_SECONDS * 1000);
         socket.end(`${JSON.stringify(await this.answer(text))}\n`);
       }
     });
@@ -209,7 +212,7 @@ export async function askDaemon<Request extends ControlRequest>(
   request: Request,
 ): Promise<ControlReply<Request>> {
   const socket = connect(path);
-  socket.setEncoding('utf8').setTimeout(REQUEST_SECONDS * 1000, () => socket.destroy(new Error('no answer')));
+  socket.setEncoding('utf8').setTimeout(ANSWER_SECONDS * 1000, () => socket.destroy(new Error('no answer')));
   try {
     socket.write(`${JSON.stringify(request)}\n`);
     let text = '';

@@ -33,6 +33,8 @@ const MESSAGES_PER_SECOND = 10_000;
 /** Between two looks at what it says on stderr. */
 const WORDS_MS = 100;
 const MAX_UNSENT_BYTES = 64 * 2 ** 20;
+/** It loads its program meanwhile, which takes long where the host has much else to do. */
+const START_SECONDS = 60;
 /** So many beats unanswered, and it hangs. */
 const MISSED_BEATS = 5;
 /** Lines of trouble: so many at once, and one more each so many seconds. */
@@ -182,6 +184,10 @@ export class GuardProcess {
   }
 
   private askForBeat(): void {
+    if (!this.serving) {
+      if (this.livedSeconds >= START_SECONDS) void this.end(`did not begin within ${START_SECONDS} s and was ended`);
+      return;
+    }
     if (this.beat - this.beatAnswered >= MISSED_BEATS) {
       void this.end(`did not answer for ${MISSED_BEATS * this.options.beatSeconds} s and was ended`);
       return;

@@ -61,13 +61,16 @@ export function run(command: string, args: readonly string[], options: RunOption
       const details = { exitCode, stdout: stdout.text(), stderr: stderr.text() };
       reject(new CommandError(code as 'command-failed', message, details, { cause }));
     };
-    const timer = setTimeout(() => {
+    const late = () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       timedOut = true;
       killGroup(child.pid);
       // A child in another group may still hold the pipes open: do not wait for it.
       child.stdout.destroy();
       child.stderr.destroy();
-    }, timeoutSeconds * 1000);
+    };
+    // In a process that was held up timers come first: the immediate lets it hear that the program had ended in time.
+    const timer = setTimeout(() => setImmediate(late), timeoutSeconds * 1000);
     child.on('error', (cause: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       if (cause.code === 'ENOENT' || cause.code === 'EACCES') {

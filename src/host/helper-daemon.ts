@@ -247,14 +247,18 @@ function kill(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** Asks every few milliseconds until the condition holds. Returns whether it did within the time. */
+/**
+ * Asks every few milliseconds until the condition holds, and once more when the time is over: a process that was itself
+ * held up has not waited. Returns whether it held.
+ */
 export async function waitUntil(condition: () => Promise<boolean>, timeoutSeconds: number): Promise<boolean> {
   const deadline = performance.now() + timeoutSeconds * 1000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) return false;
+  for (;;) {
+    const isLate = performance.now() > deadline;
+    if (await condition()) return true;
+    if (isLate) return false;
     await delay(POLL_MILLISECONDS);
   }
-  return true;
 }
 
 const POLL_MILLISECONDS = 20;

@@ -19,6 +19,8 @@ export interface KeeperOptions {
   readonly days: number;
   readonly maxMegabytes: number;
   readonly datagramsSent?: () => Promise<ReadonlyMap<string, number> | null>;
+  /** Whether what was sent so far is in the logs, or lost: nothing waits for a receiver that is held up. Default: yes. */
+  readonly hasReadAll?: () => Promise<boolean>;
 }
 
 export interface LostLines {
@@ -52,6 +54,7 @@ export class LogKeeper {
   readonly full = new Set<string>();
   /** By machine id; null: not read yet from where the vacd before this one left them. */
   private accounts: Map<string, Account> | null = null;
+  /** Also of machines that are over: rsyslogd goes on to tell of them, and they count once. */
   private readonly refused = new Map<string, number>();
   private lostByUdp = 0;
   private lostByFull = 0;
@@ -83,7 +86,9 @@ export class LogKeeper {
     await this.open([...machines].filter(([, { id }]) => !accounts.has(id)));
     for (const id of [...ids, UNKNOWN]) await this.closeIfLarge(id);
     const counters = (await this.options.datagramsSent?.()) ?? null;
-    for (const id of ids) await this.settle(id, counters, false);
+    // Datagrams that wait are not lost; after the counters, so that these have nothing that came later.
+    const isSettled = counters !== null && ((await this.options.hasReadAll?.()) ?? true);
+    if (isSettled) for (const id of ids) await this.settle(id, counters, false);
     await this.writeAccounts();
     await this.noteRefused();
     await this.tidy(ids);
@@ -97,7 +102,6 @@ export class LogKeeper {
       const refused = this.refused.get(id) ?? 0;
       if (refused > 0) await this.say(id, `at least ${refused} more lines were not kept here`);
       (await this.readAccounts()).delete(id);
-      this.refused.delete(id);
       this.full.delete(id);
     }
     await this.writeAccounts();

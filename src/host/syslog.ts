@@ -48,7 +48,7 @@ export interface SyslogOptions {
   readonly maxMegabytes: number;
   /** Datagrams that each address sent to the relay so far, taken or not; null where nobody counts them. */
   readonly datagramsSent?: () => Promise<ReadonlyMap<string, number> | null>;
-  /** How long rsyslogd may take to confirm a table; default 10. */
+  /** How long rsyslogd may take to answer; default 10. */
   readonly answerSeconds?: number;
   readonly info: (message: string) => void;
   readonly warn: (message: string) => void;
@@ -89,7 +89,8 @@ export class SyslogRelay {
     this.logs = join(options.stateDir, 'logs');
     this.config = join(this.directory, 'rsyslog.conf');
     this.tablePath = join(this.directory, 'machines.json');
-    this.keeper = new LogKeeper({ ...options, logs: this.logs, directory: this.directory });
+    const hasReadAll = () => this.hasReadAll();
+    this.keeper = new LogKeeper({ ...options, logs: this.logs, directory: this.directory, hasReadAll });
     const { forwarding, ...rest } = options;
     this.forwarder = forwarding === null ? null : new SyslogForwarder({ ...rest, forwarding });
     this.rsyslogd = new HelperDaemon({
@@ -212,19 +213,30 @@ export class SyslogRelay {
       // Of a vacd before this one: rsyslogd may still have a table that is older than the file.
       await this.install(before);
     }
+    // What came while an address was nobody's stays nobody's, also where rsyslogd has still to read it.
+    if (taken.length > 0) await this.drain(taken.map(([address]) => address));
     await this.install({ machines, full: this.keeper.full });
     await this.keeper.open(taken);
   }
 
-  /** Sees through what these addresses have sent, then ends their connections. */
+  /** Sees through what these addresses have sent, as the table in force has it, and ends their connections. */
   private async drain(addresses: readonly string[]): Promise<void> {
     const probe = this.probe();
     const ports = [probe.port, ...(probe.relpPort === null ? [] : [probe.relpPort])];
     await waitUntil(async () => (await unreadBytes(addresses, ports)) === 0, DRAIN_SECONDS);
-    const ways: Way[] = ['udp', 'tcp', ...(probe.relpPort === null ? [] : (['relp'] as const))];
-    await Promise.all(ways.map((way) => askTable(probe, way, DRAIN_SECONDS)));
-    await closeConnections(addresses, ports);
-    if (!(await hasConnections(addresses, ports))) return;
+    const wereConnected = await hasConnections(addresses, ports);
+    if (wereConnected) await closeConnections(addresses, ports);
+    // Only now: what a thread of rsyslogd has still to read of a connection, its end included, comes before our own line.
+    const streams: Way[] = ['tcp', ...(probe.relpPort === null ? [] : (['relp'] as const))];
+    const ways: Way[] = ['udp', ...(wereConnected ? streams : [])];
+    const seconds = this.answerSeconds;
+    if ((await Promise.all(ways.map((way) => askTable(probe, way, seconds)))).includes(null)) {
+      throw new VacError(
+        'syslog-unavailable',
+        `the syslog receiver does not read what machines sent in ${seconds} s: ${await this.whyUnanswered()}`,
+      );
+    }
+    if (!wereConnected || !(await hasConnections(addresses, ports))) return;
     // A kernel that cannot end a connection of others'.
     await this.rsyslogd.stop();
     await this.rsyslogd.ensureRunning();
@@ -238,7 +250,7 @@ export class SyslogRelay {
     this.confirmed = null;
     await this.write(text);
     await this.rsyslogd.signal('SIGHUP');
-    const seconds = this.options.answerSeconds ?? ANSWER_SECONDS;
+    const seconds = this.answerSeconds;
     if (!(await waitUntil(async () => (await askTable(this.probe(), 'udp', 1)) === name, seconds))) {
       throw new VacError(
         'syslog-unavailable',
@@ -264,6 +276,15 @@ export class SyslogRelay {
     await this.rsyslogd.stop();
     this.options.warn('the syslog receiver did not answer again and again: it was ended, and is started anew');
     return 'it was ended, and is started anew';
+  }
+
+  /** Whether all datagrams that came so far are in the logs, or lost with one that does not run any more. */
+  private async hasReadAll(): Promise<boolean> {
+    return (await this.rsyslogd.status()) === null || (await askTable(this.probe(), 'udp', 1)) !== null;
+  }
+
+  private get answerSeconds(): number {
+    return this.options.answerSeconds ?? ANSWER_SECONDS;
   }
 
   private async write(text: string): Promise<void> {

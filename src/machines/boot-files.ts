@@ -30,8 +30,15 @@ export function earlySyslogFiles(syslog: HostPort | null, way: SyslogWay = 'udp'
   return { 'etc/rsyslog.d/vm.conf': VM_CONF[way](syslog).join('\n').concat('\n') };
 }
 
+/** So many lines may wait in a machine, some 20 MB of its memory; rsyslog's own 1,000 are a moment of a busy one. */
+const QUEUE_LINES = 20_000;
 /** A relay that is away must not hold the machine up: lines wait in a queue of the machine's own. */
-const QUEUED = ['$ActionQueueType LinkedList', '$ActionResumeRetryCount -1', '$ActionResumeInterval 5'];
+const QUEUED = [
+  '$ActionQueueType LinkedList',
+  `$ActionQueueSize ${QUEUE_LINES}`,
+  '$ActionResumeRetryCount -1',
+  '$ActionResumeInterval 5',
+];
 
 const VM_CONF: Readonly<Record<SyslogWay, (syslog: HostPort) => string[]>> = {
   udp: ({ host, port }) => [`*.* @${host}:${port}`],
@@ -40,7 +47,8 @@ const VM_CONF: Readonly<Record<SyslogWay, (syslog: HostPort) => string[]>> = {
     'module(load="omrelp")',
     // One line under way at a time: of more, some were seen lost when the receiver was killed meanwhile (librelp 1.11).
     `*.* action(type="omrelp" target="${host}" port="${SYSLOG_RELP_PORT}" windowSize="1"`,
-    '  queue.type="LinkedList" action.resumeRetryCount="-1" action.resumeInterval="5" action.resumeIntervalMax="5")',
+    `  queue.type="LinkedList" queue.size="${QUEUE_LINES}"`,
+    '  action.resumeRetryCount="-1" action.resumeInterval="5" action.resumeIntervalMax="5")',
   ],
 };
 

@@ -99,6 +99,6 @@ it('readClocks reads both clocks of this host', () => {
   const [first, second] = [readClocks(), readClocks()];
   expect(first.bootId).toMatch(/^[0-9a-f-]{36}$/);
   expect(second.bootSeconds).toBeGreaterThanOrEqual(first.bootSeconds);
-  expect(Math.abs(first.unixSeconds - Date.now() / 1000)).toBeLessThan(60);
+  expect(Math.abs(first.unixSeconds - Date.now() / 1000)).toBeLessThan(600);
   expect(clockStep(first, second)).toBe(0);
 });

@@ -30,28 +30,28 @@ describe('asking a space over real sockets', () => {
 
   it('goes on beside factories that are dead or have no address, and names them', async () => {
     await open({ factories: 5, dead: [1], nameless: [3] });
-    const result = await askSpace('factory_query', space.options({ timeoutSeconds: 1 }));
+    const result = await askSpace('factory_query', space.options({ timeoutSeconds: 5 }));
     expect(result.answers.map(({ outcome }) => outcome)).toEqual(['complete', 'none', 'complete', 'none', 'complete']);
-    expect(unanswered(result, 1)).toBe(
-      '2 of 5 factories did not answer within 1 s: wn01, wn03 (its name does not resolve)',
+    expect(unanswered(result, 5)).toBe(
+      '2 of 5 factories did not answer within 5 s: wn01, wn03 (its name does not resolve)',
     );
   });
 
   it('knows at once that no vacd runs on this host', async () => {
     await open({ factories: 1, dead: [0] });
     const began = performance.now();
-    const result = await askSpace('factory_query', space.options({ ownPort: 9, timeoutSeconds: 30 }));
-    expect(performance.now() - began).toBeLessThan(15_000);
-    expect(unanswered(result, 30)).toMatch(/^1 of 1 factory did not answer .*: wn00 \(this host: no vacd runs here;/);
+    const result = await askSpace('factory_query', space.options({ ownPort: 9, timeoutSeconds: 100 }));
+    expect(performance.now() - began).toBeLessThan(50_000);
+    expect(unanswered(result, 100)).toMatch(/^1 of 1 factory did not answer .*: wn00 \(this host: no vacd runs here;/);
   });
 
   it('waits for those that vacd here takes for dead only a tenth of the time', async () => {
     await open({ factories: 3, dead: [2] });
     const began = performance.now();
-    const options = space.options({ timeoutSeconds: 10, silent: new Set([space.names[1]!, space.names[2]!]) });
+    const options = space.options({ timeoutSeconds: 30, silent: new Set([space.names[1]!, space.names[2]!]) });
     const { answers } = await askSpace('factory_query', options);
     expect(answers.map(({ outcome }) => outcome)).toEqual(['complete', 'complete', 'none']);
-    expect(performance.now() - began).toBeLessThan(8000);
+    expect(performance.now() - began).toBeLessThan(28_000);
   });
 
   it('does not look up a name again that it has, and does one that it has not', async () => {

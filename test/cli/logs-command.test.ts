@@ -83,7 +83,7 @@ describe('vac logs', () => {
       passing: () => {},
       view: () => ({ columns: 80, nowSeconds: 0, colour: false }),
     }));
-    const sees = (text: string) => waitUntil(async () => printed.includes(text), 5);
+    const sees = (text: string) => waitUntil(async () => printed.includes(text), 60);
     expect(await sees('c ?[31m?\n')).toBe(true);
     await appendFile(layout.machineLog(NEW), 'whole\nhalf');
     expect(await sees('whole\n')).toBe(true);

@@ -24,7 +24,7 @@ export interface Said extends Ended {
 export function configOf(shape: LoopbackShape): string {
   const settings = [
     'vac_space = vac01.example.com',
-    'udp_timeout_seconds = 1',
+    'udp_timeout_seconds = 5',
     `factories = ${namesOf(shape).join(' ')}`,
   ];
   return `[settings]\n${settings.join('\n')}\n`;
@@ -35,7 +35,7 @@ export function reportOf(shape: LoopbackShape, changes: Partial<SpaceReport> = {
   const [factory] = factories as [string];
   const space = 'vac01.example.com';
   const rest = { alone: false, peers: [], problems: [], hint: null, keys: null };
-  return { space, factory, factories, queryPort: 995, udpTimeoutSeconds: 1, ...rest, ...changes };
+  return { space, factory, factories, queryPort: 995, udpTimeoutSeconds: 5, ...rest, ...changes };
 }
 
 /** Runs `vac` with each list of arguments, one after the other; `['sh', line]` is a line of a shell instead. */

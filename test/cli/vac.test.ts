@@ -8,7 +8,7 @@ const SHAPE = { factories: 4, slots: 4, machinetypes: 3, dead: [2], nameless: [3
 const FILES = { 'vac.conf': configOf(SHAPE), 'bad.conf': '[settings]\nvac_spaec = x\n' };
 
 const MISSING =
-  /^vac: 2 of 4 factories did not answer within 1 s: wn02, wn03 \(its name was not resolved within 0\.3 s\)\n$/;
+  /^vac: 2 of 4 factories did not answer within 5 s: wn02, wn03 \(its name was not resolved within 1\.5 s\)\n$/;
 
 /** What vacd knows of a factory that it never heard. */
 const SILENT = {
@@ -81,7 +81,7 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
     piped: ['sh', 'vac machines --config @vac.conf wn00 wn01 | true; echo "$PIPESTATUS"'],
     full: ['sh', 'vac machines --config @vac.conf wn00 > /dev/full'],
     steering: ['sh', "vac machines --config @vac.conf $'\\e[31mwn00' \\u202e"],
-    watchPiped: ['sh', 'vac watch --json --interval 1 --config @vac.conf | head -n 2; echo "$PIPESTATUS"'],
+    watchPiped: ['sh', 'vac watch --json --interval 5 --config @vac.conf | head -n 2; echo "$PIPESTATUS"'],
     watchEnded: [
       'sh',
       'exec 3< <(exec $VAC watch --json --interval 3000 --config @vac.conf wn00); read -r <&3; kill -TERM $!; wait $!; echo $?',
@@ -91,16 +91,16 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
   let said: Record<keyof typeof COMMANDS, Said>;
 
   beforeAll(async () => {
-    // By turns on two hosts: many of these commands wait for factories that are not there.
+    // By turns on four hosts: many of these commands wait for factories that are not there.
     const names = Object.keys(COMMANDS) as (keyof typeof COMMANDS)[];
-    const halves = [names.filter((_, index) => index % 2 === 0), names.filter((_, index) => index % 2 === 1)];
+    const parts = [0, 1, 2, 3].map((part) => names.filter((_, index) => index % 4 === part));
     const all = await Promise.all(
-      halves.map(async (half) => {
+      parts.map(async (part) => {
         const each = await runVac(
           { shape: SHAPE, files: FILES },
-          half.map((name) => COMMANDS[name]),
+          part.map((name) => COMMANDS[name]),
         );
-        return half.map((name, index) => [name, each[index]!] as const);
+        return part.map((name, index) => [name, each[index]!] as const);
       }),
     );
     said = Object.fromEntries(all.flat()) as typeof said;
@@ -119,7 +119,7 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
   });
 
   it('no command takes longer than it may', () => {
-    for (const name of ['machines', 'factories', 'shares'] as const) expect(said[name].tookMs).toBeLessThan(5000);
+    for (const name of ['machines', 'factories', 'shares'] as const) expect(said[name].tookMs).toBeLessThan(25_000);
   });
 
   it('asks only factories that are named, in full or by their first label', () => {
@@ -327,7 +327,7 @@ describe('vac on a host with a configuration, but no vacd to ask', () => {
 
   it('is a program like others: its exit code is its own, and a reader that has enough is no error', () => {
     expect(said.process.code).toBe(1);
-    expect(said.process.stderr).toContain('1 of 2 factories did not answer within 1 s: wn02');
+    expect(said.process.stderr).toContain('1 of 2 factories did not answer within 5 s: wn02');
     expect(said.piped).toMatchObject({ code: 0, stdout: '0\n', stderr: '' });
   });
 });
@@ -425,23 +425,23 @@ describe.concurrent('vac on a host whose vacd can be asked', () => {
   it('waits only shortly for factories that do not answer vacd either, unless they are named', async () => {
     const peer = { ...SILENT, factory: 'wn02.example.com' };
     const shape = { ...SHAPE, factories: 3, nameless: [] };
-    const space = reportOf(shape, { peers: [peer], udpTimeoutSeconds: 6 });
-    const [all, named] = await runVac({ shape, files: FILES, space }, [
-      ['factories', '--state-dir', '@state'],
-      ['factories', '--state-dir', '@state', 'wn01', 'wn02'],
-    ]);
-    expect(all!.tookMs).toBeLessThan(5000);
+    const ask = async (udpTimeoutSeconds: number, ...names: string[]) => {
+      const space = reportOf(shape, { peers: [peer], udpTimeoutSeconds });
+      return (await runVac({ shape, files: FILES, space }, [['factories', '--state-dir', '@state', ...names]]))[0];
+    };
+    const [all, named] = await Promise.all([ask(40), ask(6, 'wn01', 'wn02')]);
+    expect(all!.tookMs).toBeLessThan(30_000);
     expect(all!.stderr).toContain('1 of 3 factories did not answer');
     expect(named!.tookMs).toBeGreaterThan(5900);
   });
 
   it('says that a vacd that does not speak VacQuery cannot answer', async () => {
-    const space = reportOf({ factories: 1 }, { queryPort: null, udpTimeoutSeconds: 30 });
+    const space = reportOf({ factories: 1 }, { queryPort: null, udpTimeoutSeconds: 60 });
     const [said] = await runVac({ shape: { factories: 1, dead: [0] }, files: FILES, space }, [
       ['machines', '--state-dir', '@state'],
     ]);
     expect(said!.stderr).toContain('wn00 (the vacd here does not answer VacQuery now; its log says why)');
-    expect(said!.tookMs).toBeLessThan(15_000);
+    expect(said!.tookMs).toBeLessThan(40_000);
   });
 });
 
@@ -463,7 +463,7 @@ describe('vac on a terminal', () => {
 
   beforeAll(async () => {
     const slow = { ...SMALL, dead: [1] };
-    const files = { 'vac.conf': configOf(SMALL), 'slow.conf': configOf(slow).replace('seconds = 1', 'seconds = 3') };
+    const files = { 'vac.conf': configOf(SMALL), 'slow.conf': configOf(slow) };
     const watch = 'watch --config @vac.conf --interval 1';
     const [q, interrupt, machines, plain] = await runVac({ shape: SMALL, files }, [
       ['sh', `${PRESS} press type-1 q '${watch}'`],
@@ -495,7 +495,7 @@ describe('vac on a terminal', () => {
   });
 
   it('says whom it waits for, and takes that away again', () => {
-    expect(said.waiting).toContain('\rESC[K1 of 2 answered; waiting up to 3 s for wn01');
+    expect(said.waiting).toContain('\rESC[K1 of 2 answered; waiting up to 5 s for wn01');
     expect(said.waiting).toMatch(/\rESC\[KESC.*FACTORY/);
   });
 });

@@ -48,14 +48,14 @@ function start(options: Partial<WatchOptions> = {}): ConfigWatch {
 }
 
 const reported = (...expected: string[]): Promise<void> =>
-  vi.waitFor(() => expect(reports).toEqual(expected), { timeout: 10_000, interval: 5 });
+  vi.waitFor(() => expect(reports).toEqual(expected), { timeout: 60_000, interval: 5 });
 
 it('reports the first configuration, and the last of several changes in place', async () => {
   await put('vac.conf', space('one'));
   start();
   await reported('one.example.com');
   for (const name of ['two', 'three', 'four']) await writeFile(file('vac.conf'), space(name));
-  await vi.waitFor(() => expect(reports.at(-1)).toBe('four.example.com'), { timeout: 10_000, interval: 5 });
+  await vi.waitFor(() => expect(reports.at(-1)).toBe('four.example.com'), { timeout: 60_000, interval: 5 });
 });
 
 it('sees files that are replaced, go and come', async () => {
@@ -72,7 +72,7 @@ it('sees files that are replaced, go and come', async () => {
     `bad: vac.conf: there is no configuration (looked at ${root}/vac.d, ${root}/vac.conf); write for instance:\n    [settings]\n    vac_space = vac01.example.com\n    [machinetype example]\n    target_share = 1\n    machine_model = vm-raw\n    root_image = /srv/images/example.qcow2`,
   );
   await put('vac.d/a.conf', space('three'));
-  await vi.waitFor(() => expect(reports[3]).toBe('three.example.com'), { timeout: 10_000, interval: 5 });
+  await vi.waitFor(() => expect(reports[3]).toBe('three.example.com'), { timeout: 60_000, interval: 5 });
 });
 
 it('sees a directory that comes later, and what changes in it', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Containment, type ContainmentParts, connectionsShare } from '../../src/daemon/containment.js';
 import { Memory } from '../../src/daemon/memory.js';
 import { VacError } from '../../src/errors.js';
@@ -94,7 +94,7 @@ describe('Containment', () => {
     };
     const { containment, memory, wishes, checked } = containmentOf([{ record: { slot: 0 } }], { hypervisor });
     const look = containment.check();
-    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    await expect.poll(() => answers).toHaveLength(1);
     // Meanwhile a machine is made, and asks for its rules.
     const record = testRecord({ id: 'later', uuid: 'uuid-later', slot: 1, egressDeny: '10.0.0.0/8' });
     memory.remember({ record, phase: 'starting', suspension: null, cpuSeconds: 0 } as unknown as JournalEntry, 0);

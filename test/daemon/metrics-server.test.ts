@@ -58,10 +58,12 @@ describe('the text', () => {
       made += 1;
       return `vac_up 1\n${'# ä comment\n'.repeat(100_000)}`;
     };
+    const began = performance.now();
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask('/metrics')));
+    const tookSeconds = (performance.now() - began) / 1000;
     for (const { status, body } of answers)
       expect([status, body === `vac_up 1\n${'# ä comment\n'.repeat(100_000)}`]).toEqual([200, true]);
-    expect(made).toBe(1);
+    expect(made).toBeLessThanOrEqual(1 + Math.floor(tookSeconds));
   });
 
   test('that cannot be made is an error for who asks, and a line in the log', async () => {

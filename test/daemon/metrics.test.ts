@@ -8,7 +8,7 @@ import type { SpaceFacts } from '../../src/daemon/metrics-gauges.js';
 import type { Plan } from '../../src/factory/plan.js';
 import { config, end, FACTORY, machinetype, news, record } from '../factory/builders.js';
 import { type Family, parseExposition, valuesOf } from './exposition.js';
-import { TestFactory } from './test-factory.js';
+import { TestFactory, until } from './test-factory.js';
 
 let factory: TestFactory;
 let metrics: Metrics;
@@ -328,17 +328,24 @@ describe('the host', () => {
   });
 
   test('the event loop’s lag is what it was late, without the time between two looks', async () => {
-    const other = monitorEventLoopDelay({ resolution: 100 });
-    await scrape();
+    // Another one, which looks more often, begins before and ends after it, tells how busy this host was: until there was
+    // nothing that made a look late by as much as the time between two.
+    const other = monitorEventLoopDelay({ resolution: 10 });
     other.enable();
-    const soon = performance.now() + 450;
-    while (performance.now() < soon) await turn();
-    const families = await scrape();
+    let families: Awaited<ReturnType<typeof scrape>>;
+    do {
+      other.reset();
+      await scrape();
+      const soon = performance.now() + 450;
+      while (performance.now() < soon) await turn();
+      families = await scrape();
+      const looks = other.count;
+      await until('another look', () => other.count > looks);
+    } while (other.max / 1e9 > 0.09);
     other.disable();
     const { '': mean } = valuesOf(families, 'vac_event_loop_lag_mean_seconds');
     const { '': max } = valuesOf(families, 'vac_event_loop_lag_max_seconds');
-    // However busy this host is, both were late by about as much.
-    expect(Math.abs(mean! - (other.mean / 1e9 - 0.1))).toBeLessThan(0.05);
+    expect(max).toBeLessThan(0.095);
     expect(max).toBeGreaterThanOrEqual(mean!);
     expect(valuesOf(families, 'vac_factory_info')).toEqual({ [`factory=${FACTORY} space=vac01.example.com`]: 1 });
   });

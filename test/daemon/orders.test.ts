@@ -185,14 +185,15 @@ describe('a file of orders that cannot be used', () => {
 
 describe('draining until a time', () => {
   test('ends by itself, in the decision at once, in the file by the next tidying', async () => {
-    await orders.drain(drainOrder({ untilSeconds: nowSeconds() + 1000 }));
+    const untilSeconds = nowSeconds() + 1000;
+    await orders.drain(drainOrder({ untilSeconds }));
     expect(slotDecision(factory.pass(), 0)?.code).toBe('draining');
     expect(actionsOf(factory.pass(1000), 'createMachine')).not.toEqual([]);
-    orders.tidy(nowSeconds() + 999);
+    orders.tidy(untilSeconds - 1);
     expect(factory.log.with('draining is over')).toEqual([]);
-    for (const over of [1000, 1002, 1000 + 3599]) orders.tidy(nowSeconds() + over);
+    for (const over of [0, 2, 3599]) orders.tidy(untilSeconds + over);
     expect(factory.log.with('draining is over: it was ordered until')).toHaveLength(1);
-    orders.tidy(nowSeconds() + 1000 + 3600);
+    orders.tidy(untilSeconds + 3600);
     expect(factory.memory.orders.drain).toBeNull();
     expect(factory.log.with('draining is over')).toHaveLength(1);
     await until('the file is gone', async () => (await file()) === null);

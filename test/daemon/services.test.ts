@@ -163,7 +163,7 @@ describe('whose address is whose, for the log', () => {
     const others = [2, 3, 4, 5].map((number) => logs.assign(machine(`169.254.169.${number}`, `${number}`)));
     answers[0]!();
     await first;
-    await vi.waitFor(() => expect(tables).toEqual([1, 5]));
+    await expect.poll(() => tables).toEqual([1, 5]);
     answers[1]!();
     await Promise.all(others);
     const last = logs.release('169.254.169.1', '1');

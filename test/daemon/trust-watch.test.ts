@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TrustWatch, type TrustWatchParts } from '../../src/daemon/trust-watch.js';
 import type { DropCounts } from '../../src/host/firewall.js';
 import type { ForwardingFacts } from '../../src/host/syslog-forwarder.js';
@@ -50,7 +50,7 @@ test('what is dear to know is looked up again and again, what cannot be known is
   await made.look();
   expect(made.facts().drops).toBeNull();
   made.start();
-  await vi.waitFor(() => expect(calls).toBeGreaterThan(4));
+  await expect.poll(() => calls).toBeGreaterThan(4);
   made.stop();
 });
 

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { DemoGuest, demoDirectory, demoUserData, type GuestOptions } from './demo-guest.js';
 
 const image = '/var/cache/vac-demo/vac-demo.qcow2';
-const bootSeconds = 60;
+const bootSeconds = 150;
 
 // Each guest is busy with booting, on one processor; more of them would only wait for each other.
 vi.setConfig({ maxConcurrency: 2 });
@@ -105,7 +105,7 @@ describe.concurrent('the demo guest', { timeout: 2 * bootSeconds * 1000 }, () =>
     await withGuest(demoUserData({ option_work_seconds: '600', option_mode: 'ignore-acpi' }), {}, async (machine) => {
       await heartbeatOf(machine);
       machine.pressPowerButton();
-      await vi.waitFor(() => expect(machine.read('console.log')).toContain('pressed, and ignored'), 10_000);
+      await vi.waitFor(() => expect(machine.read('console.log')).toContain('pressed, and ignored'), 60_000);
       expect(machine.read('joboutputs/shutdown_message')).toBeUndefined();
     });
   });
@@ -114,7 +114,7 @@ describe.concurrent('the demo guest', { timeout: 2 * bootSeconds * 1000 }, () =>
     await withGuest(demoUserData({ option_mode: 'hang' }), {}, async (machine) => {
       await vi.waitFor(() => expect(machine.report().demo_mode).toBe('hang'), bootSeconds * 1000);
       machine.pressPowerButton();
-      await vi.waitFor(() => expect(machine.read('console.log')).toContain('pressed, and ignored'), 10_000);
+      await vi.waitFor(() => expect(machine.read('console.log')).toContain('pressed, and ignored'), 60_000);
       expect(machine.read('joboutputs/heartbeat')).toBeUndefined();
     });
   });

@@ -52,9 +52,9 @@ function startDaemon(program: string, args: string[]): void {
 
 /** Waits until something holds, because daemons tell in different ways that they are ready. */
 async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 100_000;
   while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`the demo site waited 20 s for ${what}`);
+    if (Date.now() > deadline) throw new Error(`the demo site waited 100 s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -202,7 +202,8 @@ function startGuest(): void {
   args.push('-netdev', 'tap,id=net,ifname=tap0,script=no,downscript=no');
   args.push('-device', `virtio-net-pci,netdev=net,mac=${mac},romfile=`, ...makeDisks());
   const stdio: StdioOptions = ['ignore', 'inherit', 'inherit'];
-  spawn('qemu-system-x86_64', args, { stdio }).on('exit', (status) => process.exit(status ?? 1));
+  // What the guest said last may still be in a socket: it is taken first.
+  spawn('qemu-system-x86_64', args, { stdio }).on('exit', (status) => setImmediate(() => process.exit(status ?? 1)));
 }
 
 makeNetwork();

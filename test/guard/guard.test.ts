@@ -60,6 +60,8 @@ function makeGuard(options: Partial<GuardOptions> = {}): Guard {
     mark: directory,
     identity: IDENTITY,
     onProblem,
+    // None is taken for hung that is only held up.
+    beatSeconds: 30,
     ...options,
   });
   return guard;
@@ -67,7 +69,8 @@ function makeGuard(options: Partial<GuardOptions> = {}): Guard {
 
 async function serving(options: Partial<GuardOptions> = {}): Promise<{ guard: Guard; at: ListenAddress; pid: number }> {
   const made = makeGuard(options);
-  await made.ensureRunning();
+  // It may take longer to begin than one check waits.
+  await made.ensureRunning().catch(() => made.check());
   return { guard: made, at: sockets.bound()[0]!, pid: made.pid! };
 }
 
@@ -227,7 +230,7 @@ describe('when the child ends', () => {
     process.kill(pid, 'SIGKILL');
     expect((await Promise.all(waiting)).map(({ body }) => body)).toEqual(Array(20).fill('4'));
     expect(guard.pid).not.toBe(pid);
-    expect(guard.facts()).toEqual({ serving: true, ends: 1, problem: null });
+    await expect.poll(() => guard.facts()).toEqual({ serving: true, ends: 1, problem: null });
     expect(problems).toEqual([expect.stringMatching(/^the child was ended by SIGKILL; another is started/)]);
     await guard.check();
   });
@@ -246,27 +249,39 @@ describe('when the child ends', () => {
   });
 
   it('or hangs, it is ended and replaced', async () => {
-    // The next one has as long to start.
-    const { guard, at, pid } = await serving({ beatSeconds: 0.6 });
+    const { guard, at, pid } = await serving({ beatSeconds: 1 });
     process.kill(pid, 'SIGSTOP');
     expect((await ask(at, MACHINE_IP, '/machinefeatures/total_cpu')).body).toBe('4');
     expect(guard.pid).not.toBe(pid);
     expect(lives(pid)).toBe(false);
-    expect(problems).toEqual([expect.stringMatching(/did not answer for 3 s and was ended; another is started/)]);
+    expect(problems[0]).toMatch(/did not answer for 5 s and was ended; another is started/);
+  });
+
+  it('is not taken for one that hangs while it begins, however long that takes', async () => {
+    const { at } = await serving({
+      beatSeconds: 1,
+      command: (task, mark) => {
+        const [command, args] = guardCommand(task, mark);
+        return ['sh', ['-c', 'sleep 7; exec "$0" "$@"', command, ...args]];
+      },
+    });
+    expect(problems).toEqual([]);
+    expect((await ask(at, MACHINE_IP, '/machinefeatures/total_cpu')).body).toBe('4');
   });
 
   it('again and again, it is a fault that is told, and is tried ever more slowly', async () => {
     const made = makeGuard({ command: () => ['sh', ['-c', 'echo "no such luck" >&2; exit 7']] });
-    await expect(made.ensureRunning()).rejects.toMatchObject({
+    await expect(made.ensureRunning()).rejects.toMatchObject({ code: 'helper-failed' });
+    await expect.poll(() => made.facts().ends).toBeGreaterThanOrEqual(3);
+    await expect(made.check()).rejects.toMatchObject({
       code: 'helper-failed',
       message: expect.stringMatching(
-        /^the child does not stay up: 3 ended soon after their start, the last one ended with code 7$/,
+        /^the child does not stay up: [3-9] ended soon after their start, the last one ended with code 7$/,
       ),
     });
-    await expect(made.check()).rejects.toMatchObject({ code: 'helper-failed' });
     expect(problems).toContain('no such luck');
-    expect(problems.at(-1)).toMatch(/ended with code 7; another is started in 2 s$/);
-    expect(made.facts()).toMatchObject({ serving: false, ends: 3, problem: expect.stringContaining('not stay up') });
+    expect(problems).toContainEqual(expect.stringMatching(/ended with code 7; another is started in 2 s$/));
+    expect(made.facts()).toMatchObject({ serving: false, problem: expect.stringContaining('not stay up') });
     await made.close();
     expect(made.facts().problem).toBeNull();
   });
@@ -339,7 +354,7 @@ describe('when vacd ends', () => {
     expect(lives(pid)).toBe(true);
     expect(portIsFree(port)).toBe(false);
     parent.kill('SIGKILL');
-    await expect.poll(() => lives(pid), { timeout: 5000 }).toBe(false);
+    await expect.poll(() => lives(pid)).toBe(false);
     await expect.poll(() => portIsFree(port)).toBe(true);
   });
 
@@ -385,9 +400,10 @@ describe('a child that has been taken over', () => {
     const before = process.memoryUsage().rss;
     await serving(hostile('words without end'));
     const began = process.cpuUsage();
-    const seconds = 1.5;
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    const beganMs = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     const { user, system } = process.cpuUsage(began);
+    const seconds = (performance.now() - beganMs) / 1000;
     expect((user + system) / 1e6 / seconds).toBeLessThan(0.8);
     expect(problems.length).toBeLessThan(40);
     for (const problem of problems) expect(problem).toBe('[2Jaaa');

@@ -1,5 +1,9 @@
-import { existsSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CommandError, isInstalled, MAX_OUTPUT_BYTES, run } from '../../src/host/exec.js';
 import { waitUntil } from '../../src/host/helper-daemon.js';
 
@@ -54,12 +58,45 @@ describe('run', () => {
     });
   });
 
-  test('after the timeout the program and its children are gone', async () => {
-    const error = await failure(run('sh', ['-c', 'sleep 1000 & echo $!; wait'], { timeoutSeconds: 0.3 }));
-    expect(error).toMatchObject({ code: 'command-timeout', message: expect.stringContaining('within 0.3 s') });
-    const child = Number(error.details.stdout.trim());
-    expect(child).toBeGreaterThan(1);
-    expect(await waitUntil(async () => !existsSync(`/proc/${child}`), 10)).toBe(true);
+  describe('with a timeout', () => {
+    let directory: string;
+    beforeEach(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'vac-exec-'));
+    });
+    afterEach(async () => {
+      vi.useRealTimers();
+      await rm(directory, { recursive: true });
+    });
+
+    /** What the program has written there. */
+    const written = () => (existsSync(join(directory, 'pid')) ? readFileSync(join(directory, 'pid'), 'utf8') : '');
+
+    test('after it the program and its children are gone', async () => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const script = 'sleep 1000 & echo said; echo $! >"$0/pid"; wait';
+      const failed = failure(run('sh', ['-c', script, directory], { timeoutSeconds: 7 }));
+      expect(await waitUntil(async () => written().endsWith('\n'), 60)).toBe(true);
+      // Where that was so at once, reading has not begun yet.
+      await setImmediate();
+      vi.advanceTimersByTime(7000);
+      const error = await failed;
+      expect(error).toMatchObject({ code: 'command-timeout', message: expect.stringContaining('within 7 s') });
+      expect(error.details.stdout).toBe('said\n');
+      const child = Number(written());
+      expect(child).toBeGreaterThan(1);
+      expect(await waitUntil(async () => !existsSync(`/proc/${child}`), 60)).toBe(true);
+    });
+
+    test('a program that ended in time is none that did not, however late this process hears of it', async () => {
+      // After an immediate timers come first, and what other programs did after them.
+      await setImmediate();
+      const ended = run('sh', ['-c', 'echo said; echo $$ >"$0/pid"', directory], { timeoutSeconds: 0.001 });
+      // Nothing of this process runs until the program has ended, which is longer than a millisecond later.
+      const began = performance.now();
+      const state = () => readFileSync(`/proc/${written().trim()}/stat`, 'utf8').replace(/.*\) /s, '')[0];
+      while (performance.now() < began + 5 || !written().endsWith('\n') || state() !== 'Z');
+      expect(await ended).toMatchObject({ stdout: 'said\n', exitCode: 0 });
+    });
   });
 
   test('a child left in the background, which holds the output open, is not waited for', async () => {

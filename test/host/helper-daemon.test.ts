@@ -56,7 +56,7 @@ const options = (): HelperOptions => ({
   directory,
   env: { GREETING: 'hello' },
   isReady: async ({ pid }) => (await readFile(join(directory, 'ready'), 'utf8').catch(() => '')) === String(pid),
-  readySeconds: 10,
+  readySeconds: 60,
 });
 
 function daemon(changes: Partial<HelperOptions> = {}): HelperDaemon {
@@ -107,7 +107,7 @@ describe('a helper', () => {
     const { process: first } = await helper.ensureRunning();
     expect(await helper.hasEnded()).toBe(false);
     process.kill(first.pid, 'SIGKILL');
-    await waitUntil(async () => (await helper.status()) === null, 10);
+    expect(await waitUntil(async () => (await helper.status()) === null, 60)).toBe(true);
     expect([await helper.hasEnded(), await helper.hasEnded()]).toEqual([true, false]);
     const { process: second, started } = await helper.ensureRunning();
     expect(started).toBe(true);
@@ -126,14 +126,22 @@ describe('a helper', () => {
 
   test('that runs but does not become ready is replaced', async () => {
     await configure('never ready');
-    const helper = daemon({ readySeconds: 1 });
+    let first: number | null = null;
+    const isReady: HelperOptions['isReady'] = async (process) => {
+      first ??= process.pid;
+      // Those after it are given the time that they need on a busy host.
+      return process.pid !== first && (await waitUntil(() => options().isReady(process), 60));
+    };
+    const helper = daemon({ readySeconds: 1, isReady });
     await expect(helper.ensureRunning()).rejects.toMatchObject({
       code: 'helper-failed',
       message: expect.stringContaining('did not become ready'),
     });
     await configure('ordinary');
-    expect((await helper.ensureRunning()).started).toBe(true);
-    expect(await starts()).toHaveLength(2);
+    const { process: second, started } = await helper.ensureRunning();
+    expect(started).toBe(true);
+    expect(second.pid).not.toBe(first);
+    expect(await readHelperProcess(first!, options())).toBeNull();
   });
 
   test('that is not installed is named', async () => {
@@ -148,7 +156,7 @@ describe('a helper', () => {
     expect(await helper.signal('SIGHUP')).toBe(false);
     await helper.ensureRunning();
     expect(await helper.signal('SIGHUP')).toBe(true);
-    expect(await waitUntil(async () => existsSync(join(directory, 'hangups')), 10)).toBe(true);
+    expect(await waitUntil(async () => existsSync(join(directory, 'hangups')), 60)).toBe(true);
   });
 
   test('is stopped, by force if it must be, and stopping twice is fine', async () => {

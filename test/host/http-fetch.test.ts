@@ -2,17 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isVacError } from '../../src/errors.js';
 import { fetchBounded, type HttpOptions, isHttpUrl, openHttp } from '../../src/host/http-fetch.js';
 import { VERSION } from '../../src/version.js';
 import { type Authority, makeAuthority, serveBytes, serveHttp, serveHttps, type WebServer } from './web-server.js';
 
-const OPTIONS: HttpOptions = { timeoutSeconds: 20, maxBytes: 1000 };
+const OPTIONS: HttpOptions = { timeoutSeconds: 100, maxBytes: 1000 };
 
 let server: WebServer | null = null;
 afterEach(async () => {
+  vi.useRealTimers();
   await server?.close();
   server = null;
 });
@@ -77,15 +77,18 @@ describe('an answer', () => {
   });
 
   it('may take its reader longer than a server may be silent', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    let goOn = () => {};
     const url = await at((_request, response) => {
       response.write('first');
-      setTimeout(() => response.end('second'), 20);
+      goOn = () => response.end('second');
     });
-    const stream = await openHttp(url, { ...OPTIONS, idleSeconds: 0.2 });
+    const stream = await openHttp(url, { ...OPTIONS, idleSeconds: 2 });
     const parts: string[] = [];
     for await (const part of stream.body) {
       parts.push(part.toString());
-      await sleep(400);
+      vi.advanceTimersByTime(4000);
+      goOn();
     }
     expect(parts.join('')).toBe('firstsecond');
   });
@@ -124,7 +127,8 @@ describe('a server that', () => {
 
   it('falls silent', async () => {
     const url = await at((_request, response) => response.write('half'));
-    expect(await failure(fetchBounded(url, { ...OPTIONS, idleSeconds: 0.1 }))).toContain('nothing came for 0.1 s');
+    const options = { ...OPTIONS, answerSeconds: 60, idleSeconds: 0.1 };
+    expect(await failure(fetchBounded(url, options))).toContain('nothing came for 0.1 s');
   });
 
   it('drips, within the idle time', async () => {
@@ -132,7 +136,7 @@ describe('a server that', () => {
       const timer = setInterval(() => response.write('x'), 10);
       response.on('close', () => clearInterval(timer));
     });
-    const options = { ...OPTIONS, idleSeconds: 1, rateWindowSeconds: 0.3, minBytesPerSecond: 200 };
+    const options = { ...OPTIONS, idleSeconds: 60, rateWindowSeconds: 0.3, minBytesPerSecond: 200 };
     expect(await failure(fetchBounded(url, options))).toContain('sends less than 200 bytes a second');
     expect(await failure(fetchBounded(url, { ...OPTIONS, timeoutSeconds: 0.3 }))).toContain(
       'no complete answer within',

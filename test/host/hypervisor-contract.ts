@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DomainFact, Hypervisor, HypervisorEvent } from '../../src/host/hypervisor.js';
 import { domainXml } from '../../src/machines/domain-xml.js';
 import { compareNetwork, dhcpHosts, dhcpHostXml, NETWORK_NAME, networkXml } from '../../src/machines/network-xml.js';
@@ -108,7 +108,7 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
     it('that are asked to shut down, and do, are gone', async () => {
       const { uuid } = await create();
       await hypervisor.shutdownDomain(uuid);
-      await vi.waitFor(async () => expect(await listed(uuid)).toBeUndefined());
+      await expect.poll(() => listed(uuid)).toBeUndefined();
     });
 
     it('wait for being resumed when they were asked to', async () => {
@@ -163,9 +163,9 @@ export function hypervisorContract(make: () => Promise<Hypervisor>): void {
       const events: HypervisorEvent[] = [];
       hypervisor.onEvent((event) => events.push(event));
       const { uuid, name } = await create();
-      await vi.waitFor(() => expect(events).toContainEqual({ uuid, name, event: 'started', detail: 'booted' }));
+      await expect.poll(() => events).toContainEqual({ uuid, name, event: 'started', detail: 'booted' });
       await hypervisor.destroyDomain(uuid);
-      await vi.waitFor(() => expect(events).toContainEqual({ uuid, name, event: 'stopped', detail: 'destroyed' }));
+      await expect.poll(() => events).toContainEqual({ uuid, name, event: 'stopped', detail: 'destroyed' });
     });
   });
 

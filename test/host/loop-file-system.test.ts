@@ -109,7 +109,7 @@ describe('a file system in a file', () => {
     expect(await loops()).not.toBe('');
     await file.close();
     await dropImage(image, { wasReadOnly: false });
-    await expect.poll(loops, { timeout: 10_000 }).toBe('');
+    await expect.poll(loops).toBe('');
   });
 
   test('gives its space back at once even where another mount namespace holds it', async () => {
@@ -129,7 +129,7 @@ describe('a file system in a file', () => {
       holder.stdin.end();
       await new Promise((resolve) => holder.once('exit', resolve));
     }
-    await expect.poll(loops, { timeout: 10_000 }).toBe('');
+    await expect.poll(loops).toBe('');
   });
 });
 

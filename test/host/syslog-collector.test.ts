@@ -67,6 +67,17 @@ test.each([
   await expect(deliver()).rejects.toThrow(message);
 });
 
+test('a collector that closes the connection at once has nothing, also where we are held up and see it late', async () => {
+  behave = (socket) => {
+    socket.once('finish', () => {
+      const endMs = performance.now() + 300;
+      while (performance.now() < endMs);
+    });
+    socket.end().resume();
+  };
+  await expect(deliver()).rejects.toThrow('closes the connection by itself');
+});
+
 test('a collector that breaks it off while lines are being sent ends nothing but the delivery', async () => {
   behave = (socket) => socket.once('data', () => socket.resetAndDestroy());
   const unhandled: unknown[] = [];

@@ -2,7 +2,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LogKeeper, parseRefused } from '../../src/host/syslog-keeper.js';
+import { type KeeperOptions, LogKeeper, parseRefused } from '../../src/host/syslog-keeper.js';
 import type { LoggedMachine } from '../../src/host/syslog-table.js';
 
 const IP = '169.254.169.1';
@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(root, { recursive: true }));
 
-const keeper = (changes: { days?: number; maxMegabytes?: number } = {}) =>
+const keeper = (changes: Partial<Pick<KeeperOptions, 'days' | 'maxMegabytes' | 'hasReadAll'>> = {}) =>
   new LogKeeper({
     logs,
     directory: root,
@@ -55,6 +55,19 @@ describe('lines lost by UDP', () => {
     counters = new Map([[IP, 14]]);
     await keep.close([MACHINE.id]);
     expect(await said()).toEqual([line, line.replace('2 lines', '4 lines')]);
+  });
+
+  test('are not those that wait for a receiver that is held up', async () => {
+    let isHeldUp = true;
+    const keep = keeper({ hasReadAll: async () => !isHeldUp });
+    await keep.open([[IP, MACHINE]]);
+    counters = new Map([[IP, 5]]);
+    for (let look = 0; look < 3; look++) await keep.look(HOLDERS);
+    isHeldUp = false;
+    await receive(4);
+    await keep.look(HOLDERS);
+    await keep.look(HOLDERS);
+    expect(keep.lost.udp).toBe(1);
   });
 
   test('are known to a vacd that comes after', async () => {
@@ -115,6 +128,9 @@ describe('a log that is as large as it may be', () => {
     await keep.close([MACHINE.id]);
     expect((await said()).at(-1)).toBe('at least 8 more lines were not kept here');
     expect([...keep.full]).toEqual([]);
+    // rsyslogd tells of it for a day.
+    await keep.look(new Map());
+    expect(keep.lost.full).toBe(8);
   });
 
   test('counts are read from what rsyslogd is still writing', () => {

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, link, mkdir, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -77,8 +77,9 @@ test('a file that was made anew is read from its beginning', async () => {
   const file = NOW();
   await append(file, 'a\n');
   await takeAll(open());
+  // Its inode is kept in use, so that the new file has another.
+  await link(join(directory, file), join(root, 'before'));
   await rm(join(directory, file));
-  await writeFile(join(directory, 'placeholder'), '');
   await append(file, 'b\nc\n');
   expect(await takeAll(open())).toEqual(['b', 'c']);
 });

@@ -5,8 +5,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { FaultSite, running } from './faults-site.js';
+
+/** A guest boots under emulation on a host that other tests load too. */
+vi.setConfig({ testTimeout: 500_000 });
 
 const BUILD_GUEST = fileURLToPath(new URL('../../etc/demo/build-guest.sh', import.meta.url));
 
@@ -25,7 +28,7 @@ test('a guest boots its ISO, takes user_data from the context CD, and finds one 
     await site.configure({ cernvm: type });
     const daemon = site.start(1);
     const [machine] = (await daemon.until('a machine runs', (s) => running(s).length === 1)).machines;
-    await daemon.until('it is over', () => existsSync(site.inMachine(machine!.id, 'cleared')), 180);
+    await daemon.until('it is over', () => existsSync(site.inMachine(machine!.id, 'cleared')), 300);
     const lines = (await readFile(site.inMachine(machine!.id, 'joboutputs/demo-report'), 'utf8')).trim().split('\n');
     const report = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s) as [string, string]));
     expect(report).toMatchObject({

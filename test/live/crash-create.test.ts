@@ -2,15 +2,15 @@
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CREATE_STEPS } from '../../src/machines/create.js';
-import { CrashWalks, WALKS } from './crash-walk.js';
+import { CREATION_MS, CrashWalks, WALKS } from './crash-walk.js';
 
-vi.setConfig({ maxConcurrency: WALKS });
+vi.setConfig({ maxConcurrency: WALKS, testTimeout: 300_000 });
 
 let walks: CrashWalks;
 
 beforeAll(async () => {
   walks = await CrashWalks.create();
-});
+}, CREATION_MS);
 afterAll(() => walks?.destroy());
 
 /** Makes no file of the machine's: one that is torn would be of a later step. */

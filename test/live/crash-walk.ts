@@ -25,6 +25,8 @@ const DEMO_USER_DATA = fileURLToPath(new URL('../../etc/demo/user_data', import.
 /** The bystander and the subject need two; what a failed point leaves behind must not keep the next ones waiting. */
 const SLOTS = 8;
 const IMAGE_BYTES = 2 ** 20;
+/** At most, for a guest under emulation on a host that other tests load too. */
+const BOOT_SECONDS = 200;
 /** Of the bystander, as cheap as can be: each step waits for its next sign of life. */
 const BYSTANDER_USER_DATA = `#!/bin/sh
 while echo alive > "$JOBOUTPUTS/heartbeat"; do sleep 0.5; done
@@ -32,6 +34,8 @@ while echo alive > "$JOBOUTPUTS/heartbeat"; do sleep 0.5; done
 
 /** As many walk beside each other as a file's tests do: what takes the time of one is mostly waiting. */
 export const WALKS = 2;
+/** For the walks to be made, with a guest each. */
+export const CREATION_MS = 400_000;
 
 /** The only type of machine that a vacd may start. */
 type Starts = 'bystander' | 'subject' | 'nothing';
@@ -66,7 +70,7 @@ export class CrashWalk {
       const worker = walk.start('bystander', { startsLimit: 1 });
       const { machines } = await worker.until('the bystander runs', ({ machines: [first] }) => isRunning(first));
       walk.bystander = machines[0]!;
-      await until('the bystander works', async () => (await walk.bystanderHeartbeatMs()) > 0);
+      await until('the bystander works', async () => (await walk.bystanderHeartbeatMs()) > 0, BOOT_SECONDS);
       await worker.stop();
       return walk;
     } catch (error) {
@@ -300,8 +304,13 @@ fizzle_seconds = 0
 
   /** No disks of cleared machines, no unfinished files, no record still on its way. */
   private async expectNoStrayFiles(): Promise<void> {
-    const files = await readdir(this.layout.root, { recursive: true });
-    expect(files.filter((file) => /\.tmp$|\/apel-record/.test(file))).toEqual([]);
+    let files: string[] = [];
+    // What vacd writes right now, be it a heartbeat or its counts, has its name in a moment; what a dead one left stays.
+    const unfinished = () => files.filter((file) => /\.tmp$|\/apel-record/.test(file));
+    await until('no unfinished file is left', async () => {
+      files = await readdir(this.layout.root, { recursive: true });
+      return unfinished().length === 0;
+    }).catch(() => expect(unfinished()).toEqual([]));
     const places = (await this.host.run('findmnt', ['--noheadings', '--raw', '--output', 'TARGET'])).split('\n');
     const mounted = places.filter((place) => place.startsWith(`${this.layout.root}/`));
     expect(mounted.sort()).toEqual(

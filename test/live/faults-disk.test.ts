@@ -1,7 +1,9 @@
 /** The state directory nearly full. */
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { FaultSite, machineOf, running, slotVerdict, typeVerdict } from './faults-site.js';
+
+vi.setConfig({ testTimeout: 300_000 });
 
 test('with less than 1 GB free nothing starts and what runs goes on; with space again the slot is filled', () =>
   FaultSite.use(async (site) => {

@@ -1,16 +1,19 @@
 /** libvirtd killed and hung, and domains that the factory has not made. */
 
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { askDaemon } from '../../src/daemon/control.js';
 import { FaultSite, machineOf, running, slotVerdict, typeVerdict } from './faults-site.js';
 
 /** Guests boot under emulation on a host that other tests load too. */
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 500_000 });
 
-/** An answer that takes longer than this was kept back by something that blocks the daemon. */
+const BOOT_SECONDS = 200;
+
+/** An answer that takes longer than this was kept back. */
 const MAX_ANSWER_SECONDS = 5;
-/** Longer than the daemon takes to see that libvirt hangs: 5 s between listings, 10 s for one that gets no answer. */
-const BACKOFF_SECONDS = 18;
+/** For one more listing after that which told of the hang: 5 s between them, and 10 s for one that gets no answer. */
+const HANG_SECONDS = 16;
 
 describe.concurrent('libvirtd killed and started again', () => {
   test('machines go on, the trouble is told, and one that ended meanwhile is accounted once', () =>
@@ -21,7 +24,7 @@ describe.concurrent('libvirtd killed and started again', () => {
       const before = await daemon.until('a machine of each type runs', (s) => running(s).length === 2);
       const [guest] = running(before, 'guest');
       const [doomed] = running(before, 'halt');
-      await site.untilBeats(guest!.id, 'it has booted');
+      await site.untilBeats(guest!.id, 'it has booted', BOOT_SECONDS);
 
       for (const pid of await host.pidsOf('libvirtd')) process.kill(pid, 'SIGKILL');
       await daemon.until('vacd says that libvirt is away', (s) => s.hypervisor.startsWith('libvirt: '));
@@ -63,44 +66,41 @@ describe.concurrent('libvirtd hung', () => {
   test('the daemon answers all the time, starts and judges nothing, and goes on afterwards', () =>
     FaultSite.use(async (site) => {
       const { host } = site;
-      const late = site.file('late.img');
-      await site.configure({ late: site.halting({ root_image: late, backoff_seconds: BACKOFF_SECONDS }) });
-      await site.makeHaltImage(late);
+      await site.configure({ halt: site.halting() });
       const daemon = site.start(2);
       const before = await daemon.until('two machines run', (s) => running(s).length === 2);
       const [kept, lost] = running(before);
-      // The type, whose image is away for the moment, waits for its next try: the slot stays free.
-      await rm(late);
+      // An order keeps the slot free until libvirt hangs, however long it takes to see that it does.
+      const order = (request: Parameters<typeof askDaemon>[1]) => askDaemon(`${site.stateDir}/vacd.sock`, request);
+      await order({ command: 'drain', reason: 'libvirtd is about to hang' });
       await host.virsh('destroy', lost!.hostname);
-      const failed = await daemon.until(
-        'the slot is free after a failure',
-        (s) => slotVerdict(s, lost!.slot)?.code === 'nothing-eligible',
-      );
-      await site.makeHaltImage(late);
+      await daemon.until('the slot is free', (s) => slotVerdict(s, lost!.slot)?.code === 'draining');
 
       const [libvirtd] = await host.pidsOf('libvirtd');
       process.kill(libvirtd!, 'SIGSTOP');
       let askedMs = performance.now();
-      let slowestSeconds = 0;
+      const answersSeconds: number[] = [];
       const untilSeen = async (what: string, condition: Parameters<typeof daemon.until>[1]) =>
         daemon.until(what, (s) => {
-          slowestSeconds = Math.max(slowestSeconds, (performance.now() - askedMs) / 1000);
+          answersSeconds.push((performance.now() - askedMs) / 1000);
           askedMs = performance.now();
           return condition(s);
         });
+      await untilSeen('vacd says that libvirt hangs', (s) => s.hypervisor.startsWith('libvirt: '));
+      await order({ command: 'undrain' });
+      askedMs = performance.now();
+      // From here on only the hung libvirt keeps it from the slot.
       const during = await untilSeen(
         'the free slot is kept free for libvirt',
         (s) => slotVerdict(s, lost!.slot)?.code === 'hypervisor-down',
       );
       expect(slotVerdict(during, lost!.slot)!.reason).toMatch(/libvirt has not answered for \d+ s: .+/);
-      // By then the type's wait is over: only the hung libvirt keeps it from the slot.
-      const longer = await untilSeen(
-        'the hang goes on',
-        (s) => s.timeSeconds > failed.timeSeconds + BACKOFF_SECONDS + 3,
-      );
+      const longer = await untilSeen('the hang goes on', (s) => s.timeSeconds > during.timeSeconds + HANG_SECONDS);
       expect(slotVerdict(longer, lost!.slot)!.code).toBe('hypervisor-down');
       expect(machineOf(longer, kept!.uuid)).toMatchObject({ phase: 'running', domain: 'unknown', stopping: null });
-      expect(slowestSeconds).toBeLessThan(MAX_ANSWER_SECONDS);
+      expect(longer.machines.filter(({ phase }) => phase !== 'cleared')).toHaveLength(1);
+      // One slow answer may be this host's, which has other work; a libvirt that hangs would keep back one at each listing.
+      expect(answersSeconds.filter((seconds) => seconds > MAX_ANSWER_SECONDS).length).toBeLessThanOrEqual(1);
 
       process.kill(libvirtd!, 'SIGCONT');
       const after = await daemon.until('the free slot is filled', (s) => running(s).length === 2);
@@ -111,15 +111,20 @@ describe.concurrent('libvirtd hung', () => {
   test('a creation that the hang caught leaves one machine in the slot', () =>
     FaultSite.use(async (site) => {
       const { host } = site;
+      const holdFile = site.file('hold');
       await site.configure({ halt: site.halting() });
-      const daemon = site.start(2);
+      const daemon = site.start(2, { holdFile });
       const before = await daemon.until('both slots are filled', (s) => running(s).length === 2);
       const [victim, other] = running(before);
       const [libvirtd] = await host.pidsOf('libvirtd');
-      // Once libvirt told of the end it hangs: the successor is created into the hang.
+      // Its successor waits at libvirt's door until libvirt hangs.
+      await writeFile(holdFile, '');
       process.kill((await site.qemuOf(victim!.uuid))!, 'SIGKILL');
-      await daemon.until('the end is known', (s) => machineOf(s, victim!.uuid)?.phase !== 'running');
+      await daemon.until('its successor is being made', (s) =>
+        s.machines.some(({ slot, phase }) => slot === victim!.slot && phase === 'starting'),
+      );
       process.kill(libvirtd!, 'SIGSTOP');
+      await rm(holdFile);
       const hung = await daemon.until('vacd says that libvirt hangs', (s) => s.hypervisor.startsWith('libvirt: '));
       expect(hung.machines.filter(({ slot, phase }) => slot === victim!.slot && phase === 'starting')).toHaveLength(1);
 
@@ -129,7 +134,7 @@ describe.concurrent('libvirtd hung', () => {
       await host.until('libvirt has the machines of the slots and no other', async () => {
         const now = await daemon.status();
         const domains = (await host.virsh('list', '--uuid')).split(/\s+/).filter(Boolean).sort();
-        const known = running(now!).map(({ uuid }) => uuid);
+        const known = now === null ? [] : running(now).map(({ uuid }) => uuid);
         return known.length === 2 && domains.join() === known.sort().join();
       });
       expect(await host.pidsOf('qemu-system-x86')).toHaveLength(2);
@@ -154,13 +159,12 @@ describe.concurrent('domains that the factory has not made', () => {
       await host.until('the domain in the slot is destroyed', async () => {
         return !(await host.domains()).includes(`f-0${free}.example.com`);
       });
-      expect(await daemon.why({ slot: free })).toContainEqual(
-        expect.objectContaining({
-          code: 'machine',
-          reason: expect.stringMatching(/destroy: domain f-0\d\.example\.com/),
-        }),
+      await host.until('vac why tells of it', async () =>
+        (await daemon.why({ slot: free })).some(
+          ({ code, reason }) => code === 'machine' && /destroy: domain f-0\d\.example\.com/.test(reason),
+        ),
       );
-      expect(daemon.output).toContain('no machine directory explains it');
+      await host.until('the log tells of it', () => daemon.output.includes('no machine directory explains it'));
       const after = await daemon.until('the slot is free again', (s) => slotVerdict(s, free)?.code === 'starts-limit');
       expect(machineOf(after, machine!.uuid)).toMatchObject({ phase: 'running', domain: 'running' });
       expect((await host.domains()).sort()).toEqual([...others, machine!.hostname].sort());

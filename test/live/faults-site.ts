@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll } from 'vitest';
@@ -97,7 +97,10 @@ export class FaultSite {
     };
   }
 
-  /** Writes the configuration file: settings over those above, and machinetypes by name. */
+  /**
+   * Writes the configuration file: settings over those above, and machinetypes by name. In one step, so that a vacd that
+   * watches it never reads half of it.
+   */
   async configure(machinetypes: Readonly<Record<string, Options>>, settings: Options = {}): Promise<void> {
     const sections = Object.entries({
       settings: { ...SETTINGS, ...settings },
@@ -107,7 +110,9 @@ export class FaultSite {
       const lines = Object.entries(options).map(([option, value]) => `${option} = ${value}`);
       return [`[${name}]`, ...lines, ''].join('\n');
     });
-    await writeFile(this.configPath, text.join('\n'));
+    const written = `${this.configPath}.new`;
+    await writeFile(written, text.join('\n'));
+    await rename(written, this.configPath);
   }
 
   start(processors: number, options: Partial<WorkerOptions> = {}): Worker {
@@ -129,6 +134,11 @@ export class FaultSite {
   /** Content of a file of the state directory; null when there is none. */
   async state(name: string): Promise<string | null> {
     return readFile(this.host.seenInside(`${this.stateDir}/${name}`), 'utf8').catch(() => null);
+  }
+
+  /** Waits until a guest has written its heartbeat file, be it now or a while ago. */
+  async untilBeaten(id: string, seconds?: number): Promise<void> {
+    await this.host.until(`the guest ${id} has written its heartbeat`, () => this.lastBeatMs(id) > 0, seconds);
   }
 
   /** Waits until a guest has written its heartbeat file anew, which it does once a second. */

@@ -12,7 +12,13 @@ import { Firewall } from '../../src/host/firewall.js';
 import { slotDevice, slotMac } from '../../src/machines/layout.js';
 import { BRIDGE_NAME } from '../../src/machines/network-xml.js';
 import { FaultSite, machineOf, running } from './faults-site.js';
-import { type Outcome, outcomesIn, writeHostileUserData, writeInnocentUserData } from './hostile-guest/attack-kit.js';
+import {
+  type Outcome,
+  outcomesIn,
+  secondsOf,
+  writeHostileUserData,
+  writeInnocentUserData,
+} from './hostile-guest/attack-kit.js';
 import {
   ATTACKS,
   attackOf,
@@ -37,9 +43,11 @@ import {
 
 const LISTENER_PORT = 2222;
 /** Under emulation beside other tests, with a neighbour that forks and floods; what would be a stop is minutes. */
-const LONGEST_PAUSE_SECONDS = 30;
+const LONGEST_PAUSE_SECONDS = 90;
 /** It needs a minute where the host has little else to do. */
-const ATTACKS_SECONDS = 300;
+const ATTACKS_SECONDS = 1200;
+/** For what guests do within some seconds there. */
+const PATIENCE_SECONDS = 300;
 /** virtlogd keeps four files of 2 MiB of a console. */
 const CONSOLE_BYTES = 4 * 2 ** 21;
 /** Of the innocent machine's HTTP, NFS and syslog, most of them over but still remembered. */
@@ -68,7 +76,7 @@ test(
         innocent: { ...type, user_data: site.file('innocent') },
       });
       const daemon = site.start(2, { startsLimit: 2 });
-      const both = await daemon.until('both run', (s) => running(s).length === 2);
+      const both = await daemon.until('both run', (s) => running(s).length === 2, PATIENCE_SECONDS);
       const [hostile] = running(both, 'hostile') as [MachineStatus];
       const [innocent] = running(both, 'innocent') as [MachineStatus];
       const [hostileMac, innocentMac] = [hostile, innocent].map(({ slot }) => slotMac(slot).toLowerCase());
@@ -105,7 +113,7 @@ test(
               // Emulated machines shall have the processors.
               await delay(500);
               mostTracked = Math.max(mostTracked, await trackedConnections(host));
-              const files = ['console.log.0', 'console.log'].map((name) =>
+              const files = ['console.log.2', 'console.log.1', 'console.log.0', 'console.log'].map((name) =>
                 readFile(`${hostileDirectory}/${name}`, 'latin1').catch(() => ''),
               );
               console_ = (await Promise.all(files)).join('');
@@ -127,7 +135,7 @@ test(
 
         // ---- what the firewall dropped of it ----
         const { byReason, bySlot } = await firewall.counters();
-        for (const [reason, packets] of droppedAtLeast()) {
+        for (const [reason, packets] of droppedAtLeast((name) => secondsOf(outcomes, name))) {
           expect.soft(byReason[reason].packets - before[reason].packets, reason).toBeGreaterThanOrEqual(packets);
         }
         expect.soft(bySlot.get(innocent.slot)?.packets ?? 0, 'dropped of the innocent machine').toBeLessThan(50);
@@ -148,22 +156,27 @@ test(
         expect.soft(beats.last).toContain('router=169.254.169.253');
         const log = await readFile(host.seenInside(`${site.stateDir}/logs/${innocent.id}.log`), 'utf8');
         expect.soft(log).not.toMatch(/forged|flood|hostile|lost/);
-        const lines = [...log.matchAll(/innocent line (\d+)$/gm)].map(([, number]) => Number(number));
+        const lines = [...log.matchAll(/innocent line (\d+)\n/g)].map(([, number]) => Number(number));
         expect.soft(lines, 'its own lines, none missing').toEqual(lines.map((_, index) => index + 1));
         expect.soft(lines.length).toBeGreaterThan(5);
 
         // ---- what came to the host ----
-        const status = (await daemon.status())!;
-        expect.soft(machineOf(status, innocent.uuid)?.domain).toBe('running');
-        expect.soft(status.problems).toEqual([]);
+        await daemon.until(
+          'the innocent machine runs, and nothing is wrong',
+          (s) => machineOf(s, innocent.uuid)?.domain === 'running' && s.problems.length === 0,
+        );
         let hostileLog = '';
         const lost = () =>
           [...hostileLog.matchAll(/vacd: (\d+) lines lost/g)].reduce((sum, [, count]) => sum + Number(count), 0);
         const kept = () => hostileLog.split('\n').filter((line) => / (flood: line \d+$|.*forged)/.test(line)).length;
-        await host.until(`each line that it sent is in its log or told of as lost`, async () => {
-          hostileLog = await readFile(host.seenInside(`${site.stateDir}/logs/${hostile.id}.log`), 'latin1');
-          return kept() + lost() >= SYSLOG_SENT;
-        });
+        await host.until(
+          `each line that it sent is in its log or told of as lost`,
+          async () => {
+            hostileLog = await readFile(host.seenInside(`${site.stateDir}/logs/${hostile.id}.log`), 'latin1');
+            return kept() + lost() >= SYSLOG_SENT;
+          },
+          PATIENCE_SECONDS,
+        );
         expect.soft(kept() + lost()).toBe(SYSLOG_SENT);
         expect.soft(hostileLog).toContain('innocent: #033[2J#007 forged#012INNOCENT second line\n');
         // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is there is the point
@@ -176,7 +189,11 @@ test(
 
         // ---- their ends ----
         for (const { id } of [innocent, hostile]) await writeFile(site.inMachine(id, 'joboutputs/finish'), '');
-        const after = await daemon.until('both are over', (s) => s.machines.every(({ phase }) => phase === 'cleared'));
+        const after = await daemon.until(
+          'both are over',
+          (s) => s.machines.every(({ phase }) => phase === 'cleared'),
+          PATIENCE_SECONDS,
+        );
         expect.soft(machineOf(after, innocent.uuid)?.end?.message).toBe('200 Success');
         expect.soft(machineOf(after, hostile.uuid)?.end?.message ?? null).toBeNull();
         expect.soft(await oddFiles(`${hostileDirectory}/joboutputs`)).toEqual([]);
@@ -191,7 +208,7 @@ test(
         await daemon.kill();
       }
     }),
-  600_000,
+  2_400_000,
 );
 
 test('the threat model has a row for each attack', async () => {

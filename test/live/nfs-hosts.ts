@@ -141,7 +141,7 @@ export class LiveHosts {
   /** Runs a program as guest number `index`; exit codes are the caller's to judge. */
   asGuest(index: number, command: string, ...args: string[]): Promise<RunResult> {
     return run('ip', ['netns', 'exec', this.guest(index), command, ...args], {
-      timeoutSeconds: 20,
+      timeoutSeconds: 90,
       allowExitCodes: Array.from({ length: 256 }, (_, code) => code),
     });
   }
@@ -184,7 +184,8 @@ async function pidsIn(namespace: string): Promise<number[]> {
 async function killAllIn(namespace: string): Promise<void> {
   const killed = new Set<number>();
   await waitUntil(async () => {
-    for (const pid of await pidsIn(namespace)) {
+    const pids = await pidsIn(namespace);
+    for (const pid of pids) {
       killed.add(pid);
       try {
         process.kill(pid, 'SIGKILL');
@@ -192,8 +193,9 @@ async function killAllIn(namespace: string): Promise<void> {
         // Ended between listing and killing: what was wanted.
       }
     }
-    return [...killed].every((pid) => !existsSync(`/proc/${pid}`));
-  }, 10);
+    // One that was listed may have made another before it was killed.
+    return pids.length === 0 && [...killed].every((pid) => !existsSync(`/proc/${pid}`));
+  }, 60);
 }
 
 const readers = new WeakMap<ChildProcess, AsyncIterator<string>>();

@@ -6,7 +6,7 @@ import type { TestFactory } from './test-space.js';
 /** Each look asks every vacd; more of them would take the guests' time. */
 const LOOK_MS = 200;
 /** Guests of a busy host take a minute for what they do in ten seconds on one that has nothing else to do. */
-const WAIT_SECONDS = 400;
+const WAIT_SECONDS = 800;
 /** How much of what happened a failure tells. */
 const TOLD_LOOKS = 60;
 const TOLD_LOG_CHARACTERS = 6000;

@@ -56,6 +56,6 @@ test('with a full disk no machine is started; when there is room again all goes 
   await hosts.factory('rm', `${logs}/filler`);
   await vacd.call('setMachines', [[GUEST_IP, MACHINE]]);
   expect(await send('again', 30)).toBe('30');
-  await waitUntil(async () => (await count('again')) === 30, 10);
+  expect(await waitUntil(async () => (await count('again')) === 30, 90)).toBe(true);
   expect(await hosts.pidsOf('rsyslogd')).toEqual([pid]);
 });

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { SyslogForwarding } from '../../src/config/types.js';
-import { waitUntil } from '../../src/host/helper-daemon.js';
 import type { ForwardingFacts } from '../../src/host/syslog-forwarder.js';
 import { type Driver, FACTORY_IP, LiveHosts } from './nfs-hosts.js';
 import { COLLECTOR_PORT, Collector } from './syslog-site.js';
+import { until } from './test-host.js';
 
 const GUEST_IP = '169.254.169.1';
 const SENDER = fileURLToPath(new URL('./syslog-sender.ts', import.meta.url));
@@ -67,6 +67,12 @@ async function send(prefix: string, count: number, way = 'relp'): Promise<void> 
   expect(exitCode, stderr).toBe(0);
 }
 
+/** What takes seconds at most, also where a try was in vain. */
+const PATIENCE_SECONDS = 90;
+
+const forwards = (vacd: Driver, isSo: (facts: ForwardingFacts) => boolean, what: string) =>
+  until(what, async () => isSo(await vacd.call<ForwardingFacts>('forwarding')), PATIENCE_SECONDS);
+
 const distinct = (lines: readonly { text: string }[]) => new Set(lines.map(({ text }) => text)).size;
 
 test.each([
@@ -80,21 +86,21 @@ test.each([
   await collector.start();
   let vacd = await start(forwarding(protocol, isTls ? tlsFiles() : {}));
   await send('present', 200);
-  const [first] = await collector.has('present', 200, 20);
+  const [first] = await collector.has('present', 200, PATIENCE_SECONDS);
   expect(first).toEqual({ ...TAGS, text: 'present 0' });
 
-  await waitUntil(async () => (await vacd.call<ForwardingFacts>('forwarding')).deliveredLines === 200, 20);
+  await forwards(vacd, ({ deliveredLines }) => deliveredLines === 200, 'vacd knows that all are delivered');
 
   await collector.stop('SIGTERM');
   await send('absent', 200);
-  await waitUntil(async () => (await vacd.call<ForwardingFacts>('forwarding')).problem !== null, 20);
+  await forwards(vacd, ({ problem }) => problem !== null, 'vacd finds no collector');
   expect((await vacd.call<string[]>('said')).join()).toContain(`cannot be forwarded to the collector ${protocol}://`);
   await vacd.kill();
   await send('nobody', 200);
   await collector.start();
   vacd = await start(forwarding(protocol, isTls ? tlsFiles() : {}));
-  expect(distinct(await collector.has('absent', 200, 30))).toBe(200);
-  expect(distinct(await collector.has('nobody', 200, 30))).toBe(200);
+  expect(distinct(await collector.has('absent', 200, PATIENCE_SECONDS))).toBe(200);
+  expect(distinct(await collector.has('nobody', 200, PATIENCE_SECONDS))).toBe(200);
   const all = await collector.has('', 600, 1);
   expect(
     all.every(
@@ -112,8 +118,8 @@ test('a collector that is not whom it should be gets nothing', async () => {
   await collector.start();
   const vacd = await start(forwarding('tls', { ...tlsFiles(), peer: 'other.example.com' }));
   await send('secret', 5);
-  await waitUntil(async () => (await vacd.call<ForwardingFacts>('forwarding')).problem !== null, 20);
-  expect((await vacd.call<ForwardingFacts>('forwarding')).problem).toContain('other.example.com');
+  // Until the collector listens it is another one.
+  await forwards(vacd, ({ problem }) => problem?.includes('other.example.com') ?? false, 'vacd says whom it wants');
   expect(await collector.lines()).toEqual([]);
   await collector.stop('SIGKILL');
 });
@@ -125,6 +131,8 @@ test('a guest’s own structured data are text, and cannot pass for the relay’
   const forged = '<13>1 2026-01-01T00:00:00Z h a b c [vac@32473 machine="forged"] done';
   const program = `const s = require('node:net').connect(514, '${FACTORY_IP}', () => s.end(process.argv[1] + '\\n'));`;
   await hosts.asGuest(0, process.execPath, '-e', program, forged);
-  expect(await collector.has('done', 1, 20)).toEqual([{ ...TAGS, text: '[vac@32473 machine="forged"] done' }]);
+  expect(await collector.has('done', 1, PATIENCE_SECONDS)).toEqual([
+    { ...TAGS, text: '[vac@32473 machine="forged"] done' },
+  ]);
   await collector.stop('SIGKILL');
 });

@@ -129,7 +129,7 @@ export class TestHost {
 
   /** Ends every process inside and removes what the host was made of. */
   async destroy(): Promise<void> {
-    for (let round = 0; round < 50; round += 1) {
+    for (let round = 0; round < 300; round += 1) {
       const pids = words((await exec('ip', ['netns', 'pids', this.namespace])).stdout).map(Number);
       if (pids.length === 0) break;
       for (const pid of pids) {

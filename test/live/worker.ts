@@ -22,6 +22,8 @@ export interface WorkerOptions {
    * is written but does not have its name yet), or "libvirt underway" (libvirtd makes the domain, and nobody waits for its answer any more).
    */
   readonly killAt?: string;
+  /** While this file is there, no creation of a machine goes on to libvirt. */
+  readonly holdFile?: string;
   /** Where its sensors look for its owner, who is the test (host/sessions/desktop.ts). Default: at this host's. */
   readonly desktop?: { readonly busAddress: string; readonly inputDirectory: string; readonly powerRoot: string };
 }

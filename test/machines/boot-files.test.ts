@@ -57,11 +57,11 @@ describe('early syslog', () => {
 
   it('waits in a queue of the machine where it goes by TCP or RELP', () => {
     expect(earlySyslogFiles(SYSLOG, 'tcp')['etc/rsyslog.d/vm.conf']).toBe(
-      '$ActionQueueType LinkedList\n$ActionResumeRetryCount -1\n$ActionResumeInterval 5\n*.* @@169.254.169.254:514\n',
+      '$ActionQueueType LinkedList\n$ActionQueueSize 20000\n$ActionResumeRetryCount -1\n$ActionResumeInterval 5\n*.* @@169.254.169.254:514\n',
     );
     const relp = String(earlySyslogFiles(SYSLOG, 'relp')['etc/rsyslog.d/vm.conf']);
     expect(relp).toContain('type="omrelp" target="169.254.169.254" port="20514" windowSize="1"');
-    expect(relp).toContain('queue.type="LinkedList" action.resumeRetryCount="-1"');
+    expect(relp).toContain('queue.type="LinkedList" queue.size="20000"');
   });
 
   it('is unpacked by a boothook that a shell runs', async () => {

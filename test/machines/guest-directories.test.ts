@@ -55,7 +55,7 @@ afterEach(async () => {
   vi.resetAllMocks();
   for (const at of mountPointsBelow(layout.root, await readMounts())) await unmount(at);
   await rm(layout.root, { recursive: true });
-  await expect.poll(loops, { timeout: 10_000 }).toBe('');
+  await expect.poll(loops).toBe('');
 });
 
 async function begun(nfs: 'kernel' | 'none' = 'kernel'): Promise<GuestDirectories> {

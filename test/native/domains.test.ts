@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Connection, type LifecycleEvent, open } from 'libvirt';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { domainXml } from './domain-xml.js';
 
 const UNKNOWN_UUID = '00000000-0000-4000-8000-000000000000';
@@ -50,20 +50,15 @@ describe('a transient domain', () => {
       code: 42,
       operation: 'domainInfo',
     });
-    await vi.waitFor(() =>
-      expect(eventsOf(uuid)).toEqual([
-        'one started booted',
-        'one suspended paused',
-        'one resumed unpaused',
-        'one stopped shutdown',
-      ]),
-    );
+    await expect
+      .poll(() => eventsOf(uuid))
+      .toEqual(['one started booted', 'one suspended paused', 'one resumed unpaused', 'one stopped shutdown']);
   });
 
   it('can be destroyed', async () => {
     const { uuid } = await connection.createDomain(domainXml('two'));
     await connection.destroyDomain(uuid);
-    await vi.waitFor(() => expect(eventsOf(uuid)).toContain('two stopped destroyed'));
+    await expect.poll(() => eventsOf(uuid)).toContain('two stopped destroyed');
     expect((await connection.listDomains()).map((domain) => domain.name)).toEqual(['test']);
   });
 
@@ -80,7 +75,7 @@ describe('a transient domain', () => {
     const path = join(directory, 'saved');
     await connection.saveDomain(uuid, path);
     expect(statSync(path).size).toBeGreaterThan(0);
-    await vi.waitFor(() => expect(eventsOf(uuid)).toContain('saved stopped saved'));
+    await expect.poll(() => eventsOf(uuid)).toContain('saved stopped saved');
     await connection.restoreDomain(path);
     expect((await connection.domainState(uuid)).state).toBe('running');
     await connection.destroyDomain(uuid);
@@ -112,14 +107,9 @@ describe('a persistent domain', () => {
     await expect(connection.startDomain(uuid)).rejects.toThrow('startDomain: ');
     await connection.destroyDomain(uuid);
     await connection.undefineDomain(uuid);
-    await vi.waitFor(() =>
-      expect(eventsOf(uuid)).toEqual([
-        'kept defined added',
-        'kept started booted',
-        'kept stopped destroyed',
-        'kept undefined removed',
-      ]),
-    );
+    await expect
+      .poll(() => eventsOf(uuid))
+      .toEqual(['kept defined added', 'kept started booted', 'kept stopped destroyed', 'kept undefined removed']);
   });
 
   it('keeps snapshots by name', async () => {

@@ -37,7 +37,7 @@ for _ in range(2):
       output += text;
     });
     const ended = once(child, 'close');
-    await vi.waitFor(() => expect(output).toBe('ready\n'), { timeout: 10_000 });
+    await expect.poll(() => output).toBe('ready\n');
     vi.stubEnv('NOTIFY_SOCKET', socketPath);
     expect(sdNotify('READY=1\nSTATUS=running')).toBe(true);
     expect(sdNotify('WATCHDOG=1')).toBe(true);

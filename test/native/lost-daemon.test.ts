@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type ClosedEvent, type LifecycleEvent, open } from 'libvirt';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { domainXml } from './domain-xml.js';
 import { PrivateLibvirtd, privateLibvirtdUnavailable } from './private-libvirtd.js';
 
@@ -21,9 +21,9 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, () => {
     connection.on('lifecycle', (event) => events.push(event));
     const { uuid } = await connection.createDomain(domainXml('remote'));
     await connection.destroyDomain(uuid);
-    await vi.waitFor(() =>
-      expect(events.map((e) => `${e.event} ${e.detail}`)).toEqual(['started booted', 'stopped destroyed']),
-    );
+    await expect
+      .poll(() => events.map((e) => `${e.event} ${e.detail}`))
+      .toEqual(['started booted', 'stopped destroyed']);
     await connection.close();
   });
 

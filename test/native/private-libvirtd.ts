@@ -76,7 +76,7 @@ export class PrivateLibvirtd {
         await once(socket, 'connect');
         socket.destroy();
       },
-      { timeout: 20_000, interval: 20 },
+      { timeout: 100_000, interval: 20 },
     );
   }
 

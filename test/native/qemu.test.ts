@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Connection, type LifecycleEvent, open } from 'libvirt';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { domainXml } from './domain-xml.js';
 import { PrivateLibvirtd, privateLibvirtdUnavailable } from './private-libvirtd.js';
 
@@ -10,7 +10,7 @@ const title =
   privateLibvirtdUnavailable === null ? 'the QEMU driver' : `the QEMU driver: ${privateLibvirtdUnavailable}`;
 const balloon = "<memballoon model='virtio'/>";
 
-describe.skipIf(privateLibvirtdUnavailable !== null)(title, { timeout: 60_000 }, () => {
+describe.skipIf(privateLibvirtdUnavailable !== null)(title, () => {
   let libvirtd: PrivateLibvirtd;
   let connection: Connection;
   let events: LifecycleEvent[];
@@ -20,7 +20,7 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, { timeout: 60_000 },
     connection = await open(libvirtd.qemuUri, { callTimeoutSeconds: 60 });
     events = [];
     connection.on('lifecycle', (event) => events.push(event));
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await connection.close();
@@ -62,7 +62,7 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, { timeout: 60_000 },
     await expect(connection.setDomainTime(uuid, 1_700_000_000.5)).rejects.toMatchObject({ operation: 'setDomainTime' });
     await connection.destroyDomain(uuid, { graceful: true });
     const seen = () => events.filter((e) => e.uuid === uuid).map((e) => `${e.event} ${e.detail}`);
-    await vi.waitFor(() => expect(seen()).toContain('stopped destroyed'));
+    await expect.poll(seen).toContain('stopped destroyed');
     // The dump adds a pair of suspended and resumed.
     expect(seen().slice(0, 3)).toEqual(['started booted', 'suspended paused', 'resumed unpaused']);
   });
@@ -72,9 +72,7 @@ describe.skipIf(privateLibvirtdUnavailable !== null)(title, { timeout: 60_000 },
     const { uuid } = await maker.createDomain(domainXml('mine', { type: 'qemu' }), { autodestroy: true });
     expect((await connection.domainState(uuid)).state).toBe('running');
     await maker.close();
-    await vi.waitFor(() => expect(events.filter((e) => e.uuid === uuid).map((e) => e.event)).toContain('stopped'), {
-      timeout: 20_000,
-    });
+    await expect.poll(() => events.filter((e) => e.uuid === uuid).map((e) => e.event)).toContain('stopped');
   });
 
   it('names the part of a domain that it cannot make', async () => {

@@ -111,6 +111,7 @@ describe('a factory that is started again', () => {
     await net.pass(2);
     // The disk takes the time that it takes; nothing is sent meanwhile.
     await until('the number is on disk', () => Number(readFileSync(path, 'utf8')) === before + 1);
+    await again.space.settled();
     await net.until('it is believed', () => second.running()[WN1] === 1, 20);
   });
 });

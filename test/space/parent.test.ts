@@ -37,7 +37,7 @@ function stateDirOf(name: string): string {
   return path;
 }
 
-async function until(what: string, condition: () => boolean, withinMs = 20_000): Promise<void> {
+async function until(what: string, condition: () => boolean, withinMs = 90_000): Promise<void> {
   const untilMs = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > untilMs) throw new Error(`not within ${withinMs} ms: ${what}`);
@@ -46,7 +46,7 @@ async function until(what: string, condition: () => boolean, withinMs = 20_000):
 }
 
 function factory(name: string, process: MemberHere | GuardedMember) {
-  const settings = { vacSpace: 'vac01.example.com', factories: [OURS, THEIRS], udpTimeoutSeconds: 3 };
+  const settings = { vacSpace: 'vac01.example.com', factories: [OURS, THEIRS], udpTimeoutSeconds: 60 };
   const memory = new Memory(name, config([machinetype('prod')], settings));
   memory.host = { ...memory.host, processors: 8, stateFreeBytes: 1e12 };
   memory.hypervisorProblem = null;
@@ -77,6 +77,8 @@ const guarded = (options: Partial<GuardedMemberOptions> = {}) =>
     identity: NOBODY,
     onProblem: (line) => problems.push(line),
     addresses: { udp4: OURS, udp6: null },
+    // None is taken for hung that is only held up.
+    beatSeconds: 30,
     ...options,
   });
 const here = () =>
@@ -133,7 +135,7 @@ test('a factory hears and is heard by its child; that is killed, and nothing sta
   expect(ours.space.gossip()?.counts.received).toBeGreaterThan(0);
   expect((await ours.space.census())?.map(({ factory: name }) => name)).toEqual([THEIRS]);
   await expect(ours.space.resolve('192.0.2.7')).resolves.toEqual(['192.0.2.7']);
-}, 60_000);
+});
 
 test('a port that another program has is told of as that, and is there when it has ended', async () => {
   const other = await openDgramTransport({ port: 995, ipv4Address: OURS, ipv6Address: null });
@@ -148,7 +150,7 @@ test('a port that another program has is told of as that, and is there when it h
     await child.close();
   }
   expect(child.pid).toBeNull();
-}, 30_000);
+});
 
 describe('a child that was taken over', () => {
   const hostile = (attack: string) =>
@@ -176,7 +178,7 @@ describe('a child that was taken over', () => {
     expect(ours.refusal()).toMatch(/^(query-port|space-unheard)$/);
     expect(ours.log.lines.length).toBeLessThanOrEqual(220 * 4);
     expect(`${ours.log.lines.join()}${problems.join()}`).not.toContain('\u001b');
-  }, 60_000);
+  });
 
   test('can lie of the space, which is all that it can', async () => {
     const ours = factory(OURS, hostile('lies'));
@@ -186,5 +188,5 @@ describe('a child that was taken over', () => {
     expect(ours.memory.peers[0]?.lastEnd?.message).toBe('300 ?[2Jno work?root: rm');
     expect(ours.space.problems()).toEqual(['?[31mroot!']);
     expect(ours.refusal()).toBeUndefined();
-  }, 60_000);
+  });
 });

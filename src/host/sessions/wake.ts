@@ -9,6 +9,8 @@ import type { Sensor } from './sensor.js';
 const LOOK_MS = 250;
 /** uptime() is in whole seconds, and a process may be held up between reading one clock and the other. */
 const MIN_SLEEP_SECONDS = 3;
+/** Held up for longer between the two, what they differ by tells of that. */
+const MAX_APART_MS = 500;
 
 export class WakeSensor implements Sensor<number> {
   /** What the two clocks differed by at the last look, seconds; null: not looked yet. */
@@ -18,7 +20,9 @@ export class WakeSensor implements Sensor<number> {
 
   start(changed: () => void): void {
     this.timer = setInterval(() => {
-      if (this.look(performance.now(), uptime())) changed();
+      const nowMs = performance.now();
+      const bootSeconds = uptime();
+      if (performance.now() - nowMs <= MAX_APART_MS && this.look(nowMs, bootSeconds)) changed();
     }, LOOK_MS);
   }
 

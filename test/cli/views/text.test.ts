@@ -111,7 +111,8 @@ describe('a long sentence', () => {
         const fitting = harmless(text)
           .split(' ')
           .filter((word) => widthOf(word) <= columns - 2);
-        for (const word of fitting) expect(lines.join(' ')).toContain(word);
+        // White space of other kinds than ours may end a line, and is not seen there.
+        for (const word of fitting) expect(lines.join(' ')).toContain(word.trim());
       }),
     );
   });

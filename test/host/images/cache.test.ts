@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync,
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ImageCache, type ImageCacheParts } from '../../../src/host/images/cache.js';
 import type { ImageWish } from '../../../src/host/images/entry.js';
 import { ImageServer, rawImage, type Served, sha256 } from './image-server.js';
@@ -56,7 +56,7 @@ async function breakOff(cache: ImageCache, image: ImageWish, served: Served, byt
   });
   server.serve(new URL(image.url).pathname, { ...served, breakAfterBytes: bytes, breakWhen });
   const fetching = cache.refresh(image);
-  await vi.waitFor(() => expect(statSync(cache.store.partPath(image.url)).size).toBe(bytes), { timeout: 10_000 });
+  await expect.poll(() => statSync(cache.store.partPath(image.url)).size).toBe(bytes);
   cut();
   await fetching;
 }
@@ -193,7 +193,7 @@ describe('an image by URL', () => {
     const image = wish(server.serve('/a.img', { content: rawImage(1), ...ETAG, hold }));
     const cache = await open();
     const fetching = cache.refresh(image);
-    await vi.waitFor(() => expect(cache.stateOf(image).doing).toBe('is being fetched: 0 % of 300 kB'));
+    await expect.poll(() => cache.stateOf(image).doing).toBe('is being fetched: 0 % of 300 kB');
     expect(cache.stateOf(image)).toMatchObject({ phase: 'fetching', busy: true });
     nowMs += 30_000;
     release();
@@ -420,8 +420,8 @@ describe('a download that broke off', () => {
     const image = wish(server.serve('/a.img', { content: rawImage(1), ...ETAG, hold }));
     const cache = await open();
     const fetching = cache.refresh(image);
-    await vi.waitFor(() => expect(cache.stateOf(image).doing).toContain('% of'));
-    await vi.waitFor(() => expect(statSync(cache.store.partPath(image.url)).size).toBe(1000));
+    await expect.poll(() => cache.stateOf(image).doing).toContain('% of');
+    await expect.poll(() => statSync(cache.store.partPath(image.url)).size).toBe(1000);
     await cache.close();
     await fetching;
     release();

@@ -60,7 +60,7 @@ export class Desktop {
         (await this.busctl('call', ...LOGIN1, 'org.freedesktop.login1.Manager', 'ListSessions').catch(() => null)) !==
         null
       );
-    }, 20);
+    }, 60);
     if (!answers) throw new Error('the stand-in for logind does not answer');
   }
 

@@ -74,18 +74,17 @@ async function withNotifications(): Promise<string[]> {
 test('reaches the user who sits there, as a program of his own would', async () => {
   const lines = await withNotifications();
   await expect
-    .poll(
-      () =>
-        notify(USER, uid, 'Welcome back', 'Machines made room.', runtime).then(
-          () => true,
-          () => false,
-        ),
-      { timeout: 20_000 },
+    .poll(() =>
+      notify(USER, uid, 'Welcome back', 'Machines made room.', runtime).then(
+        () => true,
+        () => false,
+      ),
     )
     .toBe(true);
-  await expect.poll(() => lines.filter((line) => line.includes(' Notify ')), { timeout: 5_000 }).toHaveLength(1);
+  // More than one where the answer to the first came too late.
+  await expect.poll(() => lines.filter((line) => line.includes(' Notify '))).not.toHaveLength(0);
   expect(lines.find((line) => line.includes(' Notify '))).toMatch(/"vac" 0 "" "Welcome back" "Machines made room\."/);
-}, 60_000);
+});
 
 test('without a session bus it fails, soon', async () => {
   await expect(notify(USER, uid, 'Welcome back', 'x', runtime)).rejects.toThrow();

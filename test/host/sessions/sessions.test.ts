@@ -40,6 +40,12 @@ function start(): OwnerSensors {
 
 const facts = (): OwnerFacts => sensors.facts(performance.now(), Date.now() / 1000);
 
+/** When a source was last in use, on the clock of performance.now(): unlike for how long it was not, that stays. */
+function usedAtMs(source: () => OwnerSource): number {
+  const before = performance.now();
+  return before - idle(source()) * 1000;
+}
+
 function sources(): readonly OwnerSource[] {
   const { sources: sensed } = facts();
   if ('unknown' in sensed) throw new Error(sensed.unknown);
@@ -50,7 +56,7 @@ const seat = () => sources().find(({ name }) => name === 'seat0')!;
 
 /** Waits until the facts are so. */
 async function until(what: string, condition: () => boolean): Promise<void> {
-  expect(await waitUntil(async () => condition(), 20), `${what}: ${JSON.stringify(facts())}`).toBe(true);
+  expect(await waitUntil(async () => condition(), 60), `${what}: ${JSON.stringify(facts())}`).toBe(true);
 }
 
 describe('the seat', () => {
@@ -58,8 +64,9 @@ describe('the seat', () => {
     await until('the device is found', () => 'value' in seat().idleForSeconds);
     await until('half a second passes', () => idle(seat()) > 0.5);
     const before = changes;
+    const touchedMs = performance.now();
     desktop.touch();
-    await until('the touch is told', () => changes > before && idle(seat()) < 0.5);
+    await until('the touch is told', () => changes > before && usedAtMs(seat) >= touchedMs - 100);
     expect(seat().activeSinceSeconds).toBeGreaterThan(Date.now() / 1000 - 60);
   });
 
@@ -95,8 +102,11 @@ describe('the seat', () => {
     await desktop.startLogind();
     await desktop.logIn('7', 'bob', 1001);
     await until('it is back', () => seat().user === 'bob');
-    expect(notes.filter((note) => note.includes('logins'))).toHaveLength(2);
-  }, 60_000);
+    // Once each, though it may be missed for more than one reason, or more than once where it is slow.
+    const told = notes.filter((note) => note.includes('logins'));
+    expect([told[0], told.at(-1)]).toEqual([expect.stringContaining('not known'), 'overnight: logins: known again']);
+    expect(told.filter((note, index) => note === told[index + 1])).toEqual([]);
+  });
 });
 
 describe('terminals', () => {
@@ -108,9 +118,10 @@ describe('terminals', () => {
     expect(source()).toMatchObject({ kind: 'remote', user: 'root' });
     // The kernel keeps such times to eight seconds.
     await until('it is idle for longer than a time of a terminal is exact', () => idle(source()!) > 9);
+    const typedMs = performance.now();
     terminal.type('hello');
-    await until('typing is noticed', () => idle(source()!) < 2);
-  }, 60_000);
+    await until('typing is noticed', () => usedAtMs(() => source()!) >= typedMs - 100);
+  });
 });
 
 describe('power', () => {
@@ -124,8 +135,9 @@ describe('power', () => {
     await desktop.supply('AC', { type: 'Mains', online: '0' });
     await desktop.supply('mouse', { type: 'Battery', scope: 'Device', status: 'Discharging' });
     await desktop.lid('closed');
-    await until('it is looked at', () => 'value' in facts().onMains && !(facts().onMains as { value: boolean }).value);
-    expect(facts().lidClosed).toEqual({ value: true });
+    // A look may have come before the lid was closed.
+    const isClosed = () => JSON.stringify(facts().lidClosed) === JSON.stringify({ value: true });
+    await until('it is looked at', () => JSON.stringify(facts().onMains) === '{"value":false}' && isClosed());
     await desktop.supply('AC', { online: '1' });
     await until('it is plugged in', () => (facts().onMains as { value: boolean }).value);
   });
@@ -159,7 +171,7 @@ describe('CPU of other programs', () => {
       for (const each of [blind!, knowing!]) each.close();
       burner.kill('SIGKILL');
     }
-  }, 60_000);
+  });
 
   test('is read from /proc: busy is neither idle, nor waiting, nor stolen', () => {
     expect(cpuTicks('cpu  10 2 3 100 5 1 1 7 4 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n')).toEqual({

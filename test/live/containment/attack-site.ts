@@ -29,6 +29,9 @@ export function wish(changes: Partial<ContainmentWish> = {}): ContainmentWish {
   return testWish({ syslog, ...changes });
 }
 
+/** For frames that nothing stops: whoever sees them may be held up. */
+const PATIENCE_SECONDS = 60;
+
 type Witness = Attack['seenBy'];
 
 /** Frames with the marker that arrived, as hex, oldest first. */
@@ -78,13 +81,25 @@ export class AttackSite {
     const before = { factory: this.atFactory.length, neighbour: this.atNeighbour.length };
     const honest = searchOfGateway();
     await this.hosts.peer(0, 'frames', 'eth0', frame(this.gatewayMac), honest);
-    await until('the next frame is at the factory', () => this.atFactory.slice(before.factory).includes(honest), 10);
+    await until(
+      'the next frame is at the factory',
+      () => this.atFactory.slice(before.factory).includes(honest),
+      PATIENCE_SECONDS,
+    );
     // What the factory hands on waits there until it knows where the neighbour is, and this question waits behind it.
     const question = ['udp', NEIGHBOUR_IP, String(MACHINE_PORT)];
-    await until('the neighbour answers', async () => (await this.hosts.peer('factory', ...question)) === 'hello', 10);
+    await until(
+      'the neighbour answers',
+      async () => (await this.hosts.peer('factory', ...question)) === 'hello',
+      PATIENCE_SECONDS,
+    );
     const last = this.announcement();
     await this.hosts.peer('factory', 'frames', BRIDGE_NAME, last);
-    await until('the last frame is there', () => this.atNeighbour.slice(before.neighbour).includes(last), 10);
+    await until(
+      'the last frame is there',
+      () => this.atNeighbour.slice(before.neighbour).includes(last),
+      PATIENCE_SECONDS,
+    );
     const isForged = (seen: string) => seen !== honest && seen !== last;
     const witnesses: Witness[] = [];
     if (this.atFactory.slice(before.factory).some(isForged)) witnesses.push('factory');
@@ -97,12 +112,20 @@ export class AttackSite {
     const before = { factory: this.atFactory.length, attacker: this.atAttacker.length };
     const honest = searchOfGateway();
     await this.hosts.peer(0, 'frames', 'eth0', discover(), honest);
-    await until('the next frame is at the factory', () => this.atFactory.slice(before.factory).includes(honest), 10);
+    await until(
+      'the next frame is at the factory',
+      () => this.atFactory.slice(before.factory).includes(honest),
+      PATIENCE_SECONDS,
+    );
     const answer = udp(67, 68, dhcp(2, MAC, 2));
     const offer = ethernet(MAC, this.gatewayMac, 0x0800, ipv4({ from: GATEWAY_IP, to: IP, protocol: 17 }, answer));
     const last = this.announcement();
     await this.hosts.peer('factory', 'frames', BRIDGE_NAME, offer, last);
-    await until('the last frame is there', () => this.atAttacker.slice(before.attacker).includes(last), 10);
+    await until(
+      'the last frame is there',
+      () => this.atAttacker.slice(before.attacker).includes(last),
+      PATIENCE_SECONDS,
+    );
     return (
       this.atFactory.slice(before.factory).includes(discover()) &&
       this.atAttacker.slice(before.attacker).includes(offer)

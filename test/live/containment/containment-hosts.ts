@@ -17,6 +17,9 @@ export const FACTORY_IP = '192.0.2.2';
 
 const PEER = fileURLToPath(new URL('./peer.py', import.meta.url));
 
+/** Who answers may be held up for so long. */
+const PATIENCE_SECONDS = 60;
+
 type Where = 'factory' | 'outside' | 0 | 1;
 
 let count = 0;
@@ -103,7 +106,7 @@ export class ContainmentHosts {
   /** Runs a program there; its output without the last line feed. */
   async in(where: Where, ...command: string[]): Promise<string> {
     const [ip = '', ...args] = this.inside(where);
-    return (await run(ip, [...args, ...command], { timeoutSeconds: 60 })).stdout.trim();
+    return (await run(ip, [...args, ...command], { timeoutSeconds: 120 })).stdout.trim();
   }
 
   async nft(script: string): Promise<void> {
@@ -113,6 +116,16 @@ export class ContainmentHosts {
   /** A job of peer.py there, to its end. */
   peer(where: Where, ...job: string[]): Promise<string> {
     return this.in(where, 'python3', PEER, ...job);
+  }
+
+  /** Asks what should answer: "hello", however long it takes. What should not is asked by `peer`, which waits a moment. */
+  reach(where: Where, kind: string, address: string, port: number): Promise<string> {
+    return this.peer(where, kind, address, String(port), String(PATIENCE_SECONDS));
+  }
+
+  /** How many of so many connections are answered; for a while as many as there should be are waited for. */
+  async many(where: Where, address: string, port: number, connections: number, expected = 0): Promise<number> {
+    return Number(await this.peer(where, 'many', address, String(port), String(connections), String(expected)));
   }
 
   /** A job of peer.py there that goes on; its lines after the first, as they come. */

@@ -27,3 +27,10 @@ export function outcomesIn(console: string): Map<string, Outcome> {
   const found = console.matchAll(/^ATTACK (\d+) ([^:\r]+): ?(.*?)\r?$/gm);
   return new Map([...found].map(([, at, name, result]) => [name!, { result: result!, atSeconds: Number(at) }]));
 }
+
+/** How long an attack took at most, in seconds: from what was said before it. Infinity: it was not said. */
+export function secondsOf(outcomes: ReadonlyMap<string, Outcome>, name: string): number {
+  const times = [...outcomes].map(([said, { atSeconds }]) => [said, atSeconds] as const);
+  const index = times.findIndex(([said]) => said === name);
+  return index < 0 ? Number.POSITIVE_INFINITY : times[index]![1] - (times[index - 1]?.[1] ?? 0) + 1;
+}

@@ -15,12 +15,13 @@
  *   attack flows COUNT                            one datagram each to COUNT addresses outside
  *   attack tcp [-b SOURCE-IP] DEST-IP PORT SECONDS [TEXT]   connects and says what happened: open, closed, silent;
  *                                                 with TEXT sends it, as lines of the Internet, and prints what comes back
- *   attack scan DEST-IP SECONDS PORT...           connects to all at once and says which are open
- *   attack requests DEST-IP PORT COUNT SECONDS PATH   HTTP requests for PATH by one connection, as fast as they go; counts
- *                                                 the answers by status
+ *   attack scan DEST-IP SECONDS AWAITED PORT...   connects to all at once, waits until those of AWAITED (as 53,80) are
+ *                                                 open, then so many seconds more, and says which are
+ *   attack requests DEST-IP PORT COUNT SECONDS PATH   HTTP requests for PATH by one connection, as fast as they go, by
+ *                                                 another when that is closed; counts the answers by status
  *   attack udp DEST-IP PORT SECONDS TEXT          sends it and prints "answered BYTES" or "silent"
- *   attack hold DEST-IP PORT COUNT SECONDS TEXT   that many connections, each of which says TEXT and no more; how many are
- *                                                 there after that time
+ *   attack hold DEST-IP PORT COUNT SECONDS MOST TEXT   that many connections, each of which says TEXT and no more; how many
+ *                                                 are there when they have been as many, and MOST at last, for so long
  *   attack forks COUNT SECONDS                    children that compute
  *
  * All but tcp, scan, requests, udp and hold print how many the kernel took ("sent N").
@@ -170,6 +171,9 @@ static int mac_from(const char *from, const char *to, int count) {
   return sent;
 }
 
+/* For what must happen: the host may have a lot else to do. */
+#define PATIENCE_SECONDS 120
+
 /* The fixed part of BOOTP and the message type; everything else is left out by what an attacker cares for. */
 static int dhcp(unsigned char *message, int operation, int type, const unsigned char *client) {
   memset(message, 0, 300);
@@ -291,9 +295,20 @@ static int is_open(int socket_) {
   return ready(socket_, POLLOUT, 0) && !getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) && !error;
 }
 
-static int scan(const char *to, int seconds, char **ports, int count) {
-  int sockets[64], open_ = 0;
+static int scan(const char *to, int seconds, const char *awaited, char **ports, int count) {
+  int sockets[64], open_ = 0, missing;
+  double end = seconds_now() + PATIENCE_SECONDS;
+  char list[256], port[16];
+  snprintf(list, sizeof list, ",%s,", awaited);
   for (int i = 0; i < count && i < 64; i++) sockets[i] = connecting(to, atoi(ports[i]));
+  do {
+    missing = 0;
+    for (int i = 0; i < count && i < 64; i++) {
+      snprintf(port, sizeof port, ",%s,", ports[i]);
+      if (strstr(list, port)) missing += !is_open(sockets[i]);
+    }
+    usleep(200000);
+  } while (missing && seconds_now() < end);
   sleep(seconds);
   printf("open");
   for (int i = 0; i < count && i < 64; i++) {
@@ -316,12 +331,19 @@ static int requests(const char *to, int port, int count, int seconds, const char
     if (answered == count) break;
     if (may && wanted.revents & POLLOUT) {
       int taken = write(socket_, request + at, length - at);
-      if (taken < 0 && errno != EAGAIN) break;
       if (taken > 0 && (at += taken) == length) at = 0, left--;
     }
     if (!(wanted.revents & (POLLIN | POLLHUP | POLLERR))) continue;
     int got = read(socket_, answer + kept, sizeof answer - 1 - kept);
-    if (got <= 0) break;
+    if (got < 0 && errno == EAGAIN) continue;
+    if (got <= 0) {
+      /* What it was not told it asks again. */
+      close(socket_);
+      usleep(100000);
+      socket_ = connecting(to, port);
+      left = count - answered, at = kept = 0;
+      continue;
+    }
     answer[kept + got] = 0;
     /* What may be half of a status line is kept for the next round. */
     char *rest = answer, *found;
@@ -377,20 +399,29 @@ static int udp(const char *to, int port, int seconds, const char *text) {
   return got < 0 ? puts("silent") : printf("answered %d\n", got);
 }
 
-static int hold(const char *to, int port, int count, int seconds, const char *text) {
-  int *sockets = calloc(count, sizeof *sockets), *told = calloc(count, sizeof *told), held = 0;
-  double end = seconds_now() + seconds;
+static int hold(const char *to, int port, int count, int seconds, int most, const char *text) {
+  int *sockets = calloc(count, sizeof *sockets), *told = calloc(count, sizeof *told), held = 0, before;
+  double now = seconds_now(), last = now + PATIENCE_SECONDS, changed = 0;
   char byte;
   signal(SIGPIPE, SIG_IGN);
-  for (int i = 0; i < count; i++) sockets[i] = connecting(to, port);
   do {
-    held = 0;
+    /* At first; and when all were ended while this program was held up. */
+    if (held == 0 && now - changed > seconds) {
+      for (int i = 0; i < count; i++) {
+        if (changed > 0) close(sockets[i]);
+        sockets[i] = connecting(to, port), told[i] = 0;
+      }
+      changed = now;
+    }
+    before = held, held = 0;
     for (int i = 0; i < count; i++) {
       if (!told[i] && is_open(sockets[i])) told[i] = write(sockets[i], text, strlen(text)) > 0;
       held += told[i] && recv(sockets[i], &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
     }
     usleep(200000);
-  } while (seconds_now() < end);
+    now = seconds_now();
+    if (held != before) changed = now;
+  } while (now < last && (held == 0 || held > most || now - changed < seconds));
   return printf("held %d\n", held);
 }
 
@@ -420,10 +451,12 @@ int main(int argc, char **argv) {
     tcp(bound ? argv[3] : NULL, rest[0], atoi(rest[1]), atoi(rest[2]), argc > 5 + 2 * bound ? rest[3] : NULL);
     return 0;
   }
-  if (IS("scan", 3)) return scan(argv[2], atoi(argv[3]), argv + 4, argc - 4) < 0;
+  if (IS("scan", 4)) return scan(argv[2], atoi(argv[3]), argv[4], argv + 5, argc - 5) < 0;
   if (IS("requests", 5)) return requests(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]) < 0;
   if (IS("udp", 4)) return udp(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]) < 0;
-  if (IS("hold", 5)) return hold(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]) < 0;
+  if (IS("hold", 6)) {
+    return hold(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), atoi(argv[6]), argv[7]) < 0;
+  }
   if (IS("udp-flood", 4)) sent = udp_flood(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
   else if (IS("flows", 1)) sent = flows(atoi(argv[2]));
   else if (IS("forks", 2)) sent = forks(atoi(argv[2]), atoi(argv[3]));

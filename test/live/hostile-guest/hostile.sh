@@ -4,7 +4,9 @@
 # then.
 . /lib/vac-demo.sh
 
-longestSeconds=40
+longestSeconds=300
+# For what must be answered: the host may have a lot else to do.
+patienceSeconds=120
 
 say() { echo "ATTACK $(($(uptime_seconds) - begun)) $1: $2" > /dev/console; }
 # attempt NAME COMMAND...: the last line of what it says. Into a file: what a killed command leaves running would hold a pipe.
@@ -16,7 +18,7 @@ attempt() {
 }
 # asking NAME PATH: the first line of what the host answers.
 asking() {
-  attempt "$1" sh -c 'attack tcp "$0" 80 3 "$1" | head -n 1' $host "GET $2 HTTP/1.1
+  attempt "$1" sh -c 'attack tcp "$0" 80 "$1" "$2" | head -n 1' $host $patienceSeconds "GET $2 HTTP/1.1
 Host: $host
 Connection: close
 
@@ -93,7 +95,8 @@ ip route add "$victimIp/32" via $gateway
 attempt neighbour-routed attack tcp "$victimIp" 8080 2
 ip route del "$victimIp/32"
 for ip in $host $gateway "$otherHostIp"; do
-  attempt "host-tcp-at-$ip" attack scan "$ip" 2 22 53 80 111 514 995 2049 5900 10195 16509 20048 "$listenerPort"
+  case $ip in "$host") mustBeOpen=80,514,2049 ;; "$gateway") mustBeOpen=53,80 ;; *) mustBeOpen=none ;; esac
+  attempt "host-tcp-at-$ip" attack scan "$ip" 2 $mustBeOpen 22 53 80 111 514 995 2049 5900 10195 16509 20048 "$listenerPort"
   attempt "vacquery-at-$ip" attack udp "$ip" 995 1 '{"message_type":"factory_query","space":"space.example.com","cookie":"x","vac_version":"x","vacquery_version":"VacQuery 01.03","method":"factories"}'
 done
 mkdir -p /run/stolen
@@ -109,15 +112,15 @@ done
 # ---- what it asks of the services ----
 asking http-traversal '/joboutputs/..%2f..%2f..%2fetc%2fshadow'
 asking http-others "/machinefeatures/../../$(basename "$victimExport")/user_data"
-attempt http-held attack hold $host 80 200 3 'GET /latest/'
+attempt http-held attack hold $host 80 200 3 32 'GET /latest/'
 # The host takes what it would keep, and where it has much to do that takes a while.
 upload="{ printf 'PUT /joboutputs/large HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n'; cat /dev/zero; } | nc $gateway 80 > /run/large"
-attempt http-large sh -c "for i in \$(seq 100); do [ -s /run/large ] && break; pidof nc > /dev/null || { $upload; } & sleep 0.2; done; kill \$(pidof nc)
+attempt http-large sh -c "for i in \$(seq 1000); do [ -s /run/large ] && break; pidof nc > /dev/null || { $upload; } & sleep 0.2; done; kill \$(pidof nc)
   [ -s /run/large ] && head -n 1 /run/large || echo not yet refused"
-attempt http-flood attack requests $host 80 1000 15 /latest/meta-data/instance-id
+attempt http-flood attack requests $host 80 1000 $patienceSeconds /latest/meta-data/instance-id
 attempt syslog-forged attack udp-flood $host 514 1 "$(printf '<13>Jan  1 00:00:00 innocent innocent: \033[2J\007 forged\nINNOCENT second line')"
 attempt syslog-flood attack udp-flood $host 514 15000 '<13>Jan  1 00:00:00 hostile flood: line %d'
-attempt syslog-tcp-held attack hold $host 514 50 3 '<13>'
+attempt syslog-tcp-held attack hold $host 514 50 3 8 '<13>'
 # The last of the network: for half a minute afterwards nothing new of this machine is let through.
 attempt flows attack flows 20000
 

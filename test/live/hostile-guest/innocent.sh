@@ -11,7 +11,8 @@ count=0
 while [ ! -e /etc/machineoutputs/finish ]; do
   count=$((count + 1))
   to_syslog "innocent line $count"
-  fetch http://169.254.169.254/latest/meta-data/instance-id > /run/instance-id && served=yes || served=no
+  # However long it takes: that it was not served soon is seen by its beats.
+  timeout 120 wget -q -O /run/instance-id http://169.254.169.254/latest/meta-data/instance-id && served=yes || served=no
   [ "$(feature machinefeatures total_cpu)" = 1 ] || served=no
   # Whose MAC the factory's addresses have, as this machine believes.
   arp -n | sed -n 's/.*(\(169.254.169.25[34]\)) at \([0-9a-f:]*\) .*/\1 \2/p' | sort > /run/arp

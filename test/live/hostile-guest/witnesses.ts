@@ -8,6 +8,9 @@ import type { FaultSite } from '../faults-site.js';
 import type { TestHost } from '../test-host.js';
 import { OTHER_HOST_IP } from './attacks.js';
 
+/** For what a guest does soon, on a host that has nothing else to do. */
+const PATIENCE_SECONDS = 300;
+
 /** Gives the host an address, and a way out, that are not the machines' network. What goes out there is lost. */
 export async function makeOutside(host: TestHost): Promise<void> {
   const gateway = '192.0.2.254';
@@ -53,7 +56,7 @@ export class Beats {
   ) {}
 
   async begin(): Promise<void> {
-    await this.site.host.until('the innocent machine works', async () => (await this.look()) > 0);
+    await this.site.host.until('the innocent machine works', async () => (await this.look()) > 0, PATIENCE_SECONDS);
     this.longestPauseSeconds = 0;
     this.timer = setInterval(() => void this.look(), 250);
   }
@@ -61,7 +64,11 @@ export class Beats {
   /** Waits for a beat that was written after now. */
   async end(): Promise<void> {
     const before = await this.look();
-    await this.site.host.until('the innocent machine still works', async () => (await this.look()) > before + 1);
+    await this.site.host.until(
+      'the innocent machine still works',
+      async () => (await this.look()) > before + 1,
+      PATIENCE_SECONDS,
+    );
     this.stop();
   }
 

@@ -96,7 +96,8 @@ export class LoggingSite {
   private async rsyslogds(config: string): Promise<number[]> {
     const pids = await this.site.host.pidsOf('rsyslogd');
     const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
-    return pids.filter((_, index) => lines[index]!.includes(config));
+    // As the argument ends: vacd also lets one look at a candidate for it.
+    return pids.filter((_, index) => lines[index]!.includes(`${config}\0`));
   }
 
   private async logBytes(id: string): Promise<number> {
