@@ -12,7 +12,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Seconds that files take on a host of two processors, beside each other: by these the lanes keep step. */
 export const GUESTS: Readonly<Record<string, number>> = {
-  'test/live/space.test.ts': 300,
+  'test/live/space.test.ts': 350,
   'test/live/start.test.ts': 110,
   'test/live/cloud-init.test.ts': 100,
   'test/live/hostile-guest.test.ts': 90,
@@ -24,17 +24,17 @@ export const GUESTS: Readonly<Record<string, number>> = {
 export const WAITING: Readonly<Record<string, number>> = {
   'test/live/crash-finish.test.ts': 90,
   'test/live/crash-create.test.ts': 75,
-  'test/live/quarantine.test.ts': 50,
-  'test/live/faults-patience.test.ts': 110,
-  'test/live/overnight.test.ts': 115,
-  'test/live/faults-libvirt.test.ts': 35,
+  'test/live/quarantine.test.ts': 35,
+  'test/live/faults-patience.test.ts': 150,
+  'test/live/overnight.test.ts': 135,
+  'test/live/faults-libvirt.test.ts': 55,
   'test/live/faults-network.test.ts': 30,
   'test/live/containment/containment.test.ts': 40,
   'test/live/syslog.test.ts': 35,
   'test/live/faults-images.test.ts': 30,
   'test/cli/vac.test.ts': 30,
   'test/live/syslog-forward.test.ts': 25,
-  'test/live/syslog-relay.test.ts': 25,
+  'test/live/syslog-relay.test.ts': 55,
   'test/live/nfs-ganesha.test.ts': 25,
   'test/guard/guard.test.ts': 25,
   'test/sim/random-runs.test.ts': 60,

@@ -43,7 +43,7 @@ import {
 
 const LISTENER_PORT = 2222;
 /** Under emulation beside other tests, with a neighbour that forks and floods; what would be a stop is minutes. */
-const LONGEST_PAUSE_SECONDS = 90;
+const LONGEST_PAUSE_SECONDS = 30;
 /** It needs a minute where the host has little else to do. */
 const ATTACKS_SECONDS = 1200;
 /** For what guests do within some seconds there. */
