@@ -17,7 +17,7 @@ const { concurrent } = test;
 const TIMEOUT_MS = 900_000;
 const PATIENCE_SECONDS = 300;
 /** Machines begin, and go on, after so long without input: longer than any process here is held up, so that none is seen to go on early. */
-const RESUME_SECONDS = 30;
+const RESUME_SECONDS = 20;
 
 /** What is printed at the end: the time in which it happened, which no test may judge on a host that others use. */
 const figures: string[] = [];
