@@ -24,7 +24,11 @@ describe('what the host tells', () => {
       expect(value).toBeLessThanOrEqual(Math.max(...expected) + tolerance);
     };
     for (const [index, kb] of [host.root_disk_avail_kb, host.vac_disk_avail_kb].entries()) {
-      isAbout(kb, [before[index]!, after[index]!].map(({ bavail, bsize }) => (bavail * bsize) / 1024), 200_000); // biome-ignore format: a line
+      isAbout(
+        kb,
+        [before[index]!, after[index]!].map(({ bavail, bsize }) => (bavail * bsize) / 1024),
+        200_000,
+      );
     }
     for (const [index, inodes] of [host.root_disk_avail_inodes, host.vac_disk_avail_inodes].entries()) {
       isAbout(inodes, [before[index]!.ffree, after[index]!.ffree], 20_000);
