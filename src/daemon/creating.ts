@@ -1,7 +1,7 @@
 /** Making one machine, from its record to the domain that runs, and what is remembered of one that could not be made. */
 
 import { isVacError, VacError } from '../errors.js';
-import type { Action } from '../factory/plan.js';
+import type { ActionOf } from '../factory/plan.js';
 import { NO_SUSPENSIONS } from '../factory/suspension.js';
 import type { CreationFailure, MachineRecord } from '../factory/types.js';
 import { CommandError } from '../host/exec.js';
@@ -14,10 +14,7 @@ import type { Memory } from './memory.js';
 import type { PerformerParts } from './perform.js';
 
 /** What goes wrong is remembered of the type and the slot, and is no failure of the action: ending the machine is another one. */
-export async function createMachine(
-  action: Extract<Action, { kind: 'createMachine' }>,
-  parts: PerformerParts,
-): Promise<void> {
+export async function createMachine(action: ActionOf<'createMachine'>, parts: PerformerParts): Promise<void> {
   const { memory, tools, log } = parts;
   const settings = tools.settings();
   const type = memory.config.machinetypes.find((candidate) => candidate.name === action.machinetype);

@@ -1,7 +1,7 @@
 /** A machine's end: writing it down, accounting for the machine, clearing what it had; and a machine whose directory is gone. */
 
 import { access } from 'node:fs/promises';
-import type { Action } from '../factory/plan.js';
+import type { ActionOf } from '../factory/plan.js';
 import type { MachineEnd } from '../factory/types.js';
 import { removeDisks } from '../host/disks.js';
 import { accountMonth, CLEAR_STEPS } from '../machines/finish.js';
@@ -16,10 +16,7 @@ import type { PerformerParts } from './perform.js';
 export async function endMachine(machine: MachineMemory, end: MachineEnd, parts: PerformerParts): Promise<void> {
   const { memory, tools, log } = parts;
   const { record, startedTimeSeconds } = machine.entry;
-  if (!(await directoryIsThere(machine, parts))) {
-    await forgetRemoved(machine, parts);
-    return;
-  }
+  if (await forgetIfRemoved(machine, parts)) return;
   const beganMs = performance.now();
   await parts.listen(record.id, 'finished', 'begin', 0);
   // What a machine that is over had on its disks is of no use, and its space may be what is missing to write this.
@@ -42,10 +39,7 @@ export async function clearMachine(machine: MachineMemory, parts: PerformerParts
   const { memory, tools, listen } = parts;
   const { record, startedTimeSeconds, end } = machine.entry;
   if (end === null) throw new Error(`clearMachine of ${record.id}, which has not ended`);
-  if (!(await directoryIsThere(machine, parts))) {
-    await forgetRemoved(machine, parts);
-    return;
-  }
+  if (await forgetIfRemoved(machine, parts)) return;
   await runSteps(
     CLEAR_STEPS,
     { tools, settings: tools.settings(), record, startedTimeSeconds, end, listen },
@@ -59,7 +53,7 @@ export async function clearMachine(machine: MachineMemory, parts: PerformerParts
 
 export async function accountMonthOf(
   machine: MachineMemory,
-  action: Extract<Action, { kind: 'accountMonth' }>,
+  action: ActionOf<'accountMonth'>,
   parts: PerformerParts,
 ): Promise<void> {
   const { memory, tools, log, listen } = parts;
@@ -76,8 +70,13 @@ export async function directoryIsThere({ entry }: MachineMemory, parts: Performe
   );
 }
 
-/** Somebody removed the directory of a machine that is over: what it held is given back, the rest is lost. */
-export async function forgetRemoved(machine: MachineMemory, parts: PerformerParts): Promise<void> {
+/**
+ * Where somebody removed the directory of a machine that is over, what it held is given back, and the rest is lost.
+ *
+ * @returns whether it was so
+ */
+export async function forgetIfRemoved(machine: MachineMemory, parts: PerformerParts): Promise<boolean> {
+  if (await directoryIsThere(machine, parts)) return false;
   const { memory, tools, log } = parts;
   const { record } = machine.entry;
   log.error(
@@ -90,6 +89,7 @@ export async function forgetRemoved(machine: MachineMemory, parts: PerformerPart
   await tools.logs.release(record.ip, record.id);
   await tools.journal.freeSlot(record);
   memory.machines.delete(record.id);
+  return true;
 }
 
 /** A start that was ordered but came to nothing does not count against the order. */

@@ -3,13 +3,13 @@
  * next passes leave it alone. What comes of it is written into the Memory, and the loop is woken.
  */
 
-import type { Action } from '../factory/plan.js';
+import type { Action, ActionOf } from '../factory/plan.js';
 import type { StopRequest } from '../factory/types.js';
 import { exportsOf } from '../machines/create.js';
 import { writeShutdownTime } from '../machines/features.js';
 import type { MachineTools, StepListener } from '../machines/tools.js';
 import { createMachine } from './creating.js';
-import { accountMonthOf, clearMachine, directoryIsThere, endMachine, forgetRemoved } from './finishing.js';
+import { accountMonthOf, clearMachine, endMachine, forgetIfRemoved } from './finishing.js';
 import { holdMachine, keepMemory, releaseMachine } from './holding.js';
 import type { Logger } from './log.js';
 import type { MachineMemory } from './machine-memory.js';
@@ -87,10 +87,7 @@ export class Performer {
     const { record } = machine.entry;
     switch (action.kind) {
       case 'recordStarted': {
-        if (machine.gone && !(await directoryIsThere(machine, this.parts))) {
-          await forgetRemoved(machine, this.parts);
-          return;
-        }
+        if (machine.gone && (await forgetIfRemoved(machine, this.parts))) return;
         const timeSeconds = await tools.journal.askedTimeSeconds(record);
         await tools.journal.started(record, timeSeconds);
         memory.update(machine, { phase: 'running', startedTimeSeconds: timeSeconds });
@@ -173,12 +170,12 @@ export class Performer {
     });
   }
 
-  private async fetchImage({ machinetype }: Extract<Action, { kind: 'fetchImage' }>): Promise<void> {
+  private async fetchImage({ machinetype }: ActionOf<'fetchImage'>): Promise<void> {
     const type = this.parts.memory.config.machinetypes.find(({ name }) => name === machinetype);
     if (type !== undefined) await this.parts.tools.images.refresh(type);
   }
 
-  private async ensureService(action: Extract<Action, { kind: 'ensureService' }>): Promise<void> {
+  private async ensureService(action: ActionOf<'ensureService'>): Promise<void> {
     const { memory, services, log } = this.parts;
     const state = memory.services[action.service];
     state.busy = true;
@@ -195,7 +192,7 @@ export class Performer {
     }
   }
 
-  private async destroyZombie(action: Extract<Action, { kind: 'destroyZombie' }>): Promise<void> {
+  private async destroyZombie(action: ActionOf<'destroyZombie'>): Promise<void> {
     const { memory, tools, log } = this.parts;
     const failures = memory.zombieEfforts.get(action.uuid)?.failures ?? 0;
     memory.zombieEfforts.set(action.uuid, { busy: true, failures, retryAtMs: 0 });

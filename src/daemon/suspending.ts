@@ -3,7 +3,7 @@
  * that a restarted vacd neither forgets such a machine, nor resumes it, nor ends it as "paused without reason".
  */
 
-import type { Action } from '../factory/plan.js';
+import type { ActionOf } from '../factory/plan.js';
 import type { MachineRecord, MachineSuspension } from '../factory/types.js';
 import { writeFeatures } from '../machines/features.js';
 import { type Gentleness, gentleness } from '../machines/gentle.js';
@@ -14,8 +14,6 @@ import type { Memory } from './memory.js';
 
 /** Of a processor, what a machine may use while its owner works beside it. */
 const THROTTLED_PART = 0.05;
-
-type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
 interface Parts {
   readonly memory: Memory;

@@ -9,10 +9,10 @@ import { evidenceFor, judgeMachinetype, type SupportedModels } from './eligibili
 import { holdsProcessors, ownNews } from './news.js';
 import { drainInForce, effectiveShutdownTime } from './orders.js';
 import { checkOvernight } from './overnight-invariants.js';
-import type { Action, Plan } from './plan.js';
+import type { Action, ActionOf, Plan } from './plan.js';
 import type { FactoryState, Machine, MachinetypeNews } from './types.js';
 
-type Creation = Extract<Action, { kind: 'createMachine' }>;
+type Creation = ActionOf<'createMachine'>;
 
 /** @returns what is violated, one line each; empty when all is well */
 export function checkInvariants(

@@ -49,6 +49,9 @@ export type Action =
   | { readonly kind: 'fetchImage'; readonly machinetype: string; readonly reason: string }
   | { readonly kind: 'ensureService'; readonly service: ServiceName; readonly reason: string };
 
+/** The action of one kind. */
+export type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
 /** One thing that was decided, or decided against, and why; what `vac why` prints. */
 export interface Decision {
   readonly timeSeconds: number;

@@ -16,7 +16,7 @@ import type {
   OwnerFacts,
   OwnerSource,
 } from '../factory/overnight-types.js';
-import type { Action } from '../factory/plan.js';
+import type { Action, ActionOf } from '../factory/plan.js';
 import type { FactoryState, Machine } from '../factory/types.js';
 import { newRecord } from '../machines/record.js';
 import { noFigures } from './desktop-figures.js';
@@ -300,7 +300,7 @@ export class Desktop {
     }
   }
 
-  private create(action: Extract<Action, { kind: 'createMachine' }>, nowSeconds: number): void {
+  private create(action: ActionOf<'createMachine'>, nowSeconds: number): void {
     const { name, config } = this.parts;
     const type = config.machinetypes.find((candidate) => candidate.name === action.machinetype) as MachinetypeConfig;
     const record = newRecord(name, type, config.settings, { ...action, nowSeconds }, `${action.slot}-${nowSeconds}`);

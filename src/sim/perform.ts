@@ -5,7 +5,7 @@
 
 import { withEnd } from '../factory/early-deaths.js';
 import { lastEndFrom } from '../factory/news.js';
-import type { Action } from '../factory/plan.js';
+import type { Action, ActionOf } from '../factory/plan.js';
 import type { CreationFailure, StopRequest } from '../factory/types.js';
 import type { SimDaemon } from './daemon.js';
 import { newDirectory, SimMachine } from './machine.js';
@@ -48,7 +48,7 @@ export function perform(daemon: SimDaemon, action: Action): void {
   }
 }
 
-function create(daemon: SimDaemon, action: Extract<Action, { kind: 'createMachine' }>): void {
+function create(daemon: SimDaemon, action: ActionOf<'createMachine'>): void {
   const { world, index, name } = daemon.parts;
   const { host, rng, config } = daemon;
   const model = world.scenario.host;
@@ -170,7 +170,7 @@ function noteStop(machine: SimMachine, stop: StopRequest): void {
   if (machine.stop === null) machine.journal({ stop });
 }
 
-function end(daemon: SimDaemon, machine: SimMachine, ended: Extract<Action, { kind: 'endMachine' }>['end']): void {
+function end(daemon: SimDaemon, machine: SimMachine, ended: ActionOf<'endMachine'>['end']): void {
   const { world, index } = daemon.parts;
   machine.journal({ phase: 'ended', end: ended });
   const { record, startedTimeSeconds } = machine;

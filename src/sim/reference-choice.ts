@@ -5,13 +5,13 @@
 
 import type { Config, MachinetypeConfig } from '../config/types.js';
 import { isAbort } from '../factory/outcome.js';
-import type { Action } from '../factory/plan.js';
+import type { ActionOf } from '../factory/plan.js';
 import { freeSlots } from '../factory/starts.js';
 import { groupMembers, incompleteGroups } from '../factory/superslots.js';
 import type { FactoryState, MachinetypeNews } from '../factory/types.js';
 import type { Rng } from './random.js';
 
-type Creation = Extract<Action, { kind: 'createMachine' }>;
+type Creation = ActionOf<'createMachine'>;
 
 /** @param news of all factories, this one's included */
 export function referenceStart(

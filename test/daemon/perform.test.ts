@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { archivedRecords } from '../../src/accounting/archive.js';
 import type { MachineMemory } from '../../src/daemon/machine-memory.js';
 import { type ErrorCode, VacError } from '../../src/errors.js';
-import type { Action } from '../../src/factory/plan.js';
+import type { Action, ActionOf } from '../../src/factory/plan.js';
 import { CommandError } from '../../src/host/exec.js';
 import { CREATE_STEPS } from '../../src/machines/create.js';
 import { JOURNAL, slotHostname } from '../../src/machines/layout.js';
@@ -11,7 +11,7 @@ import { MachineVolumes } from '../../src/machines/volumes.js';
 import { actionsOf, drainOrder, end, FACTORY, orders, stopRequest } from '../factory/builders.js';
 import { nowSeconds, TestFactory, until } from './test-factory.js';
 
-type CreateMachine = Extract<Action, { kind: 'createMachine' }>;
+type CreateMachine = ActionOf<'createMachine'>;
 
 const STEPS = CREATE_STEPS.map(({ name }) => name);
 

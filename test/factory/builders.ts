@@ -4,7 +4,7 @@ import type { Config, MachinetypeConfig, Settings } from '../../src/config/types
 import { decide } from '../../src/factory/decide.js';
 import { NO_ORDERS } from '../../src/factory/orders.js';
 import type { OvernightVerdict } from '../../src/factory/overnight-types.js';
-import type { Action, Decision, Plan } from '../../src/factory/plan.js';
+import type { Action, ActionOf, Decision, Plan } from '../../src/factory/plan.js';
 import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type {
   DrainOrder,
@@ -364,8 +364,6 @@ export function seededRng(seed: number): () => number {
 export function plan(of: FactoryState, by: Config, rng: () => number = seededRng(1)): Plan {
   return decide(of, by, rng, MODELS);
 }
-
-export type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
 export function actionsOf<Kind extends Action['kind']>(made: Plan, kind: Kind): ActionOf<Kind>[] {
   return made.actions.filter((action): action is ActionOf<Kind> => action.kind === kind);

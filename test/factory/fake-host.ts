@@ -5,7 +5,7 @@
  */
 
 import type { Config } from '../../src/config/types.js';
-import type { Action } from '../../src/factory/plan.js';
+import type { Action, ActionOf } from '../../src/factory/plan.js';
 import { NO_SUSPENSIONS } from '../../src/factory/suspension.js';
 import type {
   DomainState,
@@ -200,7 +200,7 @@ export class FakeHost {
     return this.rng() * 100 < percent;
   }
 
-  private create(action: Extract<Action, { kind: 'createMachine' }>): void {
+  private create(action: ActionOf<'createMachine'>): void {
     const type = this.config.machinetypes.find(({ name }) => name === action.machinetype)!;
     this.created += 1;
     const made = record({

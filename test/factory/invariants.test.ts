@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkInvariants } from '../../src/factory/invariants.js';
-import type { Action, Plan } from '../../src/factory/plan.js';
+import type { Action, ActionOf, Plan } from '../../src/factory/plan.js';
 import {
-  type ActionOf,
   config,
   diedEarly,
   drainOrder,

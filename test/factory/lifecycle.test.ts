@@ -6,9 +6,9 @@ import {
   machineAction,
   STOP_SECONDS,
 } from '../../src/factory/lifecycle.js';
+import type { ActionOf } from '../../src/factory/plan.js';
 import type { DomainState, FactoryState, Machine, MachinePhase } from '../../src/factory/types.js';
 import {
-  type ActionOf,
   drainOrder,
   end,
   host,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Action } from '../../src/factory/plan.js';
+import type { ActionOf } from '../../src/factory/plan.js';
 import { incompleteGroups } from '../../src/factory/superslots.js';
 import type { FactoryState, Machine } from '../../src/factory/types.js';
 import { actionsOf, config, machine, machinetype, NOW, news, plan, seededRng, state } from './builders.js';
@@ -142,7 +142,7 @@ function longestWithout(
   return longest;
 }
 
-function born(action: Extract<Action, { kind: 'createMachine' }>, nowSeconds: number): Machine {
+function born(action: ActionOf<'createMachine'>, nowSeconds: number): Machine {
   return machine(
     { shutdownTimeSeconds: action.shutdownTimeSeconds, startedTimeSeconds: nowSeconds },
     {

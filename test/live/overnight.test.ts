@@ -1,6 +1,6 @@
 /**
  * A desktop that is a factory while nobody uses it: real guests, and an owner whom the test plays on a seat made of real
- * parts (host/sessions/desktop.ts). Idle times are half a minute here.
+ * parts (host/sessions/desktop.ts). Idle times are seconds here, not minutes.
  */
 
 import { spawn } from 'node:child_process';
